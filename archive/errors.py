@@ -1,0 +1,33 @@
+"""Refusals of `archive`."""
+
+from typing import ClassVar
+
+from vms_privacy.errors import Kind, Refusal
+
+
+class FootageIsGone(Refusal):
+    """It expired or was destroyed; which of the two, and when, is told only to those who may know."""
+
+    kind: ClassVar[Kind] = Kind.GONE
+    code: ClassVar[str] = "footage-is-gone"
+
+
+class FootageIsDamaged(Refusal):
+    """The bytes do not authenticate: changed, cut, of another file, or under another key."""
+
+    kind: ClassVar[Kind] = Kind.DAMAGED
+    code: ClassVar[str] = "footage-is-damaged"
+
+
+class NoFootage(Refusal):
+    """Nothing was recorded in the span asked for."""
+
+    kind: ClassVar[Kind] = Kind.NOT_FOUND
+    code: ClassVar[str] = "no-footage"
+
+
+class StoreUnavailable(Refusal):
+    """The blob store cannot be reached or refuses; recording goes to the spool."""
+
+    kind: ClassVar[Kind] = Kind.UNAVAILABLE
+    code: ClassVar[str] = "store-unavailable"

@@ -1,0 +1,84 @@
+"""What the audit can say. A tag's number is given once; a retired one stays listed as RETIRED_n."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum, StrEnum, unique
+
+from vms_privacy.ids import CameraId, OperatorId
+
+
+@unique
+class Tag(IntEnum):
+    """Kinds of audit events. Numbers are on the wire and in receipts: never reuse, never renumber."""
+
+    SERVICE_INITIALISED = 1
+    SERVICE_STARTED = 2
+    CLOCK_IN_DOUBT = 3
+    CLOCK_SETTLED = 4
+    OPERATOR_CREATED = 10
+    PERSON_CREATED = 11
+    PERSON_DISABLED = 12
+    PASSWORD_CHANGED = 13
+    LOGGED_IN = 14
+    LOG_IN_REFUSED = 15
+    SESSION_REFRESHED = 16
+    REFRESH_REPLAYED = 17
+    LOGGED_OUT = 18
+    GRANTED = 20
+    GRANT_CHANGED = 21
+    GRANT_WITHDRAWN = 22
+    ACCESS_REFUSED = 23
+    TOKEN_ISSUED = 30
+    TOKEN_REFUSED = 31
+    TOKEN_WITHDRAWN = 32
+    MEDIA_OPENED = 33
+    MEDIA_ENDED = 34
+    MEDIA_CUT = 35
+    CAMERA_CREATED = 40
+    CAMERA_CHANGED = 41
+    CAMERA_REMOVED = 42
+    CAMERA_UNREACHABLE = 43
+    CAMERA_CONNECTED = 44
+    OPTED_IN = 50
+    OPT_IN_WITHDRAWN = 51
+    RECORDING_STARTED = 52
+    RECORDING_STOPPED = 53
+    RECORDING_GAP = 54
+    RETENTION_SET = 60
+    SEGMENT_RECOVERED = 61
+    SWEEP_DONE = 62
+    ERASURE_STARTED = 63
+    ERASURE_DONE = 64
+    ERASURE_FAILED = 65
+    RECEIPT_SIGNED = 66
+    KEY_CREATED = 70
+    KEY_DESTROYED = 71
+    CHECK_DONE = 80
+
+
+@unique
+class Outcome(StrEnum):
+    """Whether the act took place."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened, or was refused.
+
+    `actor` is a principal's label, an id; `reason` a stable code such as a refusal's; `detail` holds ids, counts,
+    durations and codes, never a name, an address, a secret or free text of a person.
+    """
+
+    tag: Tag
+    at: datetime
+    actor: str
+    outcome: Outcome = Outcome.DONE
+    operator_id: OperatorId | None = None
+    camera_id: CameraId | None = None
+    reason: str = ""
+    detail: Mapping[str, str | int | bool | None] = field(default_factory=dict)

@@ -1,0 +1,153 @@
+"""The database door: one engine, short transactions, moments that always know their zone.
+
+Services take a `Session` and never commit; the edge (route, worker, command) does, by leaving `writing()`.
+Nothing here is SQLite only, except what `_SQLITE_PRAGMAS` says.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import DDL, Connection, DateTime, Engine, MetaData, Table, create_engine, event, func, select
+from sqlalchemy.engine import Dialect
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.types import TypeDecorator
+
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+_SQLITE_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA busy_timeout = 5000",
+    # Hygiene, never the mechanism of erasure: the old bytes stay until a checkpoint.
+    "PRAGMA secure_delete = ON",
+)
+_AFTER_COMMIT: Final = "vms.after_commit"
+
+
+class Base(DeclarativeBase):
+    """The tables of every room. A column that needs a sentence has a comment; constraints have names."""
+
+    metadata = MetaData(naming_convention=_NAMES)
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """A moment. A value without a zone is a bug, so it is refused, not guessed."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.utcoffset() is None:
+            raise ValueError("a moment needs a time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def guard_table(table: Any, name: str, sqlite: str) -> None:
+    """Attach a trigger to a table, so that the database itself refuses what the code must never do.
+
+    `sqlite` is the whole CREATE TRIGGER statement. The statement is part of the schema: the migration that
+    creates the table repeats it, and a test compares the two.
+    """
+    target: Table = table.__table__ if hasattr(table, "__table__") else table
+    target.info.setdefault("guards", {})[name] = sqlite
+    event.listen(target, "after_create", DDL(sqlite.replace("%", "%%")).execute_if(dialect="sqlite"))  # type: ignore[no-untyped-call]
+
+
+class Database:
+    """One engine; `reading()` sees a consistent picture, `writing()` is the only way to change anything."""
+
+    def __init__(self, url: str) -> None:
+        self.engine: Engine = create_engine(url, pool_size=20, max_overflow=20)
+        self._is_sqlite = self.engine.dialect.name == "sqlite"
+        if self._is_sqlite:
+            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+        self._for_writing = self.engine.execution_options(writes=True)
+        # SQLite has one writer; queueing here is fair, its own busy handler is not.
+        self._one_writer = threading.Lock()
+        self._inside = threading.local()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A transaction that changes nothing and is rolled back at the end."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A transaction that is committed on leaving, or rolled back by an exception.
+
+        Callbacks given to `after_commit` run once the commit is durable, in this thread. Opening a second one in
+        the same thread would wait for itself, so it raises RuntimeError.
+        """
+        if getattr(self._inside, "writing", False):
+            raise RuntimeError("this thread already has a writing transaction open")
+        self._inside.writing = True
+        try:
+            with self._turn(), Session(self._for_writing, expire_on_commit=False) as session:
+                yield session
+                session.commit()
+                callbacks: list[Callable[[], None]] = session.info.pop(_AFTER_COMMIT, [])
+        finally:
+            self._inside.writing = False
+        for callback in callbacks:
+            callback()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._is_sqlite:
+            yield
+            return
+        with self._one_writer:
+            yield
+
+    def now(self) -> datetime:
+        """Return the database's own time in UTC; the clock compares itself with it."""
+        if self._is_sqlite:
+            with self.engine.connect() as connection:
+                text = connection.execute(select(func.strftime("%Y-%m-%dT%H:%M:%f", "now"))).scalar_one()
+            return datetime.fromisoformat(text).replace(tzinfo=UTC)
+        with self.engine.connect() as connection:
+            moment: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+        return moment.astimezone(UTC)
+
+    def close(self) -> None:
+        """Give all connections back to the system."""
+        self.engine.dispose()
+
+
+def after_commit(session: Session, callback: Callable[[], None]) -> None:
+    """Run `callback` once the transaction of `session` is durable; never if it is rolled back."""
+    session.info.setdefault(_AFTER_COMMIT, []).append(callback)
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    # The driver's own BEGIN comes too late for IMMEDIATE: `_begin_sqlite` says it instead.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in _SQLITE_PRAGMAS:
+        cursor.execute(pragma)
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

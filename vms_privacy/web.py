@@ -1,0 +1,61 @@
+"""Shapes that every route shares: strict bodies, moments with a zone, durations, pages."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+Item = TypeVar("Item")
+NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
+_DURATION = re.compile(r"^P(?:(\d{1,5})W|(?:(\d{1,5})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,7})M)?(?:(\d{1,9})S)?)?)$")
+
+
+class Strict(BaseModel):
+    """A body that says exactly what it says: an unknown field is an error, nothing is guessed or changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def parse_duration(value: object) -> timedelta:
+    """Read an ISO 8601 duration of weeks, days, hours, minutes and seconds.
+
+    Years and months are refused: they have no fixed length, and retention is a promise to the second.
+    """
+    if isinstance(value, timedelta):
+        return value
+    found = _DURATION.match(value) if isinstance(value, str) else None
+    if found is None or not any(found.groups()) or str(value).endswith("T"):
+        raise ValueError("a duration is written like PT72H or P3D; months and years have no fixed length")
+    weeks, days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+def format_duration(value: timedelta) -> str:
+    """Write a duration in the one form the API gives out: hours, minutes and seconds."""
+    total = int(value.total_seconds())
+    hours, rest = divmod(total, 3600)
+    minutes, seconds = divmod(rest, 60)
+    text = "".join(f"{count}{unit}" for count, unit in ((hours, "H"), (minutes, "M"), (seconds, "S")) if count)
+    return f"PT{text or '0S'}"
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)
+
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=63)]
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str),
+    Field(json_schema_extra={"type": "string", "format": "duration", "examples": ["PT72H"]}),
+]
+
+
+class Page(Strict, Generic[Item]):
+    """One page of a list. `next` is the cursor of the following page, absent on the last one."""
+
+    items: list[Item]
+    next: str | None = None
