@@ -1,0 +1,29 @@
+"""What every test may ask for: a hand clock, counted randomness, an empty database on disk."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.given.clock import HandClock
+from tests.given.randomness import CountedRandomness
+from vms_privacy.db import Base, Database
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+def randomness() -> CountedRandomness:
+    return CountedRandomness()
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    """A real database with the tables of whatever the test module has imported."""
+    database = Database(f"sqlite:///{tmp_path / 'test.db'}")
+    Base.metadata.create_all(database.engine)
+    yield database
+    database.close()
