@@ -4,19 +4,37 @@ Services take a `Session` and never commit; the edge (route, worker, command) do
 Nothing here is SQLite only, except what `_SQLITE_PRAGMAS` says.
 """
 
+import queue
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final, Generic, Self, TypeVar
 
-from sqlalchemy import DDL, Connection, DateTime, Engine, MetaData, Table, create_engine, event, func, select
+from sqlalchemy import (
+    DDL,
+    Connection,
+    CursorResult,
+    DateTime,
+    Delete,
+    Engine,
+    MetaData,
+    Table,
+    Update,
+    create_engine,
+    event,
+    func,
+    select,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
+from vms_privacy.errors import Kind, Refusal
+
+Result = TypeVar("Result")
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -98,26 +116,33 @@ class Database:
         Callbacks given to `after_commit` run once the commit is durable, in this thread. Opening a second one in
         the same thread would wait for itself, so it raises RuntimeError.
         """
-        if getattr(self._inside, "writing", False):
-            raise RuntimeError("this thread already has a writing transaction open")
-        self._inside.writing = True
-        try:
-            with self._turn(), Session(self._for_writing, expire_on_commit=False) as session:
-                yield session
-                session.commit()
-                callbacks: list[Callable[[], None]] = session.info.pop(_AFTER_COMMIT, [])
-        finally:
-            self._inside.writing = False
+        with self._turn(), Session(self._for_writing, expire_on_commit=False) as session:
+            yield session
+            session.commit()
+            callbacks = _callbacks_of(session)
         for callback in callbacks:
             callback()
 
     @contextmanager
+    def writing_connection(self) -> Iterator[Connection]:
+        """Like `writing`, one layer lower and without callbacks; for `GroupCommit`, which brings its own sessions."""
+        with self._turn(), self._for_writing.begin() as connection:
+            yield connection
+
+    def refuse_inside_writing(self) -> None:
+        """Raise RuntimeError if this thread holds a writing transaction, so that it never waits for itself."""
+        if getattr(self._inside, "writing", False):
+            raise RuntimeError("this thread already has a writing transaction open")
+
+    @contextmanager
     def _turn(self) -> Iterator[None]:
-        if not self._is_sqlite:
-            yield
-            return
-        with self._one_writer:
-            yield
+        self.refuse_inside_writing()
+        self._inside.writing = True
+        try:
+            with self._one_writer if self._is_sqlite else nullcontext():
+                yield
+        finally:
+            self._inside.writing = False
 
     def now(self) -> datetime:
         """Return the database's own time in UTC; the clock compares itself with it."""
@@ -137,6 +162,139 @@ class Database:
 def after_commit(session: Session, callback: Callable[[], None]) -> None:
     """Run `callback` once the transaction of `session` is durable; never if it is rolled back."""
     session.info.setdefault(_AFTER_COMMIT, []).append(callback)
+
+
+def _callbacks_of(session: Session) -> list[Callable[[], None]]:
+    callbacks: list[Callable[[], None]] = session.info.pop(_AFTER_COMMIT, [])
+    return callbacks
+
+
+def changed(session: Session, statement: Update | Delete) -> int:
+    """Execute an UPDATE or DELETE and return how many rows it met."""
+    result = session.execute(statement)
+    if not isinstance(result, CursorResult):
+        raise TypeError("only an UPDATE or DELETE counts rows")
+    return result.rowcount
+
+
+class WriteFailed(Refusal):
+    """The transaction could not be committed, or too many wait already; nothing of it was kept."""
+
+    kind: ClassVar[Kind] = Kind.UNAVAILABLE
+    code: ClassVar[str] = "write-failed"
+
+
+class _Waiting(Generic[Result]):
+    """One caller's work and what came of it; `done` is set when it is durable, or lost."""
+
+    __slots__ = ("callbacks", "done", "error", "result", "work")
+
+    def __init__(self, work: Callable[[Session], Result]) -> None:
+        self.work = work
+        self.done = threading.Event()
+        self.callbacks: list[Callable[[], None]] = []
+        self.error: Exception | None = None
+        self.result: Result
+
+    def outcome(self) -> Result:
+        self.done.wait()
+        if self.error is not None:
+            raise self.error
+        for callback in self.callbacks:
+            callback()
+        return self.result
+
+
+class GroupCommit:
+    """Many small writes in one transaction: each caller pays for its own statements, all share one flush to disk.
+
+    A writer thread runs the waiting pieces of work in the order they came, each in a savepoint and a session of its
+    own, so one that fails takes nothing from its neighbours. Nobody gets a result before the commit is durable.
+    Use as a context manager, or `close` it; what waits by then is still done.
+    """
+
+    def __init__(self, db: Database, most_waiting: int = 1000, most_at_once: int = 64) -> None:
+        self._db = db
+        self._queue: queue.Queue[_Waiting[Any] | None] = queue.Queue(most_waiting)
+        self._most_at_once = most_at_once
+        self._closing = threading.Lock()
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._write, name="group-commit", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def run(self, work: Callable[[Session], Result]) -> Result:
+        """Return what `work` returns, once that is durable; what it gave to `after_commit` runs in this thread.
+
+        Raises what `work` raises, or WriteFailed. `work` must not wait for anything: others wait behind it.
+        """
+        self._db.refuse_inside_writing()
+        waiting = _Waiting(work)
+        with self._closing:
+            if self._is_closed:
+                raise WriteFailed("the service is stopping")
+            try:
+                self._queue.put_nowait(waiting)
+            except queue.Full:
+                raise WriteFailed("too many writes are waiting", retry_after=1) from None
+        return waiting.outcome()
+
+    def close(self) -> None:
+        """Finish what waits, take nothing new, and end the writer thread."""
+        with self._closing:
+            if not self._is_closed:
+                self._is_closed = True
+                self._queue.put(None)
+        self._thread.join()
+
+    def _write(self) -> None:
+        going_on = True
+        while going_on:
+            batch = [self._queue.get()]
+            while len(batch) < self._most_at_once and not self._queue.empty():
+                batch.append(self._queue.get())
+            going_on = batch[-1] is not None
+            self._commit([waiting for waiting in batch if waiting is not None])
+
+    def _commit(self, batch: list[_Waiting[Any]]) -> None:
+        try:
+            with self._db.writing_connection() as connection:
+                for waiting in batch:
+                    _run_in_savepoint(connection, waiting)
+        except Exception as error:  # noqa: BLE001 - told to every caller whose work is lost with it
+            for waiting in batch:
+                waiting.error = waiting.error or _lost(error)
+        finally:
+            for waiting in batch:
+                waiting.done.set()
+
+
+def _run_in_savepoint(connection: Connection, waiting: _Waiting[Any]) -> None:
+    savepoint = connection.begin_nested()
+    try:
+        # A session of its own: no object and no callback of one caller is seen by another.
+        with Session(connection, join_transaction_mode="rollback_only", expire_on_commit=False) as session:
+            waiting.result = waiting.work(session)
+            session.flush()
+            callbacks = _callbacks_of(session)
+        savepoint.commit()
+    except Exception as error:  # noqa: BLE001 - told to the one caller whose work it is
+        waiting.error = error
+        # Where the database ended the whole transaction by itself, this fails, and with it the batch.
+        savepoint.rollback()
+    else:
+        waiting.callbacks = callbacks
+
+
+def _lost(error: Exception) -> WriteFailed:
+    refusal = WriteFailed("the database could not keep this; nothing of it was written", retry_after=1)
+    refusal.__cause__ = error
+    return refusal
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:

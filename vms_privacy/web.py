@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import Annotated, Generic, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
@@ -40,8 +41,19 @@ def format_duration(value: timedelta) -> str:
     return f"PT{text or '0S'}"
 
 
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine can reach an address. A name other than `localhost` cannot be trusted to be."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def _in_utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("this moment is beyond the calendar") from None
 
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=63)]

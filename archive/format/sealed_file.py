@@ -1,0 +1,392 @@
+"""Write, read and recover sealed files: docs/formats/sealed-file-v1.md. The only user of segment keys.
+
+Numbers in brackets are sections of that page, F, W, R and C its rules. Nothing here opens a file or a network
+connection: the writer gets an open file, the reader a way to fetch bytes.
+"""
+
+import hmac
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum, unique
+from typing import BinaryIO, Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from archive.format import rules
+from archive.format.errors import Appended, DamagedChunk, ForeignFile, NotWritten, StaleFile, Truncated, WrongKey
+from archive.format.index import FOOTER, FragmentIndex, decode_trailer, encode_trailer, read_footer
+from archive.format.rules import HEAD, SEGMENT_KEY, TAG, Closing, Header
+from vms_privacy.ids import Randomness
+from vms_privacy.keyring.plaintext import KeyBytes
+
+ReadAt = Callable[[int, int], bytes]
+"""Fetch `(offset, length)` of the sealed bytes; fewer only where the file ends."""
+
+_NONCE_PREFIX_END: Final = rules.FILE_KEY + rules.NONCE_PREFIX
+_OKM: Final = _NONCE_PREFIX_END + rules.KEY_CHECK
+
+
+@dataclass(frozen=True, slots=True)
+class SealedSummary:
+    """A closed file: its size, and the seal (salt and last tag) that the segment's row keeps."""
+
+    size: int
+    salt: bytes
+    last_tag: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What recovery found and did. `cut` counts the bytes it took away; `closing` tells how the file is closed now."""
+
+    summary: SealedSummary
+    closing: Closing
+    cut: int
+    changed: bool
+
+
+@unique
+class FileState(StrEnum):
+    """How a reader takes a file: still growing, finished with a trailer, or closed by recovery without one."""
+
+    GROWING = "growing"
+    FINISHED = "finished"
+    RECOVERED = "recovered"
+
+
+class _FileKeys:
+    """What HKDF makes of the segment key and the header (4)."""
+
+    __slots__ = ("_cipher", "_prefix", "check")
+
+    def __init__(self, segment_key: KeyBytes, header: Header) -> None:
+        if len(segment_key.reveal()) != SEGMENT_KEY:
+            raise ValueError("a segment key has 32 bytes")
+        derive = HKDF(algorithm=SHA256(), length=_OKM, salt=header.salt, info=header.encode()).derive
+        okm = derive(segment_key.reveal())
+        self._cipher = AESGCM(okm[: rules.FILE_KEY])
+        self._prefix = okm[rules.FILE_KEY : _NONCE_PREFIX_END]
+        self.check = okm[_NONCE_PREFIX_END:]
+
+    def seal(self, index: int, closing: Closing, plain: bytes | bytearray | memoryview) -> bytes:
+        return self._cipher.encrypt(rules.nonce_for(self._prefix, index, closing), plain, None)
+
+    def open(self, index: int, closing: Closing, sealed: bytes | memoryview) -> bytes:
+        """Raises DamagedChunk; nothing of the plaintext is given out then (R2)."""
+        try:
+            return self._cipher.decrypt(rules.nonce_for(self._prefix, index, closing), sealed, None)
+        except InvalidTag:
+            raise DamagedChunk(index) from None
+
+    def authenticates(self, index: int, closing: Closing, sealed: bytes | memoryview) -> bool:
+        try:
+            self.open(index, closing, sealed)
+        except DamagedChunk:
+            return False
+        return True
+
+
+class SealedWriter:
+    """Seals the media of one segment into one file, in order, whole chunks only (9). One thread at a time.
+
+    Nothing is written before the first whole chunk, so that `salt` can be in the segment's row before the first byte.
+    A chunk is handed to the system as soon as it is whole. After a failed write nothing can be sealed any more (W1):
+    every method raises NotWritten, and the file is left to `recover`. Open the file unbuffered, so that no object
+    keeps bytes of a failed write and hands them over later, behind the back of recovery.
+    """
+
+    def __init__(self, file: BinaryIO, segment_key: KeyBytes, chunk_size: int, randomness: Randomness) -> None:
+        self._header = Header(chunk_size, randomness.octets(rules.SALT))
+        self._keys = _FileKeys(segment_key, self._header)
+        self._file = file
+        self._head = self._header.encode() + self._keys.check
+        self._open = bytearray()
+        self._next = 0
+        self._plain_length = 0
+        self._sealed_size = 0
+        self._unsynced = 0
+        self._failed = False
+        self._finished = False
+
+    @property
+    def salt(self) -> bytes:
+        """The file's salt, for its row."""
+        return self._header.salt
+
+    @property
+    def plain_length(self) -> int:
+        """Bytes of media written so far: where the next one will lie."""
+        return self._plain_length
+
+    @property
+    def sealed_size(self) -> int:
+        """Bytes that a growing reader may rely on: the head and the whole chunks of media handed to the system."""
+        return self._sealed_size
+
+    @property
+    def unsynced(self) -> int:
+        """Bytes handed to the system since the last `sync`; see `rules.sync_is_due`."""
+        return self._unsynced
+
+    def write(self, plain: bytes | memoryview) -> None:
+        """Add media. Raises NotWritten."""
+        self._refuse_after_the_end()
+        chunks = list(self._sealed_chunks(memoryview(plain)))
+        if chunks:
+            self._hand_over(chunks)
+            self._sealed_size = rules.offset_of(self._next, self._header.chunk_size)
+        self._plain_length += len(plain)
+
+    def fill_chunk(self) -> None:
+        """Pad with a `free` box (W5), so that all media written so far is in whole chunks. Raises NotWritten."""
+        size = rules.padding_for(len(self._open), self._header.chunk_size)
+        if size:
+            self.write(size.to_bytes(4, "big") + b"free" + bytes(size - 8))
+
+    def finish(self, index: FragmentIndex) -> SealedSummary:
+        """Seal the trailer and close the file (W6). Raises NotWritten, ValueError if the index goes beyond the media.
+
+        The bytes are handed to the system; `sync` makes them durable.
+        """
+        self._refuse_after_the_end()
+        trailer = encode_trailer(index, self._plain_length)
+        rest = memoryview(bytes(self._open) + trailer)
+        size = self._header.chunk_size
+        # The final chunk is never empty (F6): where the plaintext ends with a chunk, the full chunk is the last.
+        final = len(rest) - (len(rest) % size or size)
+        chunks = [self._seal_more(rest[start : start + size]) for start in range(0, final, size)]
+        chunks.append(self._keys.seal(self._next, Closing.LAST, rest[final:]))
+        self._finished = True
+        self._hand_over(chunks)
+        total = rules.finished_size(self._plain_length + len(trailer), size)
+        return SealedSummary(total, self._header.salt, chunks[-1][-TAG:])
+
+    def sync(self) -> None:
+        """Make what was handed over survive a power failure. Raises NotWritten."""
+        if self._failed:
+            raise NotWritten("an earlier write failed; the file is left to recovery")
+        try:
+            os.fdatasync(self._file.fileno())
+        except OSError as error:
+            # After a failed sync the system may have dropped the pages: nobody knows what is on the disk.
+            self._failed = True
+            raise NotWritten("the system could not make the bytes durable") from error
+        self._unsynced = 0
+
+    def _refuse_after_the_end(self) -> None:
+        if self._failed:
+            raise NotWritten("an earlier write failed; the file is left to recovery")
+        if self._finished:
+            raise RuntimeError("a finished file takes nothing more (W6)")
+
+    def _sealed_chunks(self, plain: memoryview) -> Iterator[bytes]:
+        size = self._header.chunk_size
+        if self._open:
+            take = size - len(self._open)
+            self._open += plain[:take]
+            plain = plain[take:]
+            if len(self._open) < size:
+                return
+            yield self._seal_more(self._open)
+        whole = len(plain) - len(plain) % size
+        for start in range(0, whole, size):
+            yield self._seal_more(plain[start : start + size])
+        self._open = bytearray(plain[whole:])
+
+    def _seal_more(self, plain: bytearray | memoryview) -> bytes:
+        sealed = self._keys.seal(self._next, Closing.MORE, plain)
+        self._next += 1
+        return sealed
+
+    def _hand_over(self, chunks: list[bytes]) -> None:
+        """Write whole chunks, the head before the first, through to the system (W3)."""
+        sealed = b"".join((self._head, *chunks))
+        try:
+            _write_through(self._file, sealed)
+        except OSError as error:
+            self._failed = True
+            raise NotWritten("the system did not take the bytes") from error
+        self._head = b""
+        self._unsynced += len(sealed)
+
+
+class SealedReader:
+    """Opens one sealed file (8). All checks that need no media are made on opening, before a plaintext byte.
+
+    `size` is what the store says of a closed file, and what the writer says (`sealed_size`) of a growing one;
+    `last_tag` is None for a growing file only. Raises the refusals of archive/format/errors.py.
+    """
+
+    def __init__(
+        self, read_at: ReadAt, size: int, segment_key: KeyBytes, salt: bytes, last_tag: bytes | None = None
+    ) -> None:
+        self._read_at = read_at
+        self.state: FileState
+        self._header, self._keys = _open_head(read_at(0, min(size, HEAD)), segment_key, salt)
+        self._index: FragmentIndex | None = None
+        self._final = b""
+        if last_tag is None:
+            self.state = FileState.GROWING
+            self._whole = rules.whole_chunks(size, self.chunk_size)
+        else:
+            self._open_final(rules.final_chunk(size, self.chunk_size), last_tag)
+        self.plain_length = self._whole * self.chunk_size + len(self._final)
+        self._media_length = self.plain_length
+
+    @property
+    def chunk_size(self) -> int:
+        """Bytes of plaintext in a full chunk."""
+        return self._header.chunk_size
+
+    @property
+    def media_length(self) -> int:
+        """Bytes of media; in a growing or recovered file these are all bytes there are."""
+        self._load_trailer()
+        return self._media_length
+
+    def index(self) -> FragmentIndex:
+        """Return the fragment index of a finished file. A recovered file's is rebuilt: `rebuild.rebuild_index`.
+
+        Raises DamagedTrailer, DamagedChunk, and ValueError for a file that is growing or recovered.
+        """
+        self._load_trailer()
+        if self._index is None:
+            raise ValueError(f"a {self.state} file has no trailer")
+        return self._index
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return `length` bytes of media from `offset`, fewer at its end; all of them authenticated (R2).
+
+        Raises DamagedChunk, Truncated if the file has become shorter, and what `index` raises.
+        """
+        return self._plain(offset, min(length, max(self.media_length - offset, 0)))
+
+    def damaged_chunks(self) -> list[int]:
+        """Authenticate every chunk and list those that fail; for `check`. Nothing is released."""
+        damaged = []
+        for index in range(self._whole):
+            sealed = self._fetch(rules.offset_of(index, self.chunk_size), self.chunk_size + TAG)
+            if not self._keys.authenticates(index, Closing.MORE, sealed):
+                damaged.append(index)
+        return damaged
+
+    def _open_final(self, final: rules.FinalChunk, last_tag: bytes) -> None:
+        sealed = self._fetch(rules.offset_of(final.index, self.chunk_size), final.length)
+        if not hmac.compare_digest(sealed[-TAG:], last_tag):
+            raise StaleFile("the last tag is not the one of the row")
+        self._whole = final.index
+        try:
+            self._final = self._keys.open(final.index, final.closing, sealed)
+        except DamagedChunk:
+            full = final.length == self.chunk_size + TAG
+            if full and self._keys.authenticates(final.index, Closing.MORE, sealed):
+                raise Truncated("the file once went on") from None
+            raise
+        self.state = FileState.FINISHED if final.closing is Closing.LAST else FileState.RECOVERED
+
+    def _load_trailer(self) -> None:
+        if self.state is not FileState.FINISHED or self._index is not None:
+            return
+        footer = self._plain(max(self.plain_length - FOOTER, 0), min(FOOTER, self.plain_length))
+        media_length, size = read_footer(footer, self.plain_length)
+        self._index = decode_trailer(self._plain(media_length, size), media_length)
+        self._media_length = media_length
+
+    def _plain(self, offset: int, length: int) -> bytes:
+        wanted = rules.chunks_of(offset, length, self.chunk_size)
+        if not wanted:
+            return b""
+        joined = b"".join(self._opened(wanted))
+        skip = offset - wanted.start * self.chunk_size
+        return joined if skip == 0 and len(joined) == length else joined[skip : skip + length]
+
+    def _opened(self, wanted: range) -> Iterator[bytes]:
+        """Open chunks of a range with one fetch; the final one was opened with the file."""
+        stored = range(wanted.start, min(wanted.stop, self._whole))
+        if stored:
+            step = self.chunk_size + TAG
+            sealed = memoryview(self._fetch(rules.offset_of(stored.start, self.chunk_size), step * len(stored)))
+            for place, index in enumerate(stored):
+                yield self._keys.open(index, Closing.MORE, sealed[place * step : (place + 1) * step])
+        if self._whole in wanted:
+            yield self._final
+
+    def _fetch(self, offset: int, length: int) -> bytes:
+        sealed = self._read_at(offset, length)
+        if len(sealed) != length:
+            raise Truncated("the file is shorter than it was said to be")
+        return sealed
+
+
+def recover(file: BinaryIO, segment_key: KeyBytes, salt: bytes | None = None) -> Recovered:
+    """Close a file that a crash left open (10); a closed one stays as it is, so twice is once (C4).
+
+    `file` is open for reading and writing, `salt` the row's, where it has one. Durable on return. Raises what opening
+    a head raises, and Appended, without having changed a byte (C1, C5); NotWritten if the system does not take the
+    change, after which recovery can be tried again (C6).
+    """
+    file.seek(0)
+    header, keys = _open_head(file.read(HEAD), segment_key, salt)
+    step = header.chunk_size + TAG
+    kept, chunk = 0, file.read(step)
+    while len(chunk) == step and keys.authenticates(kept, Closing.MORE, chunk):
+        kept, chunk = kept + 1, file.read(step)
+    end = rules.offset_of(kept, header.chunk_size)
+    size = file.seek(0, os.SEEK_END)
+    closing = _closing_of(chunk, keys, kept)
+    if closing is not None:
+        length = TAG if closing is Closing.RECOVERED else len(chunk)
+        if size > end + length:
+            raise Appended("bytes stand after the chunk that closed the file")
+        return Recovered(SealedSummary(size, header.salt, chunk[-TAG:]), closing, cut=0, changed=False)
+    tag = keys.seal(kept, Closing.RECOVERED, b"")
+    _close_at(file, end, tag)
+    summary = SealedSummary(end + TAG, header.salt, tag)
+    return Recovered(summary, Closing.RECOVERED, cut=size - end, changed=True)
+
+
+def _closing_of(chunk: bytes, keys: _FileKeys, index: int) -> Closing | None:
+    """Say how the first chunk that is not under `more` closes the file, if it does."""
+    if len(chunk) >= TAG and keys.authenticates(index, Closing.RECOVERED, chunk[:TAG]):
+        return Closing.RECOVERED
+    if len(chunk) > TAG and keys.authenticates(index, Closing.LAST, chunk):
+        return Closing.LAST
+    return None
+
+
+def _close_at(file: BinaryIO, end: int, tag: bytes) -> None:
+    try:
+        file.truncate(end)
+        _make_durable(file)
+        file.seek(end)
+        _write_through(file, tag)
+        _make_durable(file)
+    except OSError as error:
+        raise NotWritten("the system did not take the closing chunk") from error
+
+
+def _make_durable(file: BinaryIO) -> None:
+    os.fsync(file.fileno())
+
+
+def _write_through(file: BinaryIO, data: bytes) -> None:
+    """Hand every byte to the system; an unbuffered file may take only a part at a time."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
+    file.flush()
+
+
+def _open_head(head: bytes, segment_key: KeyBytes, salt: bytes | None) -> tuple[Header, _FileKeys]:
+    """Checks 1 to 7 of (8)."""
+    header = rules.parse_header(head)
+    if salt is not None and header.salt != salt:
+        raise ForeignFile("the salt is not the one of the row")
+    keys = _FileKeys(segment_key, header)
+    if not hmac.compare_digest(keys.check, head[rules.HEADER : HEAD]):
+        raise WrongKey("the key check does not hold")
+    return header, keys

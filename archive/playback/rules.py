@@ -1,0 +1,103 @@
+"""Which fragments may be shown, and how they are grouped for a player. Times are microseconds of our clock."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from archive.format.index import FragmentEntry
+from archive.segments.rules import Span, readable_from_us
+from streams.media.packets import Track
+
+LONGEST_SPAN_US: Final = 24 * 3600 * 1_000_000
+PIECE_US: Final = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What may be shown of one segment at one moment. `from_us` included, `until_us` not."""
+
+    from_us: int
+    until_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A run of fragments of one segment that starts with a key picture: what a player fetches at once.
+
+    `first` and `last` are places in the segment's index, both included.
+    """
+
+    first: int
+    last: int
+    from_us: int
+    until_us: int
+
+
+def bounds(window: Span, depth_us: int | None, keep_us: int, now_us: int) -> Bounds:
+    """Return what the token's window, the grant's depth and the retention leave of a segment."""
+    starts = [window.from_us, readable_from_us(keep_us, now_us)]
+    if depth_us is not None:
+        starts.append(now_us - depth_us)
+    return Bounds(max(starts), window.until_us)
+
+
+def may_show(entry: FragmentEntry, allowed: Bounds) -> bool:
+    """Say whether every picture of a fragment lies within the bounds."""
+    return allowed.from_us <= entry.captured_from_us and entry.captured_until_us <= allowed.until_us
+
+
+def selected(entries: Sequence[FragmentEntry], wanted: Span, allowed: Bounds) -> range:
+    """Return the places of the fragments that show `wanted`, beginning with a key picture that may be shown.
+
+    Decoding starts at a key picture, so the one before `wanted` is taken if it may be shown, else the next one. A
+    picture that could only be decoded with the help of one that must not be shown is not shown either.
+    """
+    keys = [
+        at
+        for at, entry in enumerate(entries)
+        if entry.track is Track.VIDEO and entry.starts_with_key and may_show(entry, allowed)
+    ]
+    before = [at for at in keys if entries[at].captured_from_us <= wanted.from_us]
+    later = [at for at in keys if wanted.from_us < entries[at].captured_from_us < wanted.until_us]
+    if before and _reaches(entries, before[-1], wanted.from_us):
+        start = before[-1]
+    elif later:
+        start = later[0]
+    else:
+        return range(0)
+    end = start
+    while end < len(entries) and entries[end].captured_from_us < wanted.until_us and may_show(entries[end], allowed):
+        end += 1
+    return range(start, end)
+
+
+def pieces(entries: Sequence[FragmentEntry], chosen: range, longest_us: int = PIECE_US) -> list[Piece]:
+    """Cut the chosen fragments into pieces at key pictures, each at least `longest_us` long but for the last."""
+    if not chosen:
+        return []
+    cuts: list[int] = []
+    for at in chosen:
+        entry = entries[at]
+        if entry.track is not Track.VIDEO or not entry.starts_with_key:
+            continue
+        if not cuts or entry.captured_from_us - entries[cuts[-1]].captured_from_us >= longest_us:
+            cuts.append(at)
+    ends = [*cuts[1:], chosen.stop]
+    return [
+        Piece(first, end - 1, entries[first].captured_from_us, _video_until(entries, first, end))
+        for first, end in zip(cuts, ends, strict=True)
+    ]
+
+
+def _reaches(entries: Sequence[FragmentEntry], key: int, moment_us: int) -> bool:
+    """Say whether the group of pictures that begins at `key` goes on until `moment_us`."""
+    for entry in entries[key:]:
+        if entry.track is Track.VIDEO and entry.captured_until_us > moment_us:
+            return True
+        if entry.captured_from_us > moment_us:
+            return False
+    return False
+
+
+def _video_until(entries: Sequence[FragmentEntry], first: int, end: int) -> int:
+    return max(entry.captured_until_us for entry in entries[first:end] if entry.track is Track.VIDEO)

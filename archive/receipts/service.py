@@ -1,0 +1,147 @@
+"""Signing receipts, hourly and on demand, and verifying them."""
+
+import base64
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar, Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from sqlalchemy.orm import Session
+
+from archive.receipts import merkle, store
+from archive.receipts.rules import Head, Invalid, Leaf, Valid, check, signed_part, write
+from archive.receipts.tables import ReceiptRow
+from archive.segments.tables import SegmentRow
+from vms_privacy.audit.events import Event, Tag
+from vms_privacy.audit.log import AuditLog
+from vms_privacy.clock import Clock
+from vms_privacy.errors import Kind, Refusal
+from vms_privacy.ids import OperatorId, Randomness, ReceiptId
+from vms_privacy.keyring.port import Keyring, PublicKey, Purpose
+
+MOST_LEAVES: Final = 100_000
+ROOT_LIVES_AT_MOST: Final = timedelta(days=30)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class NothingToTell(Refusal):
+    """Nothing was destroyed since the last receipt."""
+
+    kind: ClassVar[Kind] = Kind.CONFLICT
+    code: ClassVar[str] = "nothing-to-tell"
+
+
+class ReceiptService:
+    """Signs what was destroyed. A segment is told of in exactly one receipt."""
+
+    def __init__(
+        self, keyring: Keyring, audit: AuditLog, clock: Clock, randomness: Randomness, installation_id: str
+    ) -> None:
+        self._keyring = keyring
+        self._audit = audit
+        self._clock = clock
+        self._randomness = randomness
+        self._installation_id = installation_id
+
+    def sign_hourly(self, session: Session) -> list[ReceiptId]:
+        """Sign one receipt per operator over everything destroyed before the running hour."""
+        hour = self._clock.now().replace(minute=0, second=0, microsecond=0)
+        waiting = store.operators_waiting(session, hour)
+        return [self._sign(session, operator, hour, "hourly", "worker:receipts") for operator in waiting]
+
+    def sign_now(self, session: Session, operator_id: OperatorId, actor: str) -> ReceiptId:
+        """Sign a receipt over everything destroyed so far. Raises NothingToTell."""
+        # One microsecond on: what was destroyed in this very moment is told too.
+        until = self._clock.now() + timedelta(microseconds=1)
+        if operator_id not in store.operators_waiting(session, until):
+            raise NothingToTell("nothing was destroyed since the last receipt")
+        return self._sign(session, operator_id, until, "on-demand", actor)
+
+    def _sign(self, session: Session, operator_id: OperatorId, until: datetime, kind: str, actor: str) -> ReceiptId:
+        rows = store.untold(session, operator_id, until, MOST_LEAVES)
+        leaves = [_leaf(row, cause).octets() for row, cause in rows]
+        now = self._clock.now()
+        receipt_id = ReceiptId(self._randomness.uuid())
+        covers_from = min(_moment(row.bytes_gone_at) for row, _ in rows)
+        head = Head(
+            receipt_id=str(receipt_id),
+            installation_id=self._installation_id,
+            operator_id=str(operator_id),
+            kind=kind,
+            actor=actor,
+            signed_at=_iso(now),
+            covers_from=_iso(covers_from),
+            covers_until=_iso(until),
+            leaf_count=len(leaves),
+            merkle_root=_b64(merkle.root([merkle.leaf_hash(leaf) for leaf in leaves])),
+            beyond_backups_at=_iso(now + ROOT_LIVES_AT_MOST),
+        ).octets()
+        kid, signature = self._keyring.sign(Purpose.RECEIPT_SIGNING, signed_part(head))
+        session.add(
+            ReceiptRow(
+                id=receipt_id,
+                operator_id=operator_id,
+                kind=kind,
+                covers_from=covers_from,
+                covers_until=until,
+                leaf_count=len(leaves),
+                signed_at=now,
+                document=write(head, kid, signature, leaves),
+            )
+        )
+        store.told(session, [row for row, _ in rows], receipt_id)
+        detail: dict[str, str | int | bool | None] = {"receipt_id": str(receipt_id), "leaves": len(leaves)}
+        self._audit.note(session, Event(Tag.RECEIPT_SIGNED, now, actor, operator_id=operator_id, detail=detail))
+        return receipt_id
+
+
+def verify(receipt: bytes, known: Sequence[PublicKey]) -> Valid | Invalid:
+    """Verify a receipt against the public keys of an installation. Needs nothing else: no network, no database."""
+    keys = {key.kid: key.raw for key in known}
+
+    def holds(kid: str, message: bytes, signature: bytes) -> bool:
+        raw = keys.get(kid)
+        if raw is None:
+            return False
+        try:
+            Ed25519PublicKey.from_public_bytes(raw).verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+    return check(receipt, holds)
+
+
+def _leaf(row: SegmentRow, cause: str) -> Leaf:
+    return Leaf(
+        camera_id=str(row.camera_id),
+        segment_id=str(row.id),
+        captured_from=_iso_us(row.starts_us),
+        captured_until=_iso_us(row.ends_us or row.starts_us),
+        cause=cause,
+        erasure_id=str(row.erasure_id),
+        bucket_key_id=str(row.bucket_key_id),
+        key_destroyed_at=_iso(_moment(row.key_destroyed_at)),
+        bytes_gone_at=_iso(_moment(row.bytes_gone_at)),
+        store_answer=row.store_answer or "",
+        size_bytes=row.size_bytes or 0,
+    )
+
+
+def _moment(value: datetime | None) -> datetime:
+    if value is None:
+        raise ValueError("an erased segment has its moments")
+    return value
+
+
+def _iso_us(us: int) -> str:
+    return _iso(_EPOCH + timedelta(microseconds=us))
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _b64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -1,0 +1,82 @@
+"""Routes of retention: what holds for a camera, and setting it."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from archive.retention import store
+from archive.retention.rules import Policy
+from archive.retention.service import RetentionService
+from auth.gate import Allowed, On, needs
+from auth.principal import Right
+from vms_privacy.db import Database
+from vms_privacy.ids import CameraId
+from vms_privacy.web import Duration, Moment, Strict
+
+
+class RetentionChange(Strict):
+    """How long footage of this camera shall be kept. Above PT72H a justification in words is needed."""
+
+    keep_for: Duration
+    justification: Annotated[str, Field(max_length=2000)] = ""
+
+
+class Retention(Strict):
+    """The retention in force for footage taken from now on."""
+
+    keep_for: Duration
+    version: int
+    justification: str
+
+
+class RetentionVersion(Retention):
+    """One version, with who set it (an id) and when."""
+
+    set_by: str
+    set_at: Moment
+
+
+def retention_routes(db: Database, retention: RetentionService) -> APIRouter:
+    """Return the routes; each passes the gate with the right `retain`."""
+    routes = APIRouter(prefix="/api/v1/cameras/{camera_id}/retention", tags=["retention"])
+
+    @routes.get("", **needs(Right.RETAIN, on=On.CAMERA))
+    def read_retention(camera_id: str, granted: Allowed) -> Retention:
+        """Return the retention in force."""
+        with db.reading() as session:
+            return _shown(retention.current(session, _camera(granted.camera_id)))
+
+    @routes.put("", **needs(Right.RETAIN, on=On.CAMERA))
+    def set_retention(camera_id: str, change: RetentionChange, granted: Allowed) -> Retention:
+        """Set it. Shorter applies at once to what is there; longer only to footage taken from now on."""
+        with db.writing() as session:
+            return _shown(retention.set(session, granted, change.keep_for, change.justification))
+
+    @routes.get("/versions", **needs(Right.RETAIN, on=On.CAMERA))
+    def list_versions(camera_id: str, granted: Allowed) -> list[RetentionVersion]:
+        """Return every version there was, newest first."""
+        with db.reading() as session:
+            return [
+                RetentionVersion(
+                    keep_for=timedelta(seconds=row.keep_seconds),
+                    version=row.version,
+                    justification=row.justification,
+                    set_by=row.set_by,
+                    set_at=row.set_at,
+                )
+                for row in store.history(session, _camera(granted.camera_id))
+            ]
+
+    return routes
+
+
+def _shown(policy: Policy) -> Retention:
+    return Retention(keep_for=policy.keep_for, version=policy.version, justification=policy.justification)
+
+
+def _camera(camera_id: CameraId | None) -> CameraId:
+    if camera_id is None:
+        raise RuntimeError("the gate of a camera's route names the camera")
+    return camera_id

@@ -1,0 +1,71 @@
+"""May this retention be set, and what does it do to footage that is there already."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+DEFAULT_KEEP_FOR: Final = timedelta(hours=72)
+SMALLEST_KEEP_FOR: Final = timedelta(seconds=10)
+LARGEST_KEEP_FOR: Final = timedelta(days=366)
+SHORTEST_JUSTIFICATION: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One version of a camera's retention; version 0 is the default nobody had to set."""
+
+    version: int
+    keep_for: timedelta
+    justification: str = ""
+
+    @property
+    def keep_us(self) -> int:
+        """Return the retention in microseconds."""
+        return self.keep_for // timedelta(microseconds=1)
+
+
+DEFAULT_POLICY: Final = Policy(0, DEFAULT_KEEP_FOR)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The change may be made. `reaches_back`: footage taken before is kept shorter from now on."""
+
+    policy: Policy
+    reaches_back: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The change may not be made; `code` is stable, `why` says what to do."""
+
+    code: str
+    why: str
+
+
+def judge_change(current: Policy, wanted: timedelta, justification: str) -> Accepted | Refused:
+    """Say whether `wanted` may become the next version.
+
+    Above 72 h a written justification is needed (EDPB Guidelines 3/2019, 121: the longer, the more argument).
+    """
+    if wanted < SMALLEST_KEEP_FOR:
+        return Refused("retention-too-short", f"retention is at least {_seconds(SMALLEST_KEEP_FOR)} s")
+    if wanted > LARGEST_KEEP_FOR:
+        return Refused("retention-too-long", f"retention is at most {LARGEST_KEEP_FOR.days} days")
+    if wanted.microseconds:
+        return Refused("retention-not-whole", "retention is a whole number of seconds")
+    if wanted > DEFAULT_KEEP_FOR and len(justification.strip()) < SHORTEST_JUSTIFICATION:
+        return Refused("retention-needs-justification", "more than PT72H needs a justification in words")
+    shorter = wanted < current.keep_for
+    why = "shorter: applies at once" if shorter else "not shorter: applies to footage taken from now on"
+    return Accepted(Policy(current.version + 1, wanted, justification.strip()), shorter, why)
+
+
+def keep_us_of(stamped_us: int, later_policies_us: tuple[int, ...]) -> int:
+    """Return how long a picture is kept: as promised when it was taken, or shorter if that was set since (P10)."""
+    return min((stamped_us, *later_policies_us))
+
+
+def _seconds(span: timedelta) -> int:
+    return int(span.total_seconds())

@@ -1,0 +1,38 @@
+"""The versions of each camera's retention. Rows are only ever added."""
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from vms_privacy.db import Base, UTCDateTime, guard_table
+
+
+class RetentionPolicyRow(Base):
+    """One version. What it did to footage that was there is in the journal and the audit."""
+
+    __tablename__ = "retention_policy"
+    __table_args__ = (
+        UniqueConstraint("camera_id", "version"),
+        CheckConstraint("keep_seconds >= 10", name="long_enough_to_exist"),
+        CheckConstraint("keep_seconds <= 259200 OR length(justification) > 0", name="longer_is_justified"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    operator_id: Mapped[uuid.UUID] = mapped_column()
+    camera_id: Mapped[uuid.UUID] = mapped_column()
+    version: Mapped[int] = mapped_column(comment="1, 2, 3, …; without any row the default of 72 h holds as version 0")
+    keep_seconds: Mapped[int] = mapped_column(BigInteger)
+    justification: Mapped[str] = mapped_column(String(2000))
+    set_by: Mapped[str] = mapped_column(String(80), comment="a principal's label, an id")
+    set_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+for _act in ("UPDATE", "DELETE"):
+    guard_table(
+        RetentionPolicyRow,
+        f"retention_policy_no_{_act.lower()}",
+        f"""CREATE TRIGGER retention_policy_no_{_act.lower()} BEFORE {_act} ON retention_policy
+BEGIN SELECT RAISE(ABORT, 'retention policies are only ever added'); END""",
+    )

@@ -1,0 +1,293 @@
+"""Queries over segments and gaps. Nothing here decides; nothing here commits."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, case, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from archive.segments.rules import Place, Segment, Span, State, step
+from archive.segments.tables import GapRow, SegmentRow
+from vms_privacy.db import changed
+from vms_privacy.ids import BucketKeyId, CameraId, ConsentEntryId, OperatorId, Randomness, SegmentId
+
+
+@dataclass(frozen=True, slots=True)
+class NewSegment:
+    """What a row says before the first byte of its file is written."""
+
+    id: SegmentId
+    operator_id: OperatorId
+    camera_id: CameraId
+    consent_entry_id: ConsentEntryId
+    policy_version: int
+    blob_name: str
+    starts_us: int
+    keep_us: int
+    run: str
+    epoch: int
+    tracks: str
+    chunk_size: int
+    bucket_key_id: BucketKeyId
+    bucket_hour: int
+    wrapped_key: bytes
+    salt: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """What is known of a file once its last chunk is written."""
+
+    ends_us: int
+    last_packet_until_us: int
+    last_tag: bytes
+    size_bytes: int
+    recovered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What is needed to open one file; `wrapped_key` is useless without the keyring."""
+
+    segment: Segment
+    bucket_key_id: BucketKeyId
+    bucket_hour: int
+    wrapped_key: bytes
+    salt: bytes
+    last_tag: bytes | None
+    chunk_size: int
+    tracks: str
+
+
+_COLUMNS = (
+    SegmentRow.id,
+    SegmentRow.operator_id,
+    SegmentRow.camera_id,
+    SegmentRow.state,
+    SegmentRow.place,
+    SegmentRow.starts_us,
+    SegmentRow.ends_us,
+    SegmentRow.keep_us,
+    SegmentRow.run,
+    SegmentRow.epoch,
+    SegmentRow.blob_name,
+    SegmentRow.size_bytes,
+)
+_SEALED = (
+    SegmentRow.bucket_key_id,
+    SegmentRow.bucket_hour,
+    SegmentRow.wrapped_key,
+    SegmentRow.salt,
+    SegmentRow.last_tag,
+    SegmentRow.chunk_size,
+    SegmentRow.tracks,
+)
+
+
+def add(session: Session, new: NewSegment) -> None:
+    """Register a segment in state `writing`. The database refuses it without an active opt-in (P1)."""
+    session.execute(
+        insert(SegmentRow).values(
+            id=new.id,
+            operator_id=new.operator_id,
+            camera_id=new.camera_id,
+            consent_entry_id=new.consent_entry_id,
+            policy_version=new.policy_version,
+            state=State.WRITING,
+            place=Place.SPOOL,
+            blob_name=new.blob_name,
+            starts_us=new.starts_us,
+            keep_us=new.keep_us,
+            run=new.run,
+            epoch=new.epoch,
+            tracks=new.tracks,
+            chunk_size=new.chunk_size,
+            bucket_key_id=new.bucket_key_id,
+            bucket_hour=new.bucket_hour,
+            wrapped_key=new.wrapped_key,
+            salt=new.salt,
+            recovered=False,
+        )
+    )
+
+
+def close(session: Session, segment_id: SegmentId, closed: Closed) -> bool:
+    """Move a growing segment to `stored`; say whether it was still growing (an erasure may have come first)."""
+    done = changed(
+        session,
+        update(SegmentRow)
+        .where(SegmentRow.id == segment_id, SegmentRow.state == State.WRITING)
+        .values(
+            state=step(State.WRITING, State.STORED),
+            ends_us=closed.ends_us,
+            destroy_from_us=SegmentRow.keep_us + closed.last_packet_until_us,
+            last_tag=closed.last_tag,
+            size_bytes=closed.size_bytes,
+            recovered=closed.recovered,
+        ),
+    )
+    return done > 0
+
+
+def moved_to_store(session: Session, segment_id: SegmentId) -> bool:
+    """Note that the store has confirmed the bytes; say whether the segment is still one to keep."""
+    done = changed(
+        session,
+        update(SegmentRow)
+        .where(SegmentRow.id == segment_id, SegmentRow.state == State.STORED)
+        .values(place=Place.STORE),
+    )
+    return done > 0
+
+
+def in_span(session: Session, camera_id: CameraId, span: Span, limit: int = 20_000) -> list[Sealed]:
+    """Return the living segments of a camera that overlap a span, by time; the growing one is the last."""
+    rows = session.execute(
+        _living(camera_id)
+        .where(
+            SegmentRow.starts_us < span.until_us,
+            or_(SegmentRow.ends_us.is_(None), SegmentRow.ends_us > span.from_us),
+        )
+        .order_by(SegmentRow.starts_us)
+        .limit(limit)
+    )
+    return [_sealed(row) for row in rows]
+
+
+def by_id(session: Session, camera_id: CameraId, segment_id: SegmentId) -> Sealed | None:
+    """Return one living segment of this camera."""
+    row = session.execute(_living(camera_id).where(SegmentRow.id == segment_id)).one_or_none()
+    return None if row is None else _sealed(row)
+
+
+def extent(session: Session, camera_id: CameraId, readable_at_us: int) -> Span | None:
+    """Return from when to when there is something readable at all, or None."""
+    first, last = session.execute(
+        select(func.min(SegmentRow.starts_us), func.max(SegmentRow.ends_us)).where(
+            SegmentRow.camera_id == camera_id,
+            SegmentRow.state == State.STORED,
+            SegmentRow.destroy_from_us > readable_at_us,
+        )
+    ).one()
+    return None if first is None or last is None else Span(first, last)
+
+
+def growing(session: Session) -> list[Sealed]:
+    """Return every segment in state `writing`; at start-up these are the leftovers of a crash."""
+    rows = session.execute(select(*_COLUMNS, *_SEALED).where(SegmentRow.state == State.WRITING))
+    return [_sealed(row) for row in rows]
+
+
+def in_spool(session: Session, limit: int) -> list[Segment]:
+    """Return closed segments whose bytes the store has not confirmed, oldest first."""
+    rows = session.execute(
+        select(*_COLUMNS)
+        .where(SegmentRow.state == State.STORED, SegmentRow.place == Place.SPOOL)
+        .order_by(SegmentRow.starts_us)
+        .limit(limit)
+    )
+    return [_segment(row) for row in rows]
+
+
+def due(session: Session, now_us: int, limit: int) -> list[Segment]:
+    """Return segments whose very last picture has expired, longest overdue first."""
+    rows = session.execute(
+        select(*_COLUMNS)
+        .where(SegmentRow.state == State.STORED, SegmentRow.destroy_from_us <= now_us)
+        .order_by(SegmentRow.destroy_from_us)
+        .limit(limit)
+    )
+    return [_segment(row) for row in rows]
+
+
+def shorten(session: Session, camera_id: CameraId, keep_us: int) -> int:
+    """Lower the retention of everything already taken; return how many segments that met (P10)."""
+    return changed(
+        session,
+        update(SegmentRow)
+        .where(
+            SegmentRow.camera_id == camera_id,
+            SegmentRow.keep_us > keep_us,
+            SegmentRow.state.in_((State.WRITING, State.STORED)),
+        )
+        .values(keep_us=keep_us, destroy_from_us=SegmentRow.destroy_from_us - SegmentRow.keep_us + keep_us),
+    )
+
+
+def every(session: Session) -> Iterator[Segment]:
+    """Go through all rows, erased ones included; for `check`."""
+    for row in session.execute(select(*_COLUMNS).order_by(SegmentRow.camera_id, SegmentRow.starts_us)):
+        yield _segment(row)
+
+
+def open_gap(
+    session: Session, randomness: Randomness, operator_id: OperatorId, camera_id: CameraId, from_us: int, why: str
+) -> None:
+    """Begin a gap of an opted-in camera, unless one is open already."""
+    if session.scalar(select(GapRow.id).where(GapRow.camera_id == camera_id, GapRow.until_us.is_(None))):
+        return
+    session.add(GapRow(id=randomness.uuid(), operator_id=operator_id, camera_id=camera_id, from_us=from_us, why=why))
+
+
+def end_gap(session: Session, camera_id: CameraId, until_us: int) -> None:
+    """End the open gap of a camera, if there is one."""
+    session.execute(
+        update(GapRow)
+        .where(GapRow.camera_id == camera_id, GapRow.until_us.is_(None))
+        .values(until_us=case((GapRow.from_us > until_us, GapRow.from_us), else_=until_us))
+    )
+
+
+def gaps(session: Session, camera_id: CameraId, span: Span) -> Sequence[GapRow]:
+    """Return the gaps of a camera that touch a span, by time."""
+    return session.scalars(
+        select(GapRow)
+        .where(
+            GapRow.camera_id == camera_id,
+            GapRow.from_us < span.until_us,
+            or_(GapRow.until_us.is_(None), GapRow.until_us > span.from_us),
+        )
+        .order_by(GapRow.from_us)
+    ).all()
+
+
+def last_end_us(session: Session, camera_id: CameraId) -> int | None:
+    """Return when the newest footage of a camera ended, whatever became of it since."""
+    return session.scalar(select(func.max(SegmentRow.ends_us)).where(SegmentRow.camera_id == camera_id))
+
+
+def _living(camera_id: CameraId) -> Select[*tuple[Any, ...]]:
+    return select(*_COLUMNS, *_SEALED).where(
+        SegmentRow.camera_id == camera_id, SegmentRow.state.in_((State.WRITING, State.STORED))
+    )
+
+
+def _segment(row: Any) -> Segment:
+    return Segment(
+        id=SegmentId(row.id),
+        operator_id=OperatorId(row.operator_id),
+        camera_id=CameraId(row.camera_id),
+        state=State(row.state),
+        place=Place(row.place),
+        starts_us=row.starts_us,
+        ends_us=row.ends_us,
+        keep_us=row.keep_us,
+        run=row.run,
+        epoch=row.epoch,
+        blob_name=row.blob_name,
+        size_bytes=row.size_bytes,
+    )
+
+
+def _sealed(row: Any) -> Sealed:
+    return Sealed(
+        segment=_segment(row),
+        bucket_key_id=BucketKeyId(row.bucket_key_id),
+        bucket_hour=row.bucket_hour,
+        wrapped_key=row.wrapped_key,
+        salt=row.salt,
+        last_tag=row.last_tag,
+        chunk_size=row.chunk_size,
+        tracks=row.tracks,
+    )

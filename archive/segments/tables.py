@@ -1,0 +1,115 @@
+"""The segment table and the gap table, with what the database itself refuses."""
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from vms_privacy.consent.tables import ConsentEntryRow, needs_active_entry
+from vms_privacy.db import Base, UTCDateTime, guard_table
+
+
+class SegmentRow(Base):
+    """One sealed file. Invariants: docs/design/archive-lifecycle.md."""
+
+    __tablename__ = "segment"
+    __table_args__ = (
+        CheckConstraint("ends_us IS NULL OR ends_us > starts_us", name="runs_forward"),
+        CheckConstraint("state IN ('writing', 'stored', 'erasing', 'erased')", name="known_state"),
+        CheckConstraint("place IN ('spool', 'store')", name="known_place"),
+        CheckConstraint("state = 'writing' OR ends_us IS NOT NULL", name="only_growing_is_open"),
+        CheckConstraint("state IN ('erasing', 'erased') OR wrapped_key IS NOT NULL", name="kept_means_keyed"),
+        CheckConstraint("state <> 'erased' OR wrapped_key IS NULL", name="erased_means_keyless"),
+        CheckConstraint("keep_us > 0", name="keeps_for_a_time"),
+        Index("ix_segment_camera_id_ends_us", "camera_id", "ends_us"),
+        Index("ix_segment_camera_id_starts_us", "camera_id", "starts_us"),
+        Index("ix_segment_state_destroy_from_us", "state", "destroy_from_us"),
+        Index("ix_segment_bucket_key_id", "bucket_key_id"),
+        Index("ix_segment_erasure_id", "erasure_id"),
+        Index("ix_segment_receipt_id_state", "receipt_id", "state"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    operator_id: Mapped[uuid.UUID] = mapped_column(comment="who owns the footage; never changes")
+    camera_id: Mapped[uuid.UUID] = mapped_column(comment="what recorded it; never changes")
+    consent_entry_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey(ConsentEntryRow.id), comment="the opt-in it rests on; the database compares it with the head"
+    )
+    policy_version: Mapped[int] = mapped_column(comment="the retention policy in force at its start; 0 is the default")
+    state: Mapped[str] = mapped_column(String(8), comment="writing, stored, erasing or erased; see rules.NEXT")
+    place: Mapped[str] = mapped_column(String(5), comment="spool until the store has confirmed the bytes")
+    blob_name: Mapped[str] = mapped_column(String(22), unique=True, comment="opaque, used once, ever")
+    starts_us: Mapped[int] = mapped_column(BigInteger, comment="our clock, first picture")
+    ends_us: Mapped[int | None] = mapped_column(BigInteger, comment="our clock, end of the last picture")
+    keep_us: Mapped[int] = mapped_column(BigInteger, comment="retention of these pictures; shortening lowers it")
+    destroy_from_us: Mapped[int | None] = mapped_column(BigInteger, comment="end of its last packet + keep_us")
+    run: Mapped[str] = mapped_column(String(36), comment="one connection to the camera; decode times go on within")
+    epoch: Mapped[int] = mapped_column(comment="one set of parameters within the run")
+    tracks: Mapped[str] = mapped_column(String(16), comment="video, or video+audio")
+    chunk_size: Mapped[int] = mapped_column(comment="bytes of plaintext per sealed chunk")
+    bucket_key_id: Mapped[uuid.UUID] = mapped_column(comment="the key in the keyring that wraps its own")
+    bucket_hour: Mapped[int] = mapped_column(comment="hours since 1970, UTC, of the bucket")
+    wrapped_key: Mapped[bytes | None] = mapped_column(LargeBinary, comment="gone once destroyed")
+    salt: Mapped[bytes | None] = mapped_column(LargeBinary(32), comment="of the file's header; a foreign copy differs")
+    last_tag: Mapped[bytes | None] = mapped_column(LargeBinary(16), comment="of the last chunk; an older copy differs")
+    size_bytes: Mapped[int | None] = mapped_column(BigInteger, comment="of the sealed file, once it is closed")
+    recovered: Mapped[bool] = mapped_column(default=False, comment="closed after a crash; its end was cut")
+    erasure_id: Mapped[uuid.UUID | None] = mapped_column(comment="the erasure that took it")
+    key_destroyed_at: Mapped[datetime | None] = mapped_column(UTCDateTime, comment="from then on no key opens it")
+    bytes_gone_at: Mapped[datetime | None] = mapped_column(UTCDateTime, comment="the store has confirmed it")
+    store_answer: Mapped[str | None] = mapped_column(String(16), comment="erased, or was-not-there")
+    receipt_id: Mapped[uuid.UUID | None] = mapped_column(comment="the receipt that tells of it")
+
+
+class GapRow(Base):
+    """A stretch in which an opted-in camera was not recorded, and why. `check` accounts for every second by it."""
+
+    __tablename__ = "recording_gap"
+    __table_args__ = (
+        CheckConstraint("until_us IS NULL OR until_us >= from_us", name="runs_forward"),
+        Index("ix_recording_gap_camera_id_from_us", "camera_id", "from_us"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    operator_id: Mapped[uuid.UUID] = mapped_column()
+    camera_id: Mapped[uuid.UUID] = mapped_column()
+    from_us: Mapped[int] = mapped_column(BigInteger)
+    until_us: Mapped[int | None] = mapped_column(BigInteger, comment="empty while it lasts")
+    why: Mapped[str] = mapped_column(String(40), comment="a stable code, such as camera-unreachable")
+
+
+# P1: the row of a segment is refused unless its consent entry is the one in force for exactly this camera.
+guard_table(SegmentRow, "segment_needs_opt_in", needs_active_entry("segment"))
+guard_table(
+    SegmentRow,
+    "segment_never_overlaps",
+    """CREATE TRIGGER segment_never_overlaps BEFORE INSERT ON segment
+WHEN EXISTS (SELECT 1 FROM segment WHERE camera_id = NEW.camera_id AND ends_us > NEW.starts_us
+  AND (NEW.ends_us IS NULL OR starts_us < NEW.ends_us))
+  OR EXISTS (SELECT 1 FROM segment WHERE camera_id = NEW.camera_id AND ends_us IS NULL)
+BEGIN SELECT RAISE(ABORT, 'segment overlaps another'); END""",
+)
+guard_table(
+    SegmentRow,
+    "segment_keeps_its_owner",
+    """CREATE TRIGGER segment_keeps_its_owner BEFORE UPDATE OF operator_id, camera_id, starts_us, blob_name ON segment
+WHEN NEW.operator_id <> OLD.operator_id OR NEW.camera_id <> OLD.camera_id OR NEW.starts_us <> OLD.starts_us
+  OR NEW.blob_name <> OLD.blob_name
+BEGIN SELECT RAISE(ABORT, 'a segment keeps its owner, camera, start and name'); END""",
+)
+guard_table(
+    SegmentRow,
+    "segment_is_never_kept_longer",
+    """CREATE TRIGGER segment_is_never_kept_longer BEFORE UPDATE OF keep_us ON segment
+WHEN NEW.keep_us > OLD.keep_us
+BEGIN SELECT RAISE(ABORT, 'longer retention never reaches footage taken before'); END""",
+)
+guard_table(
+    SegmentRow,
+    "segment_stays_erased",
+    """CREATE TRIGGER segment_stays_erased BEFORE UPDATE ON segment
+WHEN (OLD.wrapped_key IS NULL AND NEW.wrapped_key IS NOT NULL)
+  OR (OLD.state = 'erased' AND NEW.state <> 'erased') OR (OLD.state = 'erasing' AND NEW.state IN ('writing', 'stored'))
+BEGIN SELECT RAISE(ABORT, 'what is destroyed stays destroyed'); END""",
+)

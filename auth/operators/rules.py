@@ -1,0 +1,41 @@
+"""What an operator is, and the names it cannot have."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from vms_privacy.ids import OperatorId
+
+# First segments of our own paths: an operator of that name would hide them, or be hidden by them.
+RESERVED_NAMES: Final = frozenset(
+    {
+        "api",
+        "auth",
+        "console",
+        "docs",
+        "healthz",
+        "internal",
+        "metrics",
+        "problems",
+        "readyz",
+        "static",
+        "streamer",
+        "vsaas",
+        "watcher",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One customer. `title` is for people; `name` is the first segment of its streaming URLs."""
+
+    id: OperatorId
+    name: str
+    title: str
+    created_at: datetime
+
+
+def name_is_free_to_take(name: str) -> bool:
+    """Say whether a well-formed name may be an operator's at all."""
+    return name not in RESERVED_NAMES

@@ -1,0 +1,84 @@
+"""What this process knows about withdrawals, in memory. Loaded at start, then told of every change after its commit."""
+
+import threading
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from auth.revocation.rules import Footing, Hearing, Known, hearing_after, weigh
+from vms_privacy.clock import Clock
+from vms_privacy.ids import GrantId, PersonId, TokenId
+
+
+class RevocationView:
+    """Grant versions, withdrawn tokens and disabled people, and how long ago we last heard. Thread-safe.
+
+    Before `load` it is deaf, so nothing starts. Each reading is one dict look-up without a lock: a change is one
+    atomic replacement of a value, and readers need no two values of the same instant.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._versions: dict[GrantId, int] = {}
+        self._tokens: dict[TokenId, datetime] = {}
+        self._disabled: set[PersonId] = set()
+        self._heard_at: float | None = None
+
+    def load(
+        self, versions: Mapping[GrantId, int], tokens: Mapping[TokenId, datetime], disabled: frozenset[PersonId]
+    ) -> None:
+        """Take over what the database says, keeping whatever was heard meanwhile; counts as a heartbeat."""
+        for grant_id, version in versions.items():
+            self.hear_grant(grant_id, version)
+        with self._lock:
+            self._tokens.update(tokens)
+            self._disabled.update(disabled)
+        self.heartbeat()
+
+    def hear_grant(self, grant_id: GrantId, version: int) -> None:
+        """Remember the newest version of a grant; an older one that arrives late changes nothing."""
+        with self._lock:
+            if version > self._versions.get(grant_id, 0):
+                self._versions[grant_id] = version
+
+    def hear_token(self, token_id: TokenId, forget_at: datetime) -> None:
+        """Remember that a token was withdrawn, until nothing can rest on it any more."""
+        with self._lock:
+            self._tokens[token_id] = forget_at
+
+    def hear_person(self, person_id: PersonId) -> None:
+        """Remember that a person was disabled, which is for good."""
+        with self._lock:
+            self._disabled.add(person_id)
+
+    def heartbeat(self) -> None:
+        """Note that the way on which changes arrive is alive. Embedded: the process's own ticker calls this."""
+        self._heard_at = self._clock.monotonic()
+
+    def hearing(self) -> Hearing:
+        """Say how far this view can be trusted now."""
+        heard_at = self._heard_at
+        return hearing_after(None if heard_at is None else self._clock.monotonic() - heard_at)
+
+    def version_of(self, grant_id: GrantId) -> int | None:
+        """Return the newest version heard of; None if we never heard of this grant."""
+        return self._versions.get(grant_id)
+
+    def weigh(self, token_id: TokenId, person_id: PersonId, uses: Iterable[tuple[GrantId, int]]) -> Footing:
+        """Say what memory knows about something that rests on this token, this person and these grant versions."""
+        grants, used = zip(*uses, strict=True)
+        return weigh(
+            Known(
+                token_withdrawn=token_id in self._tokens,
+                person_disabled=person_id in self._disabled,
+                used=used,
+                current=tuple(self._versions.get(grant_id) for grant_id in grants),
+            )
+        )
+
+    def forget_old(self) -> None:
+        """Drop withdrawn tokens on which nothing can rest any more."""
+        now = self._clock.now()
+        with self._lock:
+            for token_id in [token_id for token_id, forget_at in self._tokens.items() if forget_at < now]:
+                del self._tokens[token_id]

@@ -1,0 +1,116 @@
+"""Queries over log-in sessions; each look-up is one query by a unique index."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Row, Select, delete, select, update
+from sqlalchemy.orm import Session
+
+from auth.identities.tables import PersonRow
+from auth.principal import Principal, PrincipalKind
+from auth.sessions.rules import End, LoginSession
+from auth.sessions.tables import LoginSessionRow
+from vms_privacy.db import changed
+from vms_privacy.ids import LoginSessionId, OperatorId, PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """What is stored of the tokens a session gives out."""
+
+    family: bytes
+    refresh: bytes
+    access: bytes
+
+
+class LoginSessionStore:
+    """Reads and writes log-in sessions. Holds nothing itself; every call takes a session of the database."""
+
+    def by_access(self, session: Session, digest: bytes) -> tuple[LoginSession, Principal] | None:
+        """Return the log-in session whose current access token has this digest, and whose it is."""
+        return _known(session.execute(_with_person().where(LoginSessionRow.access_digest == digest)).one_or_none())
+
+    def by_family(self, session: Session, digest: bytes) -> tuple[LoginSession, Principal] | None:
+        """Return the log-in session of a family, locked: two refreshes with one token are decided in turn."""
+        wanted = _with_person().where(LoginSessionRow.family_digest == digest).with_for_update(of=LoginSessionRow)
+        return _known(session.execute(wanted).one_or_none())
+
+    def add(
+        self,
+        session: Session,
+        session_id: LoginSessionId,
+        person_id: PersonId,
+        digests: Digests,
+        opened_at: datetime,
+        access_expires_at: datetime,
+        expires_at: datetime,
+    ) -> None:
+        """Write a new log-in session."""
+        session.add(
+            LoginSessionRow(
+                id=session_id,
+                person_id=person_id,
+                family_digest=digests.family,
+                refresh_digest=digests.refresh,
+                access_digest=digests.access,
+                access_expires_at=access_expires_at,
+                opened_at=opened_at,
+                expires_at=expires_at,
+            )
+        )
+        session.flush()
+
+    def rotate(
+        self, session: Session, session_id: LoginSessionId, digests: Digests, access_expires_at: datetime
+    ) -> None:
+        """Replace both tokens of a session; the ones before no longer work."""
+        row = session.get_one(LoginSessionRow, session_id)
+        row.refresh_digest = digests.refresh
+        row.access_digest = digests.access
+        row.access_expires_at = access_expires_at
+        session.flush()
+
+    def end(self, session: Session, session_id: LoginSessionId, at: datetime, why: End) -> bool:
+        """End one session; say whether it was open."""
+        return self._end(session, LoginSessionRow.id == session_id, at, why) > 0
+
+    def end_all(
+        self, session: Session, person_id: PersonId, at: datetime, why: End, keep: LoginSessionId | None = None
+    ) -> int:
+        """End every session of a person but the one to keep; return how many were open."""
+        others = LoginSessionRow.person_id == person_id
+        if keep is not None:
+            others &= LoginSessionRow.id != keep
+        return self._end(session, others, at, why)
+
+    def forget_expired(self, session: Session, person_id: PersonId, now: datetime) -> None:
+        """Remove what a person's sessions have left behind past their absolute end; no token of theirs works."""
+        gone = delete(LoginSessionRow).where(LoginSessionRow.person_id == person_id, LoginSessionRow.expires_at <= now)
+        session.execute(gone)
+
+    def _end(self, session: Session, which: ColumnElement[bool], at: datetime, why: End) -> int:
+        ended = update(LoginSessionRow).where(which, LoginSessionRow.ended_at.is_(None))
+        return changed(session, ended.values(ended_at=at, ended_why=str(why)))
+
+
+def _with_person() -> Select[LoginSessionRow, PersonRow]:
+    return select(LoginSessionRow, PersonRow).join(PersonRow, PersonRow.id == LoginSessionRow.person_id)
+
+
+def _known(found: Row[LoginSessionRow, PersonRow] | None) -> tuple[LoginSession, Principal] | None:
+    if found is None:
+        return None
+    row, person = found
+    kind = PrincipalKind.PLATFORM_ADMIN if person.is_platform_admin else PrincipalKind.PERSON
+    operator_id = None if person.operator_id is None else OperatorId(person.operator_id)
+    session_id, person_id = LoginSessionId(row.id), PersonId(row.person_id)
+    login_session = LoginSession(
+        id=session_id,
+        person_id=person_id,
+        expires_at=row.expires_at,
+        access_expires_at=row.access_expires_at,
+        refresh_digest=row.refresh_digest,
+        ended_at=row.ended_at,
+        person_is_disabled=person.disabled_at is not None,
+    )
+    return login_session, Principal(kind, person_id, operator_id, session_id)

@@ -1,0 +1,95 @@
+"""Asking the grants: for a new token whatever the person holds, for an issued one only what it was made from.
+
+So a withdrawn grant ends what rests on it, even if the person holds another one: they ask for a new token.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from auth.errors import NotAllowed, NotFound
+from auth.grants.rules import Grant, Refused, Span, judge
+from auth.grants.store import GrantStore
+from auth.principal import Granted, Principal, PrincipalKind, Right
+from auth.resources.rules import Resource
+from auth.resources.store import ResourceStore
+from auth.tokens.errors import TokenWithdrawn
+from auth.tokens.rules import Action, Claims, No, Standing, narrow, rights_needed, uses_for
+from auth.tokens.wishes import Wish, standing_of
+from vms_privacy.clock import Clock
+from vms_privacy.db import Database
+from vms_privacy.ids import CameraId
+
+
+class GrantJudge:
+    """Judges wishes and issued claims by the grants as the database has them now. Reads only; thread-safe."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+        self._grants = GrantStore()
+        self._resources = ResourceStore()
+
+    def judge_wish(self, asker: Principal, wish: Wish) -> Standing:
+        """Return what the asker's grants give for a wish.
+
+        Raises NotFound (missing and invisible look alike), NotAllowed (visible, but a right is missing).
+        """
+        now = self._clock.for_reading()
+        with self._db.reading() as session:
+            camera = self._resources.by_id(session, wish.camera_id)
+            held = self._grants.held_by(session, (asker.person_id,))[asker.person_id] if asker.person_id else []
+        span = None
+        if wish.window_from is not None and wish.window_until is not None:
+            span = Span(wish.window_from, wish.window_until)
+        yeses = []
+        for right in sorted(rights_needed(wish.actions, wish.purpose)):
+            # A grant that holds the whole window is better than a wider one that cuts it.
+            verdict = judge(asker, right, camera, held, now, span)
+            if isinstance(verdict, Refused):
+                verdict = judge(asker, right, camera, held, now)
+            if isinstance(verdict, Refused):
+                raise _refusal(verdict, right)
+            yeses.append(verdict)
+        return standing_of(yeses)
+
+    def may_give(self, session: Session, actor: Principal, camera_id: CameraId) -> bool:
+        """Say whether somebody may give rights over a camera, and so take back what was issued for it."""
+        camera = self._resources.by_id(session, camera_id)
+        held = self._grants.held_by(session, (actor.person_id,))[actor.person_id] if actor.person_id else []
+        return isinstance(judge(actor, Right.GRANT, camera, held, self._clock.for_reading()), Granted)
+
+    def judge_again(self, asked: Sequence[tuple[Claims, Action]]) -> list[Claims | TokenWithdrawn]:
+        """Judge issued claims, each for one action, by the very grants they were made from; two queries for all.
+
+        Returns, in order, the claims brought under the present versions and bounds, or why they are over.
+        """
+        now = self._clock.for_reading()
+        with self._db.reading() as session:
+            held = self._grants.held_by(session, {claims.person_id for claims, _ in asked})
+            cameras = self._resources.by_ids(session, {claims.camera_id for claims, _ in asked})
+        return [
+            _still(claims, action, cameras.get(claims.camera_id), held[claims.person_id], now)
+            for claims, action in asked
+        ]
+
+
+def _still(
+    claims: Claims, action: Action, camera: Resource | None, held: Sequence[Grant], now: datetime
+) -> Claims | TokenWithdrawn:
+    principal = Principal(PrincipalKind.PERSON, claims.person_id, claims.operator_id)
+    yeses: list[Granted] = []
+    for use in uses_for(claims, action):
+        verdict = judge(principal, use.right, camera, [grant for grant in held if grant.id == use.grant_id], now)
+        if isinstance(verdict, Refused):
+            return TokenWithdrawn("the right behind this was withdrawn or has ended")
+        yeses.append(verdict)
+    narrowed = narrow(claims, standing_of(yeses))
+    return TokenWithdrawn("the right behind this no longer meets its window") if isinstance(narrowed, No) else narrowed
+
+
+def _refusal(refused: Refused, right: Right) -> NotFound | NotAllowed:
+    if not refused.visible:
+        return NotFound()
+    return NotAllowed(f"this needs the right {right}", needs=str(right))

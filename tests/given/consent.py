@@ -1,0 +1,71 @@
+"""A real ledger over a real database and journal, with cameras that belong to whom the test says."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from tests.given.clock import HandClock
+from tests.given.randomness import CountedRandomness
+from vms_privacy.audit.log import AuditLog
+from vms_privacy.consent.ledger import ConsentLedger
+from vms_privacy.consent.rules import ConsentKind, LegalBasis, Method
+from vms_privacy.consent.wording import current
+from vms_privacy.db import Database
+from vms_privacy.ids import CameraId, ConsentEntryId, OperatorId
+from vms_privacy.journal.journal import Journal
+
+PERSON = f"person:{UUID(int=7)}"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedBy:
+    operator_id: OperatorId
+    removed_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class Cameras:
+    """Who owns which camera, said by hand."""
+
+    owners: dict[CameraId, OwnedBy] = field(default_factory=dict)
+
+    def add(self, camera_id: CameraId, operator_id: OperatorId) -> None:
+        self.owners[camera_id] = OwnedBy(operator_id)
+
+    def by_id(self, session: Session, camera_id: CameraId) -> OwnedBy | None:
+        return self.owners.get(camera_id)
+
+
+def make_ledger(db: Database, clock: HandClock, folder: Path, cameras: Cameras) -> ConsentLedger:
+    """Join a ledger whose journal lies in `folder`."""
+    randomness = CountedRandomness("ledger")
+    journal = Journal(folder / "custody.journal", clock)
+    return ConsentLedger(AuditLog(db, randomness), clock, randomness, journal, cameras)
+
+
+def opt_in(
+    ledger: ConsentLedger,
+    session: Session,
+    clock: HandClock,
+    operator_id: OperatorId,
+    camera_id: CameraId,
+    kind: ConsentKind = ConsentKind.VIDEO_RECORDING,
+    until: datetime | None = None,
+) -> ConsentEntryId:
+    """Opt in as it should be done: a person, a purpose, a basis, a sign seen an hour ago, the current text."""
+    return ledger.opt_in(
+        session,
+        PERSON,
+        operator_id,
+        camera_id,
+        kind,
+        "burglary at the north gate",
+        LegalBasis.LEGITIMATE_INTERESTS,
+        clock.now() - timedelta(hours=1),
+        current(kind).version,
+        Method.API,
+        until,
+    )

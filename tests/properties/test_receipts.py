@@ -1,0 +1,101 @@
+"""A receipt holds exactly as it was signed."""
+
+import base64
+import hashlib
+import hmac
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archive.receipts import merkle
+from archive.receipts.rules import Head, Invalid, Leaf, Valid, check, extract, signed_part, write
+
+_KEY = b"for the test alone"
+
+
+def _sign(message: bytes) -> bytes:
+    return hmac.digest(_KEY, message, "sha512")
+
+
+def _verify(kid: str, message: bytes, signature: bytes) -> bool:
+    return kid == "k1" and hmac.compare_digest(_sign(message), signature)
+
+
+def _leaf(number: int, camera: str) -> Leaf:
+    return Leaf(
+        camera_id=camera,
+        segment_id=f"s{number}",
+        captured_from="2030-01-15T12:00:00.000000Z",
+        captured_until="2030-01-15T12:01:00.000000Z",
+        cause="expiry",
+        erasure_id="e1",
+        bucket_key_id="b1",
+        key_destroyed_at="2030-01-15T13:00:00.000000Z",
+        bytes_gone_at="2030-01-15T13:00:01.000000Z",
+        store_answer="erased",
+        size_bytes=number,
+    )
+
+
+def _receipt(cameras: list[str]) -> bytes:
+    leaves = [_leaf(number, camera).octets() for number, camera in enumerate(cameras)]
+    top = merkle.root([merkle.leaf_hash(leaf) for leaf in leaves])
+    head = Head(
+        receipt_id="r1",
+        installation_id="i1",
+        operator_id="o1",
+        kind="hourly",
+        actor="worker:sweep",
+        signed_at="2030-01-15T14:00:00.000000Z",
+        covers_from="2030-01-15T13:00:00.000000Z",
+        covers_until="2030-01-15T14:00:00.000000Z",
+        leaf_count=len(leaves),
+        merkle_root=base64.urlsafe_b64encode(top).rstrip(b"=").decode(),
+        beyond_backups_at="2030-02-14T14:00:00.000000Z",
+    ).octets()
+    return write(head, "k1", _sign(signed_part(head)), leaves)
+
+
+_cameras = st.lists(st.sampled_from(["cam-a", "cam-b", "cam-c"]), min_size=0, max_size=40)
+
+
+@given(_cameras)
+def test_a_receipt_as_signed_is_valid_and_shows_every_leaf(cameras: list[str]) -> None:
+    verdict = check(_receipt(cameras), _verify)
+    assert isinstance(verdict, Valid)
+    assert [leaf["camera_id"] for leaf in verdict.leaves] == cameras
+
+
+@given(_cameras, st.data())
+def test_a_receipt_with_any_byte_changed_is_refused(cameras: list[str], data: st.DataObject) -> None:
+    receipt = bytearray(_receipt(cameras))
+    place = data.draw(st.integers(0, len(receipt) - 1))
+    receipt[place] ^= data.draw(st.integers(1, 255))
+    assert isinstance(check(bytes(receipt), _verify), Invalid)
+
+
+@given(_cameras, st.data())
+def test_a_receipt_cut_or_lengthened_is_refused(cameras: list[str], data: st.DataObject) -> None:
+    receipt = _receipt(cameras)
+    assert isinstance(check(receipt[: data.draw(st.integers(0, len(receipt) - 1))], _verify), Invalid)
+    assert isinstance(check(receipt + data.draw(st.binary(min_size=1, max_size=40)), _verify), Invalid)
+
+
+@given(_cameras)
+def test_an_extract_shows_one_camera_and_stands_alone(cameras: list[str]) -> None:
+    part = extract(_receipt([*cameras, "cam-a"]), "cam-a")
+    verdict = check(part, _verify)
+    assert isinstance(verdict, Valid)
+    assert verdict.partial
+    assert {leaf["camera_id"] for leaf in verdict.leaves} == {"cam-a"}
+    assert len(verdict.leaves) == cameras.count("cam-a") + 1
+
+
+@given(st.integers(1, 70), st.data())
+def test_every_leaf_leads_to_the_root_and_no_other_does(count: int, data: st.DataObject) -> None:
+    hashes = [merkle.leaf_hash(bytes([number])) for number in range(count)]
+    index = data.draw(st.integers(0, count - 1))
+    steps = merkle.path(hashes, index)
+    assert merkle.root_from(hashes[index], index, count, steps) == merkle.root(hashes)
+    wrong = hashlib.sha256(b"not there").digest()
+    assert merkle.root_from(wrong, index, count, steps) != merkle.root(hashes)

@@ -1,0 +1,292 @@
+"""The ledger: opting in, withdrawing, and asking what is in force."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy.orm import Session
+
+from vms_privacy.audit.events import Event, Outcome, Tag
+from vms_privacy.audit.log import AuditLog
+from vms_privacy.clock import Clock
+from vms_privacy.consent.errors import ConsentRefusal, LedgerDisagrees, NoSuchCamera, WordingIsUnknown
+from vms_privacy.consent.rules import (
+    Answer,
+    ConsentEntry,
+    ConsentKind,
+    LegalBasis,
+    Method,
+    OptIn,
+    RecordingPermit,
+    judge_opt_in,
+    judge_withdrawal,
+    live_audio_at,
+    newest,
+    permit_at,
+    stopped_at,
+)
+from vms_privacy.consent.store import ConsentStore
+from vms_privacy.consent.wording import is_known
+from vms_privacy.db import after_commit
+from vms_privacy.ids import CameraId, ConsentEntryId, OperatorId, Randomness
+from vms_privacy.journal.journal import Journal
+from vms_privacy.journal.rules import JournalKind
+
+
+class OwnedCamera(Protocol):
+    """A camera as far as the ledger needs to know it."""
+
+    @property
+    def operator_id(self) -> OperatorId:
+        """Whose camera it is."""
+        ...
+
+    @property
+    def removed_at(self) -> datetime | None:
+        """When it was removed from the registry, if it was."""
+        ...
+
+
+class CameraOwners(Protocol):
+    """Who owns a camera. `auth.resources.store.ResourceStore` knows; the ledger lies below it."""
+
+    def by_id(self, session: Session, camera_id: CameraId) -> OwnedCamera | None:
+        """Return the camera, removed or not, or None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawnEntry:
+    """A withdrawal. No packet that arrived after `withdrawn_at` is written.
+
+    `kinds` is what it switched off: the kind asked for, and with video recording also recorded audio.
+    """
+
+    entry_id: ConsentEntryId
+    camera_id: CameraId
+    kinds: tuple[ConsentKind, ...]
+    withdrawn_at: datetime
+
+
+class ConsentLedger:
+    """The only writer of opt-ins. Every act is entered, audited and, if it takes away, journalled, or none of it.
+
+    `listener_failures` counts listeners that raised after a commit: the act stands, whoever did not hear it learns
+    of it when the permit asks again.
+    """
+
+    def __init__(
+        self, audit: AuditLog, clock: Clock, randomness: Randomness, journal: Journal, owners: CameraOwners
+    ) -> None:
+        self._audit = audit
+        self._clock = clock
+        self._randomness = randomness
+        self._journal = journal
+        self._owners = owners
+        self._store = ConsentStore()
+        self._listeners: list[Callable[[CameraId], None]] = []
+        self.listener_failures = 0
+
+    def on_change(self, listener: Callable[[CameraId], None]) -> None:
+        """Call `listener` with the camera after the commit of every act, in the thread that committed it."""
+        self._listeners.append(listener)
+
+    def opt_in(
+        self,
+        session: Session,
+        asker_label: str,
+        operator_id: OperatorId,
+        camera_id: CameraId,
+        kind: ConsentKind,
+        purpose: str,
+        legal_basis: LegalBasis,
+        sign_confirmed_at: datetime | None,
+        wording_version: str,
+        method: Method,
+        until: datetime | None = None,
+    ) -> ConsentEntryId:
+        """Switch something on, from now. Raises a ConsentRefusal that says what is missing.
+
+        `wording_version` names the text that was shown, see `wording.current`.
+        """
+        now = self._clock.now()
+        self._store.lock(session, camera_id)
+        self._their_camera(session, operator_id, camera_id, even_removed=False)
+        asked = OptIn(asker_label, kind, purpose, legal_basis, method, sign_confirmed_at, until)
+        entries = self._store.newest(session, camera_id)
+        refusal = judge_opt_in(asked, entries, camera_id, now)
+        if refusal is not None:
+            raise refusal
+        if not is_known(kind, wording_version):
+            raise WordingIsUnknown("name the version of the text that was shown")
+        entry = ConsentEntry(
+            ConsentEntryId(self._randomness.uuid()),
+            _next_number(entries, camera_id, kind),
+            camera_id,
+            operator_id,
+            asker_label,
+            kind,
+            Answer.GIVEN,
+            from_at=now,
+            until_at=until,
+            purpose=purpose,
+            legal_basis=legal_basis,
+            wording_version=wording_version,
+            method=method,
+            sign_confirmed_at=sign_confirmed_at,
+        )
+        self._store.add(session, entry)
+        detail = {"kind": str(kind), "entry": str(entry.entry_id), "legal_basis": str(legal_basis)}
+        self._audit.note(
+            session,
+            Event(Tag.OPTED_IN, now, asker_label, operator_id=operator_id, camera_id=camera_id, detail=detail),
+        )
+        after_commit(session, lambda: self._tell(camera_id))
+        return entry.entry_id
+
+    def withdraw(
+        self,
+        session: Session,
+        actor: str,
+        operator_id: OperatorId,
+        camera_id: CameraId,
+        kind: ConsentKind,
+        reason: str = "",
+    ) -> WithdrawnEntry:
+        """Switch something off, from this moment; it is in the custody journal when this returns.
+
+        If the transaction fails after that, the journal tells of a withdrawal that the database has not: replayed
+        after a restore it switches off too much, never too little. Raises NotOptedIn, NoSuchCamera.
+        """
+        self._store.lock(session, camera_id)
+        self._their_camera(session, operator_id, camera_id, even_removed=True)
+        entries = self._store.newest(session, camera_id)
+        refusal = judge_withdrawal(actor, kind, entries, camera_id)
+        if refusal is not None:
+            raise refusal
+        now = self._clock.now()
+        entry = self._withdrawal(entries, actor, operator_id, camera_id, kind, reason, now)
+        added = [entry]
+        if kind is ConsentKind.VIDEO_RECORDING:
+            audio = newest(entries, camera_id, ConsentKind.RECORDED_AUDIO)
+            if audio is not None and audio.answer is Answer.GIVEN:
+                ends = "recording-withdrawn"
+                added.append(self._withdrawal(entries, actor, operator_id, camera_id, audio.kind, ends, now))
+        for each in added:
+            self._store.add(session, each)
+            self._audit.note(
+                session,
+                Event(
+                    Tag.OPT_IN_WITHDRAWN,
+                    now,
+                    actor,
+                    operator_id=operator_id,
+                    camera_id=camera_id,
+                    reason=each.reason,
+                    detail={"kind": str(each.kind), "entry": str(each.entry_id)},
+                ),
+            )
+        # Last, when the database has taken everything: from here on only the commit itself can fail.
+        for each in added:
+            self._journal.append(
+                JournalKind.WITHDRAWAL,
+                {
+                    "operator": str(operator_id),
+                    "camera": str(camera_id),
+                    "kind": str(each.kind),
+                    "entry": str(each.entry_id),
+                    "withdrawn_at": now.isoformat(),
+                },
+            )
+        after_commit(session, lambda: self._tell(camera_id))
+        return WithdrawnEntry(entry.entry_id, camera_id, tuple(each.kind for each in added), now)
+
+    def note_refused(
+        self, refusal: ConsentRefusal, tag: Tag, asker_label: str, operator_id: OperatorId, camera_id: CameraId
+    ) -> None:
+        """Note in a transaction of its own that an act was refused; `tag` is the act's.
+
+        The edge calls this once the refused transaction is closed.
+        """
+        self._audit.note_refusal(
+            Event(
+                tag,
+                self._clock.now(),
+                asker_label,
+                Outcome.REFUSED,
+                operator_id=operator_id,
+                camera_id=camera_id,
+                reason=refusal.code,
+            )
+        )
+
+    def permit(self, session: Session, camera_id: CameraId) -> RecordingPermit | None:
+        """Return proof that the camera may be recorded now, or None. Raises LedgerDisagrees."""
+        permit = permit_at(self._store.newest(session, camera_id), camera_id, self._clock.for_reading())
+        if permit is None:
+            return None
+        if self._store.active_entry(session, camera_id, ConsentKind.VIDEO_RECORDING) != permit.entry_id:
+            raise LedgerDisagrees("the ledger's head does not tell what its entries say")
+        return permit
+
+    def is_active(self, session: Session, camera_id: CameraId, entry_id: ConsentEntryId) -> bool:
+        """Say whether nothing has been withdrawn or given anew since this entry; for a permit not yet to be asked again."""
+        return self._store.active_entry(session, camera_id, ConsentKind.VIDEO_RECORDING) == entry_id
+
+    def live_audio(self, session: Session, camera_id: CameraId) -> bool:
+        """Say whether the camera's sound may be heard live now."""
+        return live_audio_at(self._store.newest(session, camera_id), camera_id, self._clock.for_reading())
+
+    def stopped_at(self, session: Session, camera_id: CameraId) -> datetime | None:
+        """Return when recording's last opt-in ended; None while one is in force and where there never was one."""
+        return stopped_at(self._store.newest(session, camera_id), camera_id, self._clock.for_reading())
+
+    def history(self, session: Session, camera_id: CameraId) -> list[ConsentEntry]:
+        """Return every entry of a camera, oldest first."""
+        return self._store.history(session, camera_id)
+
+    def opted_in(self, session: Session) -> list[CameraId]:
+        """Return the cameras to ask a permit for: their recording was opted in and not withdrawn."""
+        return self._store.opted_in(session)
+
+    def _their_camera(
+        self, session: Session, operator_id: OperatorId, camera_id: CameraId, *, even_removed: bool
+    ) -> None:
+        camera = self._owners.by_id(session, camera_id)
+        if camera is None or camera.operator_id != operator_id or (camera.removed_at and not even_removed):
+            raise NoSuchCamera
+
+    def _withdrawal(
+        self,
+        entries: list[ConsentEntry],
+        actor: str,
+        operator_id: OperatorId,
+        camera_id: CameraId,
+        kind: ConsentKind,
+        reason: str,
+        now: datetime,
+    ) -> ConsentEntry:
+        return ConsentEntry(
+            ConsentEntryId(self._randomness.uuid()),
+            _next_number(entries, camera_id, kind),
+            camera_id,
+            operator_id,
+            actor,
+            kind,
+            Answer.WITHDRAWN,
+            from_at=now,
+            reason=reason,
+        )
+
+    def _tell(self, camera_id: CameraId) -> None:
+        for listener in self._listeners:
+            try:
+                listener(camera_id)
+            except Exception:  # noqa: BLE001 - the act is committed; one deaf listener must not silence the others
+                self.listener_failures += 1
+
+
+def _next_number(entries: list[ConsentEntry], camera_id: CameraId, kind: ConsentKind) -> int:
+    last = newest(entries, camera_id, kind)
+    return last.number + 1 if last else 1

@@ -1,0 +1,144 @@
+"""Routes of the consent ledger: read the wording, opt in, withdraw, read the history. Rows SF-6, SF-7, SR-8."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from auth.gate import Allowed, On, needs, public
+from auth.principal import Granted, Right
+from vms_privacy.audit.events import Tag
+from vms_privacy.consent.errors import ConsentRefusal
+from vms_privacy.consent.ledger import ConsentLedger
+from vms_privacy.consent.rules import Answer, ConsentEntry, ConsentKind, LegalBasis, Method
+from vms_privacy.consent.wording import current
+from vms_privacy.db import Database
+from vms_privacy.ids import CameraId
+from vms_privacy.web import Moment, Strict
+
+
+class WordingShown(Strict):
+    """The text a person agrees to, and the version that an opt-in names."""
+
+    kind: ConsentKind
+    version: str
+    text: str
+
+
+class OptInAsked(Strict):
+    """What a person switches on. `sign_confirmed_at` is when somebody saw the sign hang at the camera."""
+
+    kind: ConsentKind
+    purpose: Annotated[str, Field(max_length=200)]
+    legal_basis: LegalBasis
+    sign_confirmed_at: Moment
+    wording_version: Annotated[str, Field(max_length=64)]
+    until: Moment | None = None
+
+
+class OptInGiven(Strict):
+    """The entry that was made."""
+
+    entry_id: UUID
+
+
+class Withdrawn(Strict):
+    """From `withdrawn_at` on nothing that arrives is written; `kinds` is what was switched off."""
+
+    entry_id: UUID
+    kinds: list[ConsentKind]
+    withdrawn_at: Moment
+
+
+class EntryShown(Strict):
+    """One line of the ledger."""
+
+    entry_id: UUID
+    kind: ConsentKind
+    answer: Answer
+    actor: str
+    from_at: Moment
+    until_at: Moment | None
+    purpose: str
+    legal_basis: LegalBasis | None
+    wording_version: str
+    sign_confirmed_at: Moment | None
+
+
+def consent_routes(db: Database, ledger: ConsentLedger) -> APIRouter:
+    """Return the routes. Giving and withdrawing take the right `record`, and one call each (GDPR, Article 7(3))."""
+    routes = APIRouter(prefix="/api/v1", tags=["opt-in"])
+
+    @routes.get("/opt-in-wordings/{kind}", **public("the text is shown before anybody agrees to it"))
+    def read_wording(kind: ConsentKind) -> WordingShown:
+        """Return the text to show now."""
+        wording = current(kind)
+        return WordingShown(kind=wording.kind, version=wording.version, text=wording.text)
+
+    @routes.get("/cameras/{camera_id}/opt-ins", **needs(Right.RECORD, on=On.CAMERA))
+    def read_history(camera_id: str, granted: Allowed) -> list[EntryShown]:
+        """Return every entry of the camera, oldest first."""
+        with db.reading() as session:
+            return [_shown(entry) for entry in ledger.history(session, _camera(granted))]
+
+    @routes.post("/cameras/{camera_id}/opt-ins", status_code=201, **needs(Right.RECORD, on=On.CAMERA))
+    def opt_in(camera_id: str, asked: OptInAsked, granted: Allowed) -> OptInGiven:
+        """Switch something on, from now; nothing from before is ever recorded."""
+        with _noting(ledger, Tag.OPTED_IN, granted), db.writing() as session:
+            entry = ledger.opt_in(
+                session,
+                granted.principal.label,
+                granted.operator_id,
+                _camera(granted),
+                asked.kind,
+                asked.purpose,
+                asked.legal_basis,
+                asked.sign_confirmed_at,
+                asked.wording_version,
+                Method.API,
+                asked.until,
+            )
+        return OptInGiven(entry_id=entry)
+
+    @routes.delete("/cameras/{camera_id}/opt-ins/{kind}", **needs(Right.RECORD, on=On.CAMERA))
+    def withdraw(camera_id: str, kind: ConsentKind, granted: Allowed) -> Withdrawn:
+        """Switch something off, from this moment."""
+        with _noting(ledger, Tag.OPT_IN_WITHDRAWN, granted), db.writing() as session:
+            entry = ledger.withdraw(session, granted.principal.label, granted.operator_id, _camera(granted), kind)
+        return Withdrawn(entry_id=entry.entry_id, kinds=list(entry.kinds), withdrawn_at=entry.withdrawn_at)
+
+    return routes
+
+
+@contextmanager
+def _noting(ledger: ConsentLedger, tag: Tag, granted: Granted) -> Iterator[None]:
+    """Write a refusal down once its transaction is closed; stands outside of it."""
+    try:
+        yield
+    except ConsentRefusal as refusal:
+        ledger.note_refused(refusal, tag, granted.principal.label, granted.operator_id, _camera(granted))
+        raise
+
+
+def _camera(granted: Granted) -> CameraId:
+    if granted.camera_id is None:
+        raise RuntimeError("the gate of a camera's route names the camera")
+    return granted.camera_id
+
+
+def _shown(entry: ConsentEntry) -> EntryShown:
+    return EntryShown(
+        entry_id=entry.entry_id,
+        kind=entry.kind,
+        answer=entry.answer,
+        actor=entry.actor,
+        from_at=entry.from_at,
+        until_at=entry.until_at,
+        purpose=entry.purpose,
+        legal_basis=entry.legal_basis,
+        wording_version=entry.wording_version,
+        sign_confirmed_at=entry.sign_confirmed_at,
+    )

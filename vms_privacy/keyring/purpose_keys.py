@@ -1,0 +1,193 @@
+"""Keys of the named purposes: numbered versions, one current, old ones kept only for what they must still open.
+
+Of a signing key the old private half is destroyed and the old public half stays, so that a receipt can be verified
+for ever; an old sealing key stays until what it sealed is sealed anew; an old pseudonym key is destroyed, so that
+nobody can link two days.
+"""
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from vms_privacy import durable_files
+from vms_privacy.clock import Clock
+from vms_privacy.ids import Randomness
+from vms_privacy.keyring.key_folder import KeyFolder, OpenedKey, told
+from vms_privacy.keyring.plaintext import KeyBytes
+from vms_privacy.keyring.port import KeyringUnavailable, PublicKey, Purpose
+from vms_privacy.keyring.rules import (
+    KEY_SIZE,
+    NAMED,
+    SEALING,
+    SIGNING,
+    BadKeyFile,
+    KeyHeader,
+    context_of,
+    version_of,
+)
+from vms_privacy.keyring.short_memory import ShortMemory
+
+_PUBLIC_LIMIT: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class PurposeKeys:
+    """The living keys of one purpose: the current one, and for a signing purpose its signer and all public keys."""
+
+    version: int
+    made_at: int
+    key: KeyBytes
+    signer: Ed25519PrivateKey | None
+    public: tuple[PublicKey, ...]
+
+
+def thumbprint(raw: bytes) -> str:
+    """Return the RFC 7638 thumbprint of an Ed25519 public key, base64url without padding."""
+    jwk = {"crv": "Ed25519", "kty": "OKP", "x": _base64url(raw)}
+    return _base64url(hashlib.sha256(json.dumps(jwk, sort_keys=True, separators=(",", ":")).encode()).digest())
+
+
+class PurposeRing:
+    """Finds, makes and retires the versions of each purpose. Raises KeyringUnavailable. Thread-safe."""
+
+    def __init__(self, files: KeyFolder, clock: Clock, randomness: Randomness) -> None:
+        self._files = files
+        self._clock = clock
+        self._randomness = randomness
+        self._memory: ShortMemory[tuple[tuple[int, int], PurposeKeys]] = ShortMemory(clock)
+        self._older: ShortMemory[KeyBytes] = ShortMemory(clock)
+
+    def forget_old(self) -> None:
+        self._memory.forget_old()
+        self._older.forget_old()
+
+    def keys(self, purpose: Purpose) -> PurposeKeys:
+        """Return the current keys of a purpose, as the manifest on disk has it at this moment."""
+        stamp = self._files.stamp()
+        known = self._memory.get(purpose)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        found = self._load(purpose)
+        self._memory.keep(purpose, (stamp, found))
+        return found
+
+    def older(self, purpose: Purpose, version: int) -> KeyBytes | None:
+        """Return the key of a version that is not the current one; None if it was never made."""
+        if not 0 < version <= self._files.manifest().versions.get(purpose, 0):
+            return None
+        known = self._older.get((purpose, version))
+        if known is not None:
+            return known
+        found = self._read(purpose, version).key
+        self._older.keep((purpose, version), found)
+        return found
+
+    def rotate(self, purpose: Purpose, still: int | None = None) -> int:
+        """Make the next version, put it to use, retire the one before; return the current version.
+
+        With `still`, do nothing unless this is the current version: of two who notice at once, one rotates.
+        """
+        if purpose not in NAMED:
+            raise ValueError(f"{purpose} has no versions")
+        with self._files.alone():
+            manifest = self._files.manifest()
+            version = manifest.versions.get(purpose, 0)
+            if still is not None and version != still:
+                return version
+            self.write_version(purpose, version + 1, manifest.current, self._clock.now())
+            self._files.write_manifest(manifest.with_version(purpose, version + 1))
+            self._memory.forget(purpose)
+            self.destroy_retired(purpose, version + 1)
+        return version + 1
+
+    def write_version(self, purpose: Purpose, version: int, root_version: int, made_at: datetime) -> None:
+        """Write a new random key, and its public half for a signing purpose. The caller is alone."""
+        folder = self._files.purpose_folder(purpose)
+        with told(f"folder of {purpose}"):
+            if not folder.exists():
+                durable_files.make_private_folder(folder)
+        seed = KeyBytes(self._randomness.octets(KEY_SIZE))
+        header = KeyHeader(root_version, version, int(made_at.timestamp()))
+        role = _role(purpose, version)
+        self._files.write_key(folder / f"{version:06d}.key", role, _place(purpose), OpenedKey(header, seed))
+        if purpose in SIGNING:
+            raw = Ed25519PrivateKey.from_private_bytes(seed.reveal()).public_key().public_bytes_raw()
+            with told(role):
+                durable_files.write_durably(folder / f"{version:06d}.public", _public_file(raw))
+
+    def destroy_retired(self, purpose: Purpose, current: int) -> None:
+        """Destroy old versions that must not act any more; finishes what a crash left. The caller is alone."""
+        if purpose in SEALING:
+            return
+        with told(f"folder of {purpose}"):
+            for path in sorted(self._files.purpose_folder(purpose).iterdir()):
+                version = version_of(path.name, "key")
+                if version is not None and version < current:
+                    durable_files.destroy_durably(path)
+
+    def key_files(self, purpose: Purpose) -> list[tuple[Path, str, bytes]]:
+        """Return path, role and place of every key file of a purpose, for re-wrapping."""
+        with told(f"folder of {purpose}"):
+            found = [(path, version_of(path.name, "key")) for path in self._files.purpose_folder(purpose).iterdir()]
+        return [(path, _role(purpose, version), _place(purpose)) for path, version in found if version is not None]
+
+    def _load(self, purpose: Purpose) -> PurposeKeys:
+        version = self._files.manifest().versions.get(purpose)
+        if version is None:
+            raise KeyringUnavailable(f"this keyring has no key for {purpose} yet", role=_role(purpose, 1))
+        opened = self._read(purpose, version)
+        if purpose not in SIGNING:
+            return PurposeKeys(version, opened.header.made_at, opened.key, None, ())
+        signer = Ed25519PrivateKey.from_private_bytes(opened.key.reveal())
+        public = tuple(self._read_public(purpose, past) for past in range(version, 0, -1))
+        if public[0].raw != signer.public_key().public_bytes_raw():
+            role = _role(purpose, version)
+            raise KeyringUnavailable(f"the keyring's {role} and its public half do not match", role=role)
+        return PurposeKeys(version, opened.header.made_at, opened.key, signer, public)
+
+    def _read(self, purpose: Purpose, version: int) -> OpenedKey:
+        role = _role(purpose, version)
+        path = self._files.purpose_folder(purpose) / f"{version:06d}.key"
+        opened = self._files.read_key(path, role, _place(purpose))
+        if opened is None or opened.header.key_version != version:
+            raise KeyringUnavailable(f"the keyring's {role} is missing", role=role)
+        return opened
+
+    def _read_public(self, purpose: Purpose, version: int) -> PublicKey:
+        role = f"public half of {_role(purpose, version)}"
+        with told(role):
+            data = durable_files.read_private(
+                self._files.purpose_folder(purpose) / f"{version:06d}.public", _PUBLIC_LIMIT
+            )
+            try:
+                raw = base64.urlsafe_b64decode(json.loads(data)["x"] + "=")
+            except (KeyError, TypeError) as error:
+                raise BadKeyFile("it cannot be read") from error
+            if data != _public_file(raw):
+                raise BadKeyFile("it does not match its own thumbprint")
+        return PublicKey(thumbprint(raw), raw)
+
+
+def _role(purpose: Purpose, version: int) -> str:
+    return f"key of {purpose}, version {version}"
+
+
+def _place(purpose: Purpose) -> bytes:
+    return context_of(b"purpose key", purpose.encode())
+
+
+def _public_file(raw: bytes) -> bytes:
+    if len(raw) != 32:
+        raise BadKeyFile("it is not an Ed25519 public key")
+    jwk = {"crv": "Ed25519", "kid": thumbprint(raw), "kty": "OKP", "x": _base64url(raw)}
+    return json.dumps(jwk, sort_keys=True).encode()
+
+
+def _base64url(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

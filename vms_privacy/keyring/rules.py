@@ -1,0 +1,170 @@
+"""What the keyring's files say: headers, contexts and the manifest, as plain values. keyring-v1, sections 2 to 5."""
+
+import json
+import re
+import struct
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from vms_privacy.keyring.port import Purpose
+
+MAGIC: Final = b"VMSK"
+FORMAT: Final = 1
+KEY_SIZE: Final = 32
+HEADER: Final = struct.Struct(">4sBxxxIIQ")
+"""Magic, format, three zero bytes, root version, key version, made at (seconds since 1970)."""
+
+SIGNING: Final = frozenset({Purpose.TOKEN_SIGNING, Purpose.RECEIPT_SIGNING, Purpose.CHECKPOINT_SIGNING})
+SEALING: Final = frozenset({Purpose.CAMERA_CREDENTIAL})
+DIGESTING: Final = frozenset({Purpose.PSEUDONYM})
+NAMED: Final = SIGNING | SEALING | DIGESTING
+"""Purposes with numbered versions; bucket keys have ids instead."""
+
+PSEUDONYM_LIFE: Final = timedelta(hours=24)
+_KEY_NAME: Final = re.compile(r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\.key")
+_VERSION_NAME: Final = re.compile(r"([0-9]{6})\.(key|public)")
+_MANIFEST_NAME: Final = "vms-privacy-keyring-v1"
+
+
+class BadKeyFile(ValueError):
+    """Bytes that are not a file of keyring-v1. The text names the fault, never the content."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHeader:
+    """What a key file says in clear, authenticated with the key it carries."""
+
+    root_version: int
+    key_version: int
+    made_at: int
+
+    def packed(self) -> bytes:
+        return HEADER.pack(MAGIC, FORMAT, self.root_version, self.key_version, self.made_at)
+
+
+def read_header(data: bytes) -> KeyHeader:
+    """Read the header of a key file. Raises BadKeyFile for anything but format 1. keyring-v1, 3."""
+    if len(data) < HEADER.size:
+        raise BadKeyFile("it is too short")
+    magic, form, root_version, key_version, made_at = HEADER.unpack_from(data)
+    if magic != MAGIC or form != FORMAT or data[5:8] != bytes(3):
+        raise BadKeyFile("it is not of format 1")
+    if root_version == 0 or key_version == 0:
+        raise BadKeyFile("a version is zero")
+    return KeyHeader(root_version, key_version, made_at)
+
+
+def context_of(*parts: bytes) -> bytes:
+    """Join parts so that no two lists give the same bytes: each has its length before it. keyring-v1, 2."""
+    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+
+def bucket_file(bucket_key: uuid.UUID) -> str:
+    """Return the file name of a bucket key."""
+    return f"{bucket_key}.key"
+
+
+def bucket_of(name: str) -> uuid.UUID | None:
+    """Return the bucket key that a file name stands for; None for any other file."""
+    found = _KEY_NAME.fullmatch(name)
+    return uuid.UUID(found[1]) if found else None
+
+
+def bucket_place(bucket_key: uuid.UUID) -> bytes:
+    """Return the place of a bucket key, which its wrap is bound to. keyring-v1, 3."""
+    return context_of(b"bucket key", Purpose.ARCHIVE_BUCKET.encode(), bucket_key.bytes)
+
+
+def version_of(name: str, suffix: str) -> int | None:
+    """Return the version that a file name stands for; None for any other file."""
+    found = _VERSION_NAME.fullmatch(name)
+    return int(found[1]) if found and found[2] == suffix else None
+
+
+def is_due(made_at: int, now: datetime) -> bool:
+    """Say whether a pseudonym key has served its day. A clock that went back never makes it due."""
+    return now.timestamp() - made_at >= PSEUDONYM_LIFE.total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Which roots and versions there must be. What is not named here is never used, and what is named must be there.
+
+    `making` is a root being written and not in use yet; `retiring` roots still open old wraps; `condemned` ones must
+    go. `versions` holds the current version of each purpose.
+    """
+
+    keyring_id: uuid.UUID
+    current: int
+    making: int | None = None
+    retiring: tuple[int, ...] = ()
+    condemned: tuple[int, ...] = ()
+    versions: Mapping[Purpose, int] = field(default_factory=dict)
+
+    @property
+    def needed(self) -> tuple[int, ...]:
+        """Root versions without which this keyring cannot open."""
+        return (self.current, *self.retiring)
+
+    def begun(self) -> "Manifest":
+        """Announce the next root; keep the announced one if a crash came between."""
+        if self.making is not None:
+            return self
+        return replace(self, making=max(self.current, *self.retiring, *self.condemned, 0) + 1)
+
+    def switched(self) -> "Manifest":
+        """Put the announced root to use; the one before it only opens from now on."""
+        if self.making is None:
+            return self
+        return replace(self, current=self.making, making=None, retiring=(*self.retiring, self.current))
+
+    def dropped(self) -> "Manifest":
+        """Condemn the roots that no key rests on any more."""
+        return replace(self, retiring=(), condemned=tuple(sorted({*self.condemned, *self.retiring})))
+
+    def cleared(self) -> "Manifest":
+        """Forget the condemned roots, once they are destroyed."""
+        return replace(self, condemned=())
+
+    def with_version(self, purpose: Purpose, version: int) -> "Manifest":
+        """Make `version` the current one of a purpose."""
+        return replace(self, versions={**self.versions, purpose: version})
+
+    def packed(self) -> bytes:
+        return json.dumps(
+            {
+                "format": _MANIFEST_NAME,
+                "keyring": str(self.keyring_id),
+                "current": self.current,
+                "making": self.making,
+                "retiring": self.retiring,
+                "condemned": self.condemned,
+                "versions": {str(purpose): version for purpose, version in self.versions.items()},
+            },
+            sort_keys=True,
+        ).encode()
+
+
+def read_manifest(data: bytes) -> Manifest:
+    """Read a manifest. Raises BadKeyFile for anything that `Manifest.packed` would not write. keyring-v1, 5."""
+    try:
+        told = json.loads(data)
+        found = Manifest(
+            uuid.UUID(told["keyring"]),
+            told["current"],
+            told["making"],
+            tuple(told["retiring"]),
+            tuple(told["condemned"]),
+            {Purpose(name): version for name, version in told["versions"].items()},
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadKeyFile("it cannot be read") from error
+    roots = (*found.needed, *found.condemned, *(() if found.making is None else (found.making,)))
+    if any(type(version) is not int or not 0 < version < 2**32 for version in (*roots, *found.versions.values())):
+        raise BadKeyFile("a version is not a version")
+    if len(set(roots)) != len(roots) or found.packed() != data:
+        raise BadKeyFile("it is not as the keyring writes it")
+    return found

@@ -1,0 +1,121 @@
+"""Every setting, its default and its limits: one frozen object, read from the environment by the assembly alone.
+
+Secrets have no settings: they live in the keyring. Durations are timedeltas, sizes are bytes. A value that is out of
+its limits stops the start with its name.
+"""
+
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from vms_privacy.web import Duration, is_loopback
+
+Network = IPv4Network | IPv6Network
+
+
+def _commas(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """How this installation runs. Each field is one line of the operator's manual."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="VMS_", frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True
+    )
+
+    data_dir: Path = Path("/var/lib/vms-privacy")
+    """Where everything this installation keeps lies: database, archive, spool, keyring, journal, anchor."""
+
+    database_url: str | None = None
+    """SQLAlchemy address of the database; by default SQLite in the data folder."""
+
+    keyring_dir: Path | None = None
+    """Where the keyring lies. Put it on another disk than the archive; by default `keyring` in the data folder."""
+
+    archive_dir: Path | None = None
+    """Where sealed footage lies; by default `archive` in the data folder."""
+
+    host: str = "127.0.0.1"
+    """Address the HTTP port listens on. A public one needs TLS or `behind_proxy`."""
+
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """HTTP port; 0 takes a free one."""
+
+    tls_certificate: Path | None = None
+    """PEM file of the server certificate chain. TLS 1.2 and 1.3 only."""
+
+    tls_key: Path | None = None
+    """PEM file of the server's private key."""
+
+    behind_proxy: bool = False
+    """A reverse proxy in front ends TLS and is the only one that can reach the port."""
+
+    camera_networks: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_commas)] = (
+        IPv4Network("10.0.0.0/8"),
+        IPv4Network("172.16.0.0/12"),
+        IPv4Network("192.168.0.0/16"),
+        IPv4Network("127.0.0.0/8"),
+        IPv6Network("fc00::/7"),
+        IPv6Network("::1/128"),
+    )
+    """Networks in which cameras may be, separated by commas; the service connects to no other address."""
+
+    ring: Annotated[Duration, Field(ge=timedelta(seconds=5), le=timedelta(seconds=120))] = timedelta(seconds=30)
+    """How much live video is held in memory per camera."""
+
+    sweep_every: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(hours=1))] = timedelta(seconds=60)
+    """How often expired footage is destroyed; it is unreadable from its very second in any case."""
+
+    token_lifetime: Annotated[Duration, Field(ge=timedelta(seconds=10), le=timedelta(hours=12))] = timedelta(
+        seconds=300
+    )
+    """How long a stream token may be used to start, where the asker names no other time."""
+
+    session_lifetime: Annotated[Duration, Field(ge=timedelta(minutes=1), le=timedelta(hours=24))] = timedelta(hours=12)
+    """How long one media session may go on."""
+
+    @model_validator(mode="after")
+    def _reachable_only_in_safety(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key come together")
+        if not is_loopback(self.host) and self.tls_certificate is None and not self.behind_proxy:
+            raise ValueError(
+                f"host {self.host} can be reached from outside: set VMS_TLS_CERTIFICATE and VMS_TLS_KEY, or "
+                "VMS_BEHIND_PROXY=true where a proxy ends TLS"
+            )
+        return self
+
+    @property
+    def url(self) -> str:
+        """Return the database address."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'vms-privacy.db'}"
+
+    @property
+    def keyring(self) -> Path:
+        """Return the keyring's folder."""
+        return self.keyring_dir or self.data_dir / "keyring"
+
+    @property
+    def archive(self) -> Path:
+        """Return the archive's folder."""
+        return self.archive_dir or self.data_dir / "archive"
+
+    @property
+    def spool(self) -> Path:
+        """Return where growing and undelivered sealed files lie."""
+        return self.data_dir / "spool"
+
+    @property
+    def journal(self) -> Path:
+        """Return the custody journal: beside the keyring, outside the database."""
+        return self.keyring.parent / "journal"
+
+    @property
+    def anchor(self) -> Path:
+        """Return where signed audit checkpoints are anchored."""
+        return self.keyring.parent / "anchor"
