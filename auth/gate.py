@@ -271,7 +271,7 @@ def needs(right: Right | None, on: On) -> dict[str, Any]:
     """Return what a route decorator takes to let through only those who hold `right` on what the path names."""
     if (right is None and on is On.WITHIN) or (right is not None and on in {On.SELF, On.PLATFORM}):
         raise ValueError(f"a gate on {on} does not go with the right {right}")
-    note = str(on) if on in {On.SELF, On.PLATFORM} else f"{right or 'member'} on {on}"
+    note = _note_of(right, on)
 
     def gate_line(connection: HTTPConnection) -> None:
         _pass(connection, right, on)
@@ -289,6 +289,18 @@ def public(why: str) -> dict[str, Any]:
         mark(connection.scope, "public")
 
     return {"dependencies": [Depends(gate_line)], "openapi_extra": {"x-needs": "nobody", "x-public": why}}
+
+
+def _note_of(right: Right | None, on: On) -> str:
+    match on:
+        case On.CAMERA:
+            return f"{right or 'any right'} on camera"
+        case On.OPERATOR:
+            return f"{right or 'membership'} on operator"
+        case On.WITHIN:
+            return f"{right} within operator"
+        case On.SELF | On.PLATFORM:
+            return str(on)
 
 
 def _pass(connection: HTTPConnection, right: Right | None, on: On) -> None:

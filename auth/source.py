@@ -2,29 +2,19 @@
 
 from collections.abc import Callable
 from ipaddress import IPv6Address, IPv6Network, ip_address
-from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Request
 
 
 class Sources:
-    """Turns a request's peer address into a pseudonym. `pseudonym` is `Pseudonyms.address` of the audit."""
+    """Tells sources apart. `pseudonym` is `Pseudonyms.address` of the audit. A dependency of open routes."""
 
     def __init__(self, pseudonym: Callable[[str], str]) -> None:
         self._pseudonym = pseudonym
 
-    def of(self, host: str) -> str:
-        """Return the pseudonym of an address; all addresses of one IPv6 network of 64 bits have the same one."""
-        return self._pseudonym(_one_per_line(host))
-
-
-def source_of(request: Request) -> str:
-    """Return the pseudonym of whoever sends this request, by `app.state.sources`."""
-    sources: Sources = request.app.state.sources
-    return sources.of(request.client.host if request.client else "")
-
-
-Source = Annotated[str, Depends(source_of)]
+    def __call__(self, request: Request) -> str:
+        """Return the pseudonym of whoever sends this request; one for each IPv6 network of 64 bits."""
+        return self._pseudonym(_one_per_line(request.client.host if request.client else ""))
 
 
 def _one_per_line(host: str) -> str:

@@ -73,7 +73,7 @@ class Throttle:
         now = self._clock.monotonic()
         keys = _keys_of(account, source)
         with self._lock:
-            wait = max(wait_left(self._failures.get(key), free, now) for key, free in keys)
+            wait = self._wait(keys, now)
             if wait > 0:
                 raise TooManyAttempts(wait)
             for key, _ in keys:
@@ -93,7 +93,10 @@ class Throttle:
         """Return the seconds until the next try of this account from this source is looked at."""
         now = self._clock.monotonic()
         with self._lock:
-            return max(wait_left(self._failures.get(key), free, now) for key, free in _keys_of(account, source))
+            return self._wait(_keys_of(account, source), now)
+
+    def _wait(self, keys: list[tuple[bytes, int]], now: float) -> float:
+        return max((wait_left(self._failures.get(key), free, now) for key, free in keys), default=0.0)
 
 
 def _keys_of(account: str, source: str) -> list[tuple[bytes, int]]:

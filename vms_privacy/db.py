@@ -123,12 +123,6 @@ class Database:
         for callback in callbacks:
             callback()
 
-    @contextmanager
-    def writing_connection(self) -> Iterator[Connection]:
-        """Like `writing`, one layer lower and without callbacks; for `GroupCommit`, which brings its own sessions."""
-        with self._turn(), self._for_writing.begin() as connection:
-            yield connection
-
     def refuse_inside_writing(self) -> None:
         """Raise RuntimeError if this thread holds a writing transaction, so that it never waits for itself."""
         if getattr(self._inside, "writing", False):
@@ -196,6 +190,11 @@ class _Waiting(Generic[Result]):
         self.error: Exception | None = None
         self.result: Result
 
+    def run(self, session: Session) -> None:
+        self.result = self.work(session)
+        session.flush()
+        self.callbacks = _callbacks_of(session)
+
     def outcome(self) -> Result:
         self.done.wait()
         if self.error is not None:
@@ -208,8 +207,9 @@ class _Waiting(Generic[Result]):
 class GroupCommit:
     """Many small writes in one transaction: each caller pays for its own statements, all share one flush to disk.
 
-    A writer thread runs the waiting pieces of work in the order they came, each in a savepoint and a session of its
-    own, so one that fails takes nothing from its neighbours. Nobody gets a result before the commit is durable.
+    A writer thread runs the waiting pieces of work in the order they came. One that fails takes nothing from its
+    neighbours: then the batch is rolled back and run again, each piece in a savepoint of its own. So `work` may be
+    called twice, and does nothing but talk to its session. Nobody gets a result before the commit is durable.
     Use as a context manager, or `close` it; what waits by then is still done.
     """
 
@@ -227,6 +227,11 @@ class GroupCommit:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def waiting(self) -> int:
+        """How many pieces of work wait for the next transaction."""
+        return self._queue.qsize()
 
     def run(self, work: Callable[[Session], Result]) -> Result:
         """Return what `work` returns, once that is durable; what it gave to `after_commit` runs in this thread.
@@ -263,9 +268,8 @@ class GroupCommit:
 
     def _commit(self, batch: list[_Waiting[Any]]) -> None:
         try:
-            with self._db.writing_connection() as connection:
-                for waiting in batch:
-                    _run_in_savepoint(connection, waiting)
+            if not self._commit_at_once(batch):
+                self._commit_apart(batch)
         except Exception as error:  # noqa: BLE001 - told to every caller whose work is lost with it
             for waiting in batch:
                 waiting.error = waiting.error or _lost(error)
@@ -273,22 +277,32 @@ class GroupCommit:
             for waiting in batch:
                 waiting.done.set()
 
+    def _commit_at_once(self, batch: list[_Waiting[Any]]) -> bool:
+        """Commit all, or, if one of them fails, nothing: savepoints cost more than most work, so they come second."""
+        running = True
+        try:
+            with self._db.writing() as session:
+                for waiting in batch:
+                    waiting.run(session)
+                running = False
+        except Exception:
+            if not running:
+                raise
+            return False
+        return True
 
-def _run_in_savepoint(connection: Connection, waiting: _Waiting[Any]) -> None:
-    savepoint = connection.begin_nested()
-    try:
-        # A session of its own: no object and no callback of one caller is seen by another.
-        with Session(connection, join_transaction_mode="rollback_only", expire_on_commit=False) as session:
-            waiting.result = waiting.work(session)
-            session.flush()
-            callbacks = _callbacks_of(session)
-        savepoint.commit()
-    except Exception as error:  # noqa: BLE001 - told to the one caller whose work it is
-        waiting.error = error
-        # Where the database ended the whole transaction by itself, this fails, and with it the batch.
-        savepoint.rollback()
-    else:
-        waiting.callbacks = callbacks
+    def _commit_apart(self, batch: list[_Waiting[Any]]) -> None:
+        with self._db.writing() as session:
+            for waiting in batch:
+                savepoint = session.begin_nested()
+                try:
+                    waiting.run(session)
+                    savepoint.commit()
+                except Exception as error:  # noqa: BLE001 - told to the one caller whose work it is
+                    waiting.error = error
+                    session.info.pop(_AFTER_COMMIT, None)
+                    # Where the database ended the whole transaction by itself, this fails, and with it the batch.
+                    savepoint.rollback()
 
 
 def _lost(error: Exception) -> WriteFailed:

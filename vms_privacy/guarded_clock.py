@@ -7,7 +7,7 @@ first question after the step and over restarts, until a named actor has settled
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -83,12 +83,15 @@ class GuardedClock:
         self._system = system
         self._file = high_water
         self._database_now = database_now
+        # Questions wait for `_lock` only, which is never held over the disk or the database.
         self._lock = threading.Lock()
+        self._one_check = threading.Lock()
         seen = self._see()
         left = self._load()
         self._trust: Trust = begin(seen, left, longest_absence)
         self._saved_at: float = seen.ticks
-        self._saved: Mark = self._save(mark_of(self._trust, seen, left), seen)
+        self._saved: Mark | None = left
+        self._save(mark_of(self._trust, seen, left), seen)
 
     @property
     def doubt(self) -> TimeDoubt | None:
@@ -114,38 +117,38 @@ class GuardedClock:
 
         Whatever `database_now` raises comes through, after everything else is done.
         """
-        with self._lock:
-            seen = self._see()
-            self._trust = follow(look(self._trust, seen), seen)
-            is_due = seen.ticks - self._saved_at >= SAVE_EVERY.total_seconds()
-            if is_due or self._trust.doubt != self._saved.doubt:
-                self._save(mark_of(self._trust, seen, self._saved), seen)
-        if self._database_now is not None:
-            told = self._database_now()
+        with self._one_check:
             with self._lock:
                 seen = self._see()
-                self._trust = look(self._with_database(told, seen), seen)
-                if self._trust.doubt != self._saved.doubt:
-                    self._save(mark_of(self._trust, seen, self._saved), seen)
-        return self._trust.doubt
+                self._trust = trust = follow(look(self._trust, seen), seen)
+            self._save_if_due(trust, seen)
+            if self._database_now is not None:
+                told = self._database_now()
+                with self._lock:
+                    seen = self._see()
+                    self._trust = trust = look(replace(self._trust.at(seen.ticks), database=told), seen)
+                self._save_if_due(trust, seen)
+        return trust.doubt
 
     def settle(self, actor: str) -> Settled:
         """End the doubt: from now on the machine's clock is right, because `actor` (a principal's label) says so.
 
         Raises NothingToSettle; ClocksDisagree while the database's clock still says otherwise.
         """
-        told = None if self._database_now is None else self._database_now()
-        with self._lock:
-            seen = self._see()
-            doubt = look(self._trust, seen).doubt
+        with self._one_check:
+            told = None if self._database_now is None else self._database_now()
+            with self._lock:
+                seen = self._see()
+                doubt = look(self._trust, seen).doubt
             if doubt is None:
                 raise NothingToSettle("the time is not in doubt")
             if told is not None and abs(told - seen.wall) > LIMIT:
                 raise ClocksDisagree("the database's clock is still more than 60 s away from the machine's")
-            settled = Trust(seen.wall, seen.ticks)
+            settled = Trust(seen.wall, seen.ticks, database=told)
             # Without the mark of before: the actor may have settled on an earlier time than was trusted so far.
-            self._save(mark_of(settled, seen, None), seen, actor)
-            self._trust = settled
+            self._save(replace(mark_of(settled, seen, None), settled_by=actor), seen)
+            with self._lock:
+                self._trust = settled
         return Settled(actor, seen.wall, doubt)
 
     def _answers(self) -> Times:
@@ -156,10 +159,6 @@ class GuardedClock:
 
     def _see(self) -> Seen:
         return Seen(self._system.now(), self._system.monotonic())
-
-    def _with_database(self, told: datetime, seen: Seen) -> Trust:
-        here = self._trust.at(seen.ticks)
-        return Trust(here.trusted, here.ticks, here.doubt, here.carried, told)
 
     def _load(self) -> Mark | None:
         try:
@@ -175,17 +174,21 @@ class GuardedClock:
         except (ValueError, KeyError, TypeError) as error:
             raise ClockMarkUnusable("the clock's mark is damaged") from error
 
-    def _save(self, mark: Mark, seen: Seen, settled_by: str | None = None) -> Mark:
+    def _save_if_due(self, trust: Trust, seen: Seen) -> None:
+        is_new = self._saved is None or trust.doubt != self._saved.doubt
+        if is_new or seen.ticks - self._saved_at >= SAVE_EVERY.total_seconds():
+            self._save(mark_of(trust, seen, self._saved), seen)
+
+    def _save(self, mark: Mark, seen: Seen) -> None:
         try:
-            durable_files.write_durably(self._file, json.dumps(_write_mark(mark, settled_by), sort_keys=True).encode())
+            durable_files.write_durably(self._file, json.dumps(_write_mark(mark), sort_keys=True).encode())
         except OSError as error:
             raise ClockMarkUnusable(f"the clock's mark cannot be written: {durable_files.fault_of(error)}") from error
         self._saved_at = seen.ticks
         self._saved = mark
-        return mark
 
 
-def _write_mark(mark: Mark, settled_by: str | None) -> dict[str, Any]:
+def _write_mark(mark: Mark) -> dict[str, Any]:
     doubt = mark.doubt
     return {
         "format": _FORMAT,
@@ -195,7 +198,7 @@ def _write_mark(mark: Mark, settled_by: str | None) -> dict[str, Any]:
         "doubt": None
         if doubt is None
         else {"since": doubt.since.isoformat(), "cause": doubt.cause, "apart_seconds": doubt.apart.total_seconds()},
-        "settled_by": settled_by,
+        "settled_by": mark.settled_by,
     }
 
 
@@ -210,6 +213,7 @@ def _read_mark(told: dict[str, Any]) -> Mark:
         None
         if doubt is None
         else TimeDoubt(_moment(doubt["since"]), Cause(doubt["cause"]), timedelta(seconds=doubt["apart_seconds"])),
+        told["settled_by"],
     )
 
 

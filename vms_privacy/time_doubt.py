@@ -40,12 +40,13 @@ class TimeDoubt:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What outlives the process: the moment trusted last, the bounds of a doubt, and the doubt, if there is one."""
+    """What outlives the process: the last trusted moment, the bounds of a doubt, the doubt, who settled one last."""
 
     trusted: datetime
     earliest: datetime
     latest: datetime
     doubt: TimeDoubt | None = None
+    settled_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,8 @@ def times(trust: Trust, seen: Seen) -> Times:
 def mark_of(trust: Trust, seen: Seen, before: Mark | None) -> Mark:
     """Return what should outlive the process. Without a doubt the mark only rises, so small steps back add up."""
     answers = times(trust, seen)
+    settled_by = None if before is None else before.settled_by
     if trust.doubt is not None:
-        return Mark(answers.now, answers.earliest, answers.latest, trust.doubt)
+        return Mark(answers.now, answers.earliest, answers.latest, trust.doubt, settled_by)
     highest = answers.now if before is None else max(answers.now, before.trusted)
-    return Mark(highest, highest, highest)
+    return Mark(highest, highest, highest, None, settled_by)

@@ -5,7 +5,10 @@ from typing import BinaryIO, Protocol
 
 
 class BlobStore(Protocol):
-    """Keeps sealed bytes under a name (22 characters of base64url). Every method may raise StoreUnavailable."""
+    """Keeps sealed bytes under a name (22 characters of base64url, see rules.py).
+
+    Every method may raise StoreUnavailable, and raises ValueError for what is not a name.
+    """
 
     def put(self, name: str, source: BinaryIO, size: int) -> None:
         """Store exactly `size` bytes, durable on return. Raises FileExistsError if the name was ever used."""

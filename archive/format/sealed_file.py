@@ -143,6 +143,7 @@ class SealedWriter:
 
     def fill_chunk(self) -> None:
         """Pad with a `free` box (W5), so that all media written so far is in whole chunks. Raises NotWritten."""
+        self._refuse_after_the_end()
         size = rules.padding_for(len(self._open), self._header.chunk_size)
         if size:
             self.write(size.to_bytes(4, "big") + b"free" + bytes(size - 8))

@@ -33,7 +33,7 @@ from vms_privacy.consent.ledger import ConsentLedger
 from vms_privacy.consent.rules import RecordingPermit
 from vms_privacy.db import Database
 from vms_privacy.errors import Refusal
-from vms_privacy.ids import CameraId, ConsentEntryId, OperatorId, Randomness, SegmentId
+from vms_privacy.ids import CameraId, OperatorId, Randomness, SegmentId
 
 DATABASE_MAY_BE_AWAY: Final = timedelta(seconds=60)
 RETRY_AFTER_S: Final = 2.0
@@ -103,6 +103,7 @@ class CameraRecorder:
         self._run = ""
         self._open: OpenSegment | None = None
         self._file: GrowingFile | None = None
+        self._permit: RecordingPermit | None = None
         self._allowed: Allowed | None = None
         self._policy = Policy(-1, timedelta(0))
         self._stopped_at_us: int | None = None
@@ -117,8 +118,20 @@ class CameraRecorder:
         return None if file is None else file.snapshot()
 
     def ask_again(self) -> None:
-        """Forget what is known of opt-in and retention: something about them has changed."""
+        """Learn anew about opt-in and retention: something about them has changed.
+
+        A camera that was just opted in has a gap until its next key picture, from the very moment of the opt-in.
+        """
         self._ask_again_at = None
+        try:
+            with self._tools.db.reading() as session:
+                self._learn(session, self._tools.clock.now())
+                last_us = segments.last_end_us(session, self._camera_id) or 0
+        except (SQLAlchemyError, Refusal):
+            self.tally.failures += 1
+            return
+        if self._allowed is not None and self._file is None:
+            self._settle(None, max(self._allowed.from_us, last_us), Why.WAITING_FOR_KEY_PICTURE)
 
     def begin(self, run: str, epoch: Epoch) -> None:
         """Take note of an unbroken run of packets that begins now; the segment before it is closed."""
@@ -129,6 +142,11 @@ class CameraRecorder:
         """Take note that nothing comes any more, and why."""
         self._end(why)
         self._epoch = None
+
+    def overloaded(self) -> None:
+        """Take note that fragments were lost because too much waited; what follows begins a new segment."""
+        self.tally.failures += 1
+        self._end(Why.OVERLOADED)
 
     def take(self, fragment: Fragment) -> None:
         """Write one fragment, or leave it out for a reason."""
@@ -183,6 +201,7 @@ class CameraRecorder:
         permit = ledger.permit(session, self._camera_id)
         stopped_at = ledger.stopped_at(session, self._camera_id)
         self._policy = self._tools.policies.current(session, self._camera_id)
+        self._permit = permit
         self._allowed = None if permit is None else _allowed(permit)
         self._stopped_at_us = None if stopped_at is None else micros(stopped_at)
         self._ask_again_at = None if permit is None else permit.ask_again_at
@@ -201,14 +220,14 @@ class CameraRecorder:
         return None
 
     def _start(self, fragment: Fragment, allowed: Allowed, why: Why) -> Why | None:
-        clock, epoch = self._tools.clock, self._epoch
-        if epoch is None or clock.monotonic() < self._retry_at_s:
+        clock, epoch, permit = self._tools.clock, self._epoch, self._permit
+        if epoch is None or permit is None or clock.monotonic() < self._retry_at_s:
             return Why.WAITING_FOR_KEY_PICTURE
         ended = self._seal_open(why, fragment.captured_from_us)
         try:
             if self._left_over:
                 self._left_over = self._recover(self._camera_id) > 0
-            file = self._register(fragment, allowed, epoch, ended)
+            file = self._register(fragment, permit, epoch, ended)
         except IntegrityError:
             # The database's own refusal: the opt-in ended between our look and the insert, or times would overlap.
             self.ask_again()
@@ -234,12 +253,16 @@ class CameraRecorder:
         return self._write(fragment)
 
     def _register(
-        self, fragment: Fragment, allowed: Allowed, epoch: Epoch, ended: tuple[SegmentId, Closed] | None
+        self,
+        fragment: Fragment,
+        permit: RecordingPermit,
+        epoch: Epoch,
+        ended: tuple[SegmentId, Closed] | None,
     ) -> GrowingFile:
         """Commit the row of a new segment, and the end of the one before, before the first byte is written."""
         tools = self._tools
         segment_id = SegmentId(tools.randomness.uuid())
-        tracks = _tracks(epoch, allowed)
+        tracks = _tracks(epoch, permit)
         name = tools.name_blob()
         path = tools.spool / name
         file = create(path)
@@ -247,11 +270,9 @@ class CameraRecorder:
             with tools.db.writing() as session:
                 if ended is not None:
                     segments.close(session, *ended)
-                made = tools.keys.new(
-                    session, self._operator_id, self._camera_id, segment_id, fragment.captured_from_us
-                )
                 # A new run's first stamps may lie a little before the last one's end: times never overlap.
                 starts_us = max(fragment.captured_from_us, segments.last_end_us(session, self._camera_id) or 0)
+                made = tools.keys.new(session, permit, self._operator_id, segment_id, starts_us)
                 length_us = max(fragment.captured_until_us - fragment.captured_from_us, 1)
                 chunk_size = chunk_size_for(len(fragment.data) * 1_000_000 // length_us)
                 writer = SealedWriter(file, made.key, chunk_size, tools.randomness)
@@ -261,7 +282,7 @@ class CameraRecorder:
                         id=segment_id,
                         operator_id=self._operator_id,
                         camera_id=self._camera_id,
-                        consent_entry_id=ConsentEntryId(allowed.entry_id),
+                        consent_entry_id=permit.entry_id,
                         policy_version=self._policy.version,
                         blob_name=name,
                         starts_us=starts_us,
@@ -343,6 +364,6 @@ def _allowed(permit: RecordingPermit) -> Allowed:
     return Allowed(permit.entry_id, micros(permit.given_at), None if audio is None else micros(audio))
 
 
-def _tracks(epoch: Epoch, allowed: Allowed) -> frozenset[Track]:
+def _tracks(epoch: Epoch, permit: RecordingPermit) -> frozenset[Track]:
     there = {info.track for info in epoch.tracks}
-    return frozenset(there if allowed.audio_from_us is not None else there & {Track.VIDEO})
+    return frozenset(there if permit.audio else there & {Track.VIDEO})

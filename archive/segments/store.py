@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, case, func, insert, or_, select, update
+from sqlalchemy import Select, case, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
+from archive.keys.rules import WrappedKey
 from archive.segments.rules import Place, Segment, Span, State, step
 from archive.segments.tables import GapRow, SegmentRow
 from vms_privacy.db import changed
@@ -58,6 +59,11 @@ class Sealed:
     last_tag: bytes | None
     chunk_size: int
     tracks: str
+
+    def wrapped_place(self) -> WrappedKey:
+        """Return the wrapped key with the place it belongs to, as `archive.keys` opens it."""
+        one = self.segment
+        return WrappedKey(one.operator_id, one.camera_id, one.id, self.bucket_key_id, self.wrapped_key)
 
 
 _COLUMNS = (
@@ -173,6 +179,16 @@ def extent(session: Session, camera_id: CameraId, readable_at_us: int) -> Span |
     return None if first is None or last is None else Span(first, last)
 
 
+def take_back(session: Session, segment_id: SegmentId) -> None:
+    """Remove the row of a segment of which no byte was ever written."""
+    session.execute(delete(SegmentRow).where(SegmentRow.id == segment_id, SegmentRow.state == State.WRITING))
+
+
+def blob_names(session: Session) -> frozenset[str]:
+    """Return every blob name that a row knows."""
+    return frozenset(session.scalars(select(SegmentRow.blob_name)))
+
+
 def growing(session: Session) -> list[Sealed]:
     """Return every segment in state `writing`; at start-up these are the leftovers of a crash."""
     rows = session.execute(select(*_COLUMNS, *_SEALED).where(SegmentRow.state == State.WRITING))
@@ -250,6 +266,18 @@ def gaps(session: Session, camera_id: CameraId, span: Span) -> Sequence[GapRow]:
         )
         .order_by(GapRow.from_us)
     ).all()
+
+
+def was_recorded(session: Session, camera_id: CameraId, span: Span) -> bool:
+    """Say whether something was recorded in a span, whatever became of it since."""
+    found = session.scalar(
+        select(SegmentRow.id)
+        .where(
+            SegmentRow.camera_id == camera_id, SegmentRow.starts_us < span.until_us, SegmentRow.ends_us > span.from_us
+        )
+        .limit(1)
+    )
+    return found is not None
 
 
 def last_end_us(session: Session, camera_id: CameraId) -> int | None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field, SecretStr
 
 from auth.gate import Asker, Gate, On, needs, public
@@ -10,7 +10,7 @@ from auth.identities.enrolment import Enrolment
 from auth.identities.rules import LOGIN_PATTERN, LONGEST_PASSWORD, SHORTEST_PASSWORD, Person
 from auth.identities.service import Invitation, PersonService
 from auth.principal import Right
-from auth.source import Source
+from auth.source import Sources
 from vms_privacy.db import Database
 from vms_privacy.ids import OperatorId, PersonId
 from vms_privacy.web import Moment, Page, Strict
@@ -74,18 +74,18 @@ class PersonMade(Strict):
     person_id: PersonId
 
 
-def password_routes(enrolment: Enrolment) -> APIRouter:
+def password_routes(enrolment: Enrolment, sources: Sources) -> APIRouter:
     """Return the routes under /api/v1/auth on which a person's secrets arrive."""
     routes = APIRouter(prefix="/api/v1/auth", tags=["auth"])
 
     @routes.post("/bootstrap", status_code=201, **public("before it there is nobody who could be asked"))
-    def bootstrap(wanted: Bootstrap, source: Source) -> PersonMade:
+    def bootstrap(wanted: Bootstrap, source: Annotated[str, Depends(sources)]) -> PersonMade:
         """Make the first platform admin. Works once."""
         code, password = wanted.code.get_secret_value(), wanted.password.get_secret_value()
         return PersonMade(person_id=enrolment.bootstrap(code, wanted.login, password, source))
 
     @routes.post("/enrolment", **public("the code says who somebody is before they have a password"))
-    def enrol(wanted: EnrolmentByCode, source: Source) -> PersonMade:
+    def enrol(wanted: EnrolmentByCode, source: Annotated[str, Depends(sources)]) -> PersonMade:
         """Set the password of an invited person. Works once per code."""
         code, password = wanted.code.get_secret_value(), wanted.password.get_secret_value()
         return PersonMade(person_id=enrolment.enrol(code, password, source))

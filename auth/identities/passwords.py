@@ -4,6 +4,8 @@ Default cost: OWASP Password Storage Cheat Sheet and ASVS 5.0 appendix C, Argon2
 """
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -14,7 +16,6 @@ from vms_privacy.errors import Kind, Refusal
 from vms_privacy.ids import Randomness
 
 _SALT_OCTETS: Final = 16
-_LONGEST_QUEUE_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,13 @@ class HashingIsBusy(Refusal):
 class Passwords:
     """Hashes and compares passwords, a few at once: memory is `at_once` times the cost's, whoever knocks."""
 
-    def __init__(self, randomness: Randomness, cost: Cost = Cost(), at_once: int = 4) -> None:
+    def __init__(
+        self,
+        randomness: Randomness,
+        cost: Cost = Cost(),
+        at_once: int = 4,
+        longest_queue_seconds: float = 5.0,
+    ) -> None:
         self._randomness = randomness
         self._hasher = PasswordHasher(
             time_cost=cost.passes,
@@ -47,6 +54,7 @@ class Passwords:
             type=Type.ID,
         )
         self._slots = threading.BoundedSemaphore(at_once)
+        self._longest_queue_seconds = longest_queue_seconds
         # Of no password: compared with where there is no digest, so that an unknown log-in costs what a known one does.
         self._nobodys = self._hasher.hash(randomness.octets(32), salt=randomness.octets(_SALT_OCTETS))
 
@@ -71,19 +79,11 @@ class Passwords:
         """Say whether a digest was made under another cost than today's."""
         return self._hasher.check_needs_rehash(stored)
 
-    def _slot(self) -> "_Slot":
-        return _Slot(self._slots)
-
-
-class _Slot:
-    """One turn at hashing."""
-
-    def __init__(self, slots: threading.BoundedSemaphore) -> None:
-        self._slots = slots
-
-    def __enter__(self) -> None:
-        if not self._slots.acquire(timeout=_LONGEST_QUEUE_SECONDS):
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        if not self._slots.acquire(timeout=self._longest_queue_seconds):
             raise HashingIsBusy("many people log in just now; try again", retry_after=5)
-
-    def __exit__(self, *_: object) -> None:
-        self._slots.release()
+        try:
+            yield
+        finally:
+            self._slots.release()

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable, MutableMapping
 from typing import Any, Final, cast
 
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 TRANSPORT: Final = "vms.transport"
@@ -24,7 +25,15 @@ _LINGER_ZERO: Final = struct.pack("ii", 1, 0)
 
 
 class MediaHttpProtocol(HttpToolsProtocol):
-    """HTTP/1.1 with small send buffers and the transport in `scope["vms.transport"]`: `uvicorn --http` takes it."""
+    """HTTP/1.1 with small send buffers and the transport in `scope["vms.transport"]`; `uvicorn.Config(http=…)`.
+
+    An answer that its app does not finish is always cut, never closed cleanly: so an app whose session ended simply
+    returns, and a truncated file never looks like a whole one.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.app = cast("Any", _WholeOrCut(cast("ASGIApp", self.app)))
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         bound_buffers(transport)
@@ -33,6 +42,33 @@ class MediaHttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         cast("dict[str, Any]", self.scope)[TRANSPORT] = self.transport
+
+
+class _WholeOrCut:
+    """ASGI wrapper: resets the connection of an HTTP response that was begun and not finished."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        unfinished = False
+
+        async def watched(message: Message) -> None:
+            nonlocal unfinished
+            unfinished = message["type"] == "http.response.start" or message.get("more_body", False)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        finally:
+            if unfinished:
+                cut_transport(scope[TRANSPORT])
+        while unfinished and (await receive())["type"] != "http.disconnect":
+            # Until the server has seen it, it would take the missing end for a mistake of ours.
+            continue
 
 
 def bound_buffers(transport: asyncio.Transport) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import Field, SecretStr
 
 from auth.errors import NotAuthenticated
@@ -11,7 +11,7 @@ from auth.identities.rules import LONGEST_PASSWORD
 from auth.identities.store import PersonStore
 from auth.principal import PrincipalKind
 from auth.sessions.service import LoginService
-from auth.source import Source
+from auth.source import Sources
 from vms_privacy.db import Database
 from vms_privacy.ids import LoginSessionId, OperatorId, PersonId
 from vms_privacy.web import Strict
@@ -52,7 +52,7 @@ class Me(Strict):
     session_id: LoginSessionId
 
 
-def session_routes(db: Database, logins: LoginService) -> APIRouter:
+def session_routes(db: Database, logins: LoginService, sources: Sources) -> APIRouter:
     """Return the routes under /api/v1/auth."""
     routes = APIRouter(prefix="/api/v1/auth", tags=["auth"])
     people = PersonStore()
@@ -60,7 +60,7 @@ def session_routes(db: Database, logins: LoginService) -> APIRouter:
     @routes.post("/token", **public("this is where somebody says who they are"))
     def get_tokens(
         wanted: Annotated[ByPassword | ByRefreshToken, Field(discriminator="grant_type")],
-        source: Source,
+        source: Annotated[str, Depends(sources)],
         response: Response,
     ) -> TokenAnswer:
         """Log in with a password, or exchange a refresh token."""

@@ -65,7 +65,7 @@ class TokenStore:
         wanted = select(StreamTokenRow.id, StreamTokenRow.session_until).where(
             StreamTokenRow.withdrawn_at.is_not(None), StreamTokenRow.session_until > now
         )
-        return {TokenId(token_id): until for token_id, until in session.execute(wanted).tuples()}
+        return {TokenId(token_id): until for token_id, until in session.execute(wanted)}
 
     def forget(self, session: Session, before: datetime) -> int:
         """Delete the tokens on which nothing can rest since `before`; the audit keeps that they were issued."""

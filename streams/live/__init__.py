@@ -3,6 +3,6 @@
 Promise: no media byte of a camera leaves this memory except to a viewer with a media session, which is asked before
 every piece; nothing here is ever written to a disk. Sound is held only while live sound is opted in. A viewer who
 is too slow is brought forward to a key picture, never buffered for, and costs nobody else a fragment.
-How it works: docs/design/live.md. Guarded by tests/properties/test_live.py and tests/streams/live/. Words: the glossary,
-"ring" and "run".
+How it works: docs/design/live.md. Guarded by tests/properties/test_live.py and tests/streams/live/. Words: in the
+glossary under "ring" and "run".
 """

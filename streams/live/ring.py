@@ -31,7 +31,7 @@ class Ring:
     """Takes epochs and fragments of one camera as they come; hands out pieces, segments and init segments.
 
     Holds `max_seconds` of pictures and at most `max_bytes`. Nothing is held before the first key picture of an epoch,
-    and no sound unless `hear(True)` was said. A following epoch with the very same init segment goes on in the same
+    and no sound unless `hear` allowed it. A following epoch with the very same init segment goes on in the same
     run: its decode times are moved to where the run has come to.
     """
 
@@ -42,7 +42,7 @@ class Ring:
         self.run: Run | None = None
         self.segments = Segments()
         self._max_bytes = max_bytes
-        self._hears = False
+        self._hears_from_us: int | None = None
         self._epoch: Epoch | None = None
         self._run_epoch = -1
         self._is_settled = False
@@ -57,13 +57,17 @@ class Ring:
         self._epoch = epoch
         self._is_settled = False
 
-    def hear(self, allowed: bool) -> None:
-        """Hold sound from the next key picture on, or no more: then everything held is forgotten at once."""
-        if allowed == self._hears:
+    def hear(self, from_us: int | None) -> None:
+        """Hold sound that arrives from a moment on, beginning at the next key picture; with None, no more.
+
+        Then everything held is forgotten at once, pictures too: what is in one file with the sound goes with it.
+        """
+        was_allowed = self._hears_from_us is not None
+        if was_allowed == (from_us is not None):
             return
-        self._hears = allowed
+        self._hears_from_us = from_us
         self._is_settled = False
-        if not allowed:
+        if from_us is None:
             self.forget()
 
     def put(self, fragment: Fragment) -> Piece | None:
@@ -84,7 +88,7 @@ class Ring:
         length_us = fragment.duration * _SECOND_US // info.timescale
         if fragment.track is Track.AUDIO:
             # The sound of an epoch may begin before its pictures; two sounds at once cannot be played.
-            if not self._hears or begins_us < self._ended_us.get(Track.AUDIO, 0):
+            if not self._may_hear(fragment) or begins_us < self._ended_us.get(Track.AUDIO, 0):
                 return None
         else:
             if is_hole(self._ended_us.get(Track.VIDEO, begins_us), begins_us):
@@ -142,7 +146,7 @@ class Ring:
 
     def _settle(self, epoch: Epoch, key: Fragment) -> None:
         """Decide at a key picture which run the epoch belongs to."""
-        wanted = tuple(one for one in epoch.tracks if one.track is Track.VIDEO or self._hears)
+        wanted = tuple(one for one in epoch.tracks if one.track is Track.VIDEO or self._hears_from_us is not None)
         init = epoch.init[frozenset(one.track for one in wanted)]
         before = self.run
         if before is None or before.init != init or before.tracks != wanted:
@@ -157,8 +161,12 @@ class Ring:
         self._run_epoch = epoch.number
         self._is_settled = True
 
+    def _may_hear(self, fragment: Fragment) -> bool:
+        return self._hears_from_us is not None and fragment.first_arrived_at_us >= self._hears_from_us
+
     def _moved(self, fragment: Fragment, info: TrackInfo) -> Fragment:
-        delta = self._shift_us * info.timescale // _SECOND_US
+        # Rounded up: a tick of silence is nothing, a tick too early would lie before the end of what was sent.
+        delta = -(-self._shift_us * info.timescale // _SECOND_US)
         if delta == 0:
             return fragment
         data = shift_decode_time(fragment.data, delta)

@@ -1,11 +1,11 @@
 """One control connection: bytes in and out, time-outs, and the cut."""
 
 import asyncio
-import socket
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
+from auth.media_sessions.transport import bound_buffers, cut_transport
 from streams.rtsp.conversation import Conversation
 from streams.rtsp.protocol import Parser, Request, Response
 from streams.rtsp.sources import RtspSources
@@ -14,7 +14,6 @@ from vms_privacy.errors import Refusal
 from vms_privacy.ids import Randomness
 
 _READ = 16 * 1024
-SEND_BUFFER = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class Connection:
     ) -> None:
         self._reader = reader
         self._writer = writer
-        self._transport = writer.transport
+        self._transport = cast("asyncio.Transport", writer.transport)
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self.secure = writer.get_extra_info("ssl_object") is not None
@@ -54,7 +53,7 @@ class Connection:
 
     async def serve(self) -> None:
         """Answer until the end of the connection; everything is released afterwards, whatever the end was."""
-        socket_of(self._transport).setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        bound_buffers(self._transport)
         try:
             await self._converse()
         except (ConnectionError, TimeoutError):
@@ -88,9 +87,7 @@ class Connection:
     def cut_here(self) -> None:
         """Do what `cut` does, from inside the loop: silence UDP, reset the connection, drop what the kernel holds."""
         self._conversation.silence()
-        if not self._transport.is_closing():
-            socket_of(self._transport).setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._transport.abort()
+        cut_transport(self._transport)
 
     def play_is_over(self, fault: BaseException | None) -> None:
         if fault is None:
@@ -135,13 +132,6 @@ class Connection:
         headers = {} if sequence is None else {"CSeq": sequence}
         headers.update(response.headers)
         self.write(Response(response.status, response.reason, headers, response.body).encode())
-        if self._transport.get_write_buffer_size() > self._limits.most_waiting + SEND_BUFFER:
+        if self._transport.get_write_buffer_size() > 2 * self._limits.most_waiting:
             # It asks and asks and reads no answer.
             self.cut_here()
-
-
-def socket_of(transport: asyncio.BaseTransport) -> socket.socket:
-    """Return the transport's socket, good for options only."""
-    connection = transport.get_extra_info("socket")
-    assert connection is not None
-    return connection  # type: ignore[no-any-return]  # typeshed knows no types of extra info

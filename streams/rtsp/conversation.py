@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from streams.media.packets import TrackInfo
+from streams.media.packets import Track, TrackInfo
 from streams.media.rtp import format_of
 from streams.rtsp import sdp
 from streams.rtsp.addresses import OverControl, RtspUrl, choose_transport, read_basic, read_url
@@ -217,9 +217,10 @@ class Conversation:
         feed.attach(self._wire.cut)
         tracks = tuple(info for info in feed.tracks if format_of(info) is not None)
         self._presentation = _Presentation(url.path, feed, tracks)
-        if not tracks:
+        if not tracks or any(info.track is Track.VIDEO and info not in tracks for info in feed.tracks):
+            # Sound alone, because the picture cannot be told, would be taken for a fault of the camera.
             await self.release()
-            raise NothingToServe("the camera sends nothing that RTP can carry from here")
+            raise NothingToServe("the camera sends no picture that RTP can carry from here")
         return self._presentation
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from streams.media.encoder import VIDEO_TIMESCALE, EncodedPicture, PictureEncoder, Tone, aac_tone, g711_tone
 from streams.media.packets import Epoch, Packet, Track, TrackInfo
 from streams.simulator.pictures import Marker, Painter
+from streams.simulator.rules import layout_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class CameraOptions:
     def __post_init__(self) -> None:
         if self.fps <= 0 or VIDEO_TIMESCALE % self.fps:
             raise ValueError("the picture rate must divide 90,000")
+        if self.width % 2 or self.height % 2 or layout_for(self.width, self.height) is None:
+            raise ValueError("the picture must have even sides and room for a bar code")
 
 
 class Reel:

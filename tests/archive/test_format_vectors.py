@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from archive.format import rules
-from archive.format.errors import DamagedChunk, SealedFileRefusal
+from archive.format.errors import DamagedChunk, SealedFileRefused
 from archive.format.rules import Closing
 from archive.format.sealed_file import SealedReader, SealedWriter
 from tests.given.sealed_vectors import (
@@ -62,11 +62,11 @@ def test_r4_any_piece_of_the_media_is_that_piece_of_the_whole(name: str) -> None
     assert reader.read(len(media) + 5, 10) == b""
 
 
-def refusal_of(action: Callable[[], object]) -> SealedFileRefusal | None:
+def refusal_of(action: Callable[[], object]) -> SealedFileRefused | None:
     """What an action refuses with, or None."""
     try:
         action()
-    except SealedFileRefusal as refused:
+    except SealedFileRefused as refused:
         return refused
     return None
 
@@ -187,6 +187,6 @@ def test_every_must_of_the_page_is_named_by_a_vector_or_a_test() -> None:
 
 
 def test_every_kind_of_failure_has_a_vector() -> None:
-    kinds = {cls.code.removeprefix("sealed-file-") for cls in SealedFileRefusal.__subclasses__()}
+    kinds = {cls.code.removeprefix("sealed-file-") for cls in SealedFileRefused.__subclasses__()}
     assert kinds <= {vector.lines["expect"] for vector in VECTORS.values()}
     assert all(f"`{kind}`" in PAGE for kind in kinds)

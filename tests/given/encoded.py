@@ -142,7 +142,7 @@ def _info(stream: Stream) -> TrackInfo:
     return TrackInfo(Track.AUDIO, "aac", AUDIO_RATE, extradata, sample_rate=AUDIO_RATE, channels=stream.channels)
 
 
-def _packet(packet: LibavPacket[Any]) -> Packet:
+def _packet(packet: "LibavPacket[Any]") -> Packet:
     is_video = packet.stream.type == "video"
     scale = VIDEO_TIMESCALE if is_video else AUDIO_RATE
     assert packet.dts is not None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from archive.format.errors import DamagedChunk, SealedFileRefusal
+from archive.format.errors import DamagedChunk, SealedFileRefused
 from archive.format.rebuild import Plaintext
 from archive.format.sealed_file import FileState, SealedReader, recover
 from tests.vectors import independent_reader
@@ -137,7 +137,7 @@ def our_outcome(vector: Vector, scratch: Path) -> Outcome:
             assert done.changed == (data != vector.data)
         reader = reader_of(data, vector.key, salt, last_tag)
         released_by(reader, reader.media_length, reader.chunk_size, released)
-    except SealedFileRefusal as refused:
+    except SealedFileRefused as refused:
         kind = refused.code.removeprefix("sealed-file-")
         chunk = refused.chunk if isinstance(refused, DamagedChunk) else None
         left = scratch.read_bytes() if vector.recovers else None

@@ -1,13 +1,13 @@
-"""Everything that stream tokens and media sessions are made of, joined as the app joins it, on real parts."""
+"""Everything that stream tokens and media sessions are made of, joined as the app joins it, of real parts."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+from sqlalchemy import select
+
 from auth.gate import Gate
-from auth.grants.service import GrantChange
-from auth.grants.store import GrantStore
+from auth.grants.rules import Grant
+from auth.grants.service import GrantService
 from auth.media_sessions.door import MediaDoor
 from auth.media_sessions.loading import load_revocations
 from auth.media_sessions.rules import Limits
@@ -16,21 +16,88 @@ from auth.principal import Principal, Role
 from auth.resources.rules import Resource
 from auth.revocation.view import RevocationView
 from auth.tokens.judging import GrantJudge
-from auth.tokens.rules import Action
+from auth.tokens.rules import Action, Window
 from auth.tokens.service import IssuedToken, StreamTokens
 from auth.tokens.signing import TokenSigner
 from auth.tokens.withdrawing import TokenWithdrawals
 from tests.given.access import Access
-from tests.given.clock import HandClock
 from vms_privacy.audit.events import Tag
 from vms_privacy.audit.log import AuditLog
-from vms_privacy.audit.reader import AuditReader
 from vms_privacy.audit.refusals import RefusalCounter
+from vms_privacy.audit.tables import EventRow
 from vms_privacy.clock import Clock
-from vms_privacy.db import Database, GroupCommit, after_commit
-from vms_privacy.ids import GrantId, Randomness
+from vms_privacy.db import Database, GroupCommit
+from vms_privacy.ids import Randomness, TokenId
 from vms_privacy.journal.journal import Journal
 from vms_privacy.keyring.file_keyring import FileKeyring
 
 ISSUER = "vms-privacy"
 AUDIENCE = "vms-privacy/stream"
+MINUTES_5 = timedelta(minutes=5)
+
+
+class TokenParts:
+    """One service's worth of parts around one operator `north` with the camera `door`, an owner and a viewer."""
+
+    def __init__(
+        self, db: Database, clock: Clock, randomness: Randomness, folder: Path, limits: Limits | None = None
+    ) -> None:
+        self.db, self.clock, self.randomness = db, clock, randomness
+        self.group = GroupCommit(db)
+        self.keyring = FileKeyring.create(folder / "keyring", clock, randomness)
+        self.journal = Journal(folder / "journal", clock)
+        self.audit = AuditLog(db, randomness)
+        self.refusals = RefusalCounter(db, self.audit, clock)
+        self.gate = Gate(db, clock, self.audit, self.refusals)
+        self.grants = GrantService(self.audit, self.journal, clock, randomness)
+        self.view = RevocationView(clock)
+        self.signer = TokenSigner(self.keyring, clock, ISSUER, AUDIENCE)
+        self.judge = GrantJudge(db, clock, self.view)
+        self.tokens = StreamTokens(
+            db, self.group, clock, randomness, self.signer, self.judge, self.audit, self.refusals, self.view
+        )
+        self.withdrawals = TokenWithdrawals(clock, self.judge, self.audit, self.journal, self.view)
+        self.sessions = MediaSessions(
+            self.group, clock, randomness, self.audit, self.view, self.judge, limits or Limits()
+        )
+        self.door = MediaDoor(self.tokens, self.sessions)
+        self.grants.on_change(self.sessions.hear_grant)
+        self.withdrawals.on_withdrawn(self.sessions.hear_token)
+        self.access = Access(db, randomness, clock.now())
+        self.operator_id = self.access.operator("north")
+        self.owner = self.access.person(self.operator_id, "owner@example.org")
+        self.access.grant(self.owner, Role.OWNER)
+        self.viewer = self.access.person(self.operator_id, "viewer@example.org")
+        self.camera = self.access.camera(self.operator_id, "door")
+        load_revocations(db, self.view, self.withdrawals)
+
+    def close(self) -> None:
+        self.sessions.stop()
+        self.group.close()
+        self.journal.close()
+
+    def issue(
+        self,
+        asker: Principal,
+        *actions: Action,
+        purpose: str = "archive_view",
+        lifetime: timedelta = MINUTES_5,
+        window: Window = (None, None),
+        camera: Resource | None = None,
+    ) -> IssuedToken:
+        camera_id = (camera or self.camera).camera_id
+        return self.tokens.issue(asker, camera_id, frozenset(actions or {Action.LIVE}), purpose, lifetime, window)
+
+    def withdraw_grant(self, grant: Grant) -> None:
+        with self.db.writing() as session:
+            self.grants.withdraw(session, self.owner, self.operator_id, grant.id)
+
+    def withdraw_token(self, actor: Principal, token_id: TokenId) -> None:
+        with self.db.writing() as session:
+            self.withdrawals.withdraw(session, actor, token_id)
+
+    def events(self, *tags: Tag) -> list[EventRow]:
+        """The events of these tags as the audit has them, oldest first."""
+        with self.db.reading() as session:
+            wanted = select(EventRow).where(EventRow.tag.in_([int(tag) for tag in tags])).order_by(EventRow.number)
+            return list(session.scalars(wanted))

@@ -1,11 +1,12 @@
 """What holds for the RTSP parser whatever a stranger sends, in whatever pieces."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.rtsp.errors import MalformedMessage, MessageTooLarge, VersionNotSpoken
 from streams.rtsp.protocol import Bounds, Interleaved, Message, Parser, Request, Response
-from vms_privacy.errors import Refusal
 
 BOUNDS = Bounds(head=512, headers=8, body=64)
 READ = 128
@@ -26,7 +27,7 @@ messages: st.SearchStrategy[Message] = st.one_of(requests, responses, frames)
 
 def pieces_of(data: bytes, cuts: list[int]) -> list[bytes]:
     edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    return [data[a:b][n : n + READ] for a, b in zip(edges, edges[1:], strict=False) for n in range(0, b - a, READ)]
+    return [data[a:b][n : n + READ] for a, b in pairwise(edges) for n in range(0, b - a, READ)]
 
 
 def same(read: Message, written: Message) -> bool:
@@ -56,8 +57,8 @@ def never_more_than_a_refusal(data: bytes, cuts: list[int]) -> None:
             while parser.take() is not None:
                 assert parser.held <= len(data)
             assert parser.held <= max(BOUNDS.head, BOUNDS.body, 65539) + READ
-    except (MalformedMessage, MessageTooLarge, VersionNotSpoken) as refusal:
-        assert isinstance(refusal, Refusal)
+    except (MalformedMessage, MessageTooLarge, VersionNotSpoken):
+        return
 
 
 @given(data=st.binary(max_size=2000), cuts=st.lists(st.integers(0, 4096), max_size=8))

@@ -60,7 +60,8 @@ EVENTS: dict[str, dict[str, object]] = {
         "camera": "gate",
         "actor": "worker",
         "reason": "store-unavailable",
-        "detail": '{"a":null,"b":true,"c":false,"d":-9007199254740991,"e":"a \\"quoted\\" \\\\ text","f":"Größe 中","g_1":0}',
+        "detail": '{"a":null,"b":true,"c":false,"d":-9007199254740991,'
+        '"e":"a \\"quoted\\" \\\\ text","f":"Größe 中","g_1":0}',
     },
     "before_1970": {"tag": 2, "outcome": "done", "at_us": -1, "actor": "worker", "reason": "", "detail": "{}"},
 }
@@ -197,7 +198,10 @@ def vectors() -> dict[str, bytes]:
     leaves = [leaf_of(name) for name in EVENTS]
     out["chain"] = "\n".join(
         ["", f"0 - {heads([])[0].hex()}"]
-        + [f"{at} {leaf.hex()} {head.hex()}" for at, (leaf, head) in enumerate(zip(leaves, heads(leaves)[1:]), 1)]
+        + [
+            f"{at} {leaf.hex()} {head.hex()}"
+            for at, (leaf, head) in enumerate(zip(leaves, heads(leaves)[1:], strict=True), 1)
+        ]
         + [""]
     ).encode()
     many = [digest(b"\x00", bytes([count])) for count in range(20)]
@@ -227,7 +231,7 @@ def worked_example() -> str:
     groups = {bytes(16): [leaf_of("least")], an_id("north"): [leaf_of("whole")]}
     for operator, of in sorted(groups.items()):
         lines.append(f"operator {operator.hex()}: 1 event")
-        lines.append(f"  its leaf {digest(b'\x00', operator, (1).to_bytes(8, 'big'), root(of)).hex()}")
+        lines.append("  its leaf " + digest(b"\x00", operator, (1).to_bytes(8, "big"), root(of)).hex())
     lines += [f"operators' root  {operators_root(names).hex()}", f"public key  {PUBLIC.hex()}", "line 1"]
     lines += [f"  {piece}" for piece in good_anchor()[0].split(" ")]
     return "\n".join([*lines, "```", ""])

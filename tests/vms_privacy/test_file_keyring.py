@@ -1,20 +1,20 @@
-"""The file keyring's own promises: rights, durability, damage, time in memory, and what an old copy opens."""
+"""The file keyring's own promises: destruction, time in memory, versions, and what an old copy opens."""
 
-import os
-import resource
+import functools
 import shutil
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tests.given.clock import HandClock
 from tests.given.randomness import CountedRandomness
 from vms_privacy.ids import BucketKeyId, SystemRandomness
-from vms_privacy.keyring.file_keyring import FileKeyring, KeyringExists
+from vms_privacy.keyring.file_keyring import FileKeyring
 from vms_privacy.keyring.plaintext import KeyBytes
 from vms_privacy.keyring.port import KeyIsDestroyed, KeyringUnavailable, Purpose, WrapIsDamaged
 
@@ -35,6 +35,13 @@ def reopened(folder: Path, clock: HandClock) -> FileKeyring:
     return FileKeyring(folder, clock, SystemRandomness())
 
 
+def together(*acts: Callable[[], None]) -> None:
+    """Do everything at once; a failure of any fails the test."""
+    with ThreadPoolExecutor(len(acts)) as threads:
+        for done in [threads.submit(act) for act in acts]:
+            done.result(timeout=60)
+
+
 def refused(folder: Path, clock: HandClock) -> KeyringUnavailable:
     with pytest.raises(KeyringUnavailable) as caught:
         reopened(folder, clock)
@@ -44,211 +51,6 @@ def refused(folder: Path, clock: HandClock) -> KeyringUnavailable:
 def a_wrap(keyring: FileKeyring) -> tuple[BucketKeyId, bytes]:
     bucket_key = keyring.create_bucket_key()
     return bucket_key, keyring.wrap_in_bucket(bucket_key, SEGMENT_KEY, b"here")
-
-
-@contextmanager
-def a_full_disk() -> Iterator[None]:
-    """Let no file of this process grow over 8 bytes: every write fails half way, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (8, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-# Rights and creation
-
-
-def test_nobody_else_has_any_right_to_anything_in_it_whatever_the_umask(folder: Path, clock: HandClock) -> None:
-    before = os.umask(0)
-    try:
-        keyring = FileKeyring.create(folder, clock, SystemRandomness())
-        keyring.create_bucket_key()
-        keyring.rotate(Purpose.TOKEN_SIGNING)
-        keyring.rotate_root()
-    finally:
-        os.umask(before)
-    for path in (folder, *folder.rglob("*")):
-        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
-
-
-def test_a_keyring_is_never_made_over_something(keyring: FileKeyring, folder: Path, clock: HandClock) -> None:
-    with pytest.raises(KeyringExists):
-        FileKeyring.create(folder, clock, SystemRandomness())
-    empty = folder.with_name("empty")
-    empty.mkdir()
-    with pytest.raises(KeyringExists):
-        FileKeyring.create(empty, clock, SystemRandomness())
-
-
-def test_a_keyring_is_not_made_where_its_folder_has_no_place(tmp_path: Path, clock: HandClock) -> None:
-    with pytest.raises(KeyringUnavailable):
-        FileKeyring.create(tmp_path / "missing" / "keyring", clock, SystemRandomness())
-
-
-def test_a_creation_that_fails_half_way_leaves_no_keyring(folder: Path, clock: HandClock) -> None:
-    with a_full_disk(), pytest.raises(KeyringUnavailable):
-        FileKeyring.create(folder, clock, SystemRandomness())
-    assert not folder.exists()
-    FileKeyring.create(folder, clock, SystemRandomness())
-
-
-@pytest.mark.parametrize("name", ["", "roots", "buckets"])
-@pytest.mark.parametrize("mode", [0o750, 0o701, 0o777])
-def test_a_folder_that_others_may_enter_is_refused(
-    keyring: FileKeyring, folder: Path, clock: HandClock, name: str, mode: int
-) -> None:
-    (folder / name).chmod(mode)
-    assert "others than its owner" in refused(folder, clock).detail
-
-
-@pytest.mark.parametrize(
-    "name", ["manifest", "roots/000001.root", "purposes/token-signing/000001.key", "purposes/pseudonym/000001.key"]
-)
-def test_a_file_that_others_may_read_is_refused(
-    keyring: FileKeyring, folder: Path, clock: HandClock, name: str
-) -> None:
-    (folder / name).chmod(0o640)
-    assert "others than its owner" in refused(folder, clock).detail
-
-
-def test_a_bucket_key_that_others_may_read_is_refused(keyring: FileKeyring, folder: Path, clock: HandClock) -> None:
-    bucket_key, wrapped = a_wrap(keyring)
-    (folder / "buckets" / f"{bucket_key}.key").chmod(0o644)
-    with pytest.raises(KeyringUnavailable):
-        reopened(folder, clock).unwrap_in_bucket(bucket_key, wrapped, b"here")
-
-
-# Missing and damaged parts
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "manifest",
-        "lock",
-        "roots/000001.root",
-        "purposes/receipt-signing/000001.key",
-        "purposes/token-signing/000001.public",
-    ],
-)
-def test_a_missing_part_is_loud_and_never_made_anew(
-    keyring: FileKeyring, folder: Path, clock: HandClock, name: str
-) -> None:
-    (folder / name).unlink()
-    refused(folder, clock)
-    assert not (folder / name).exists()
-
-
-@pytest.mark.parametrize("name", ["", "roots", "buckets", "purposes/camera-credential"])
-def test_a_missing_folder_is_loud_and_never_made_anew(
-    keyring: FileKeyring, folder: Path, clock: HandClock, name: str
-) -> None:
-    shutil.rmtree(folder / name)
-    refused(folder, clock)
-    assert not (folder / name).exists()
-
-
-@pytest.mark.parametrize(
-    "name", ["roots/000001.root", "purposes/camera-credential/000001.key", "purposes/receipt-signing/000001.public"]
-)
-def test_any_changed_byte_of_a_key_file_is_found_on_opening(
-    keyring: FileKeyring, folder: Path, clock: HandClock, name: str
-) -> None:
-    path = folder / name
-    whole = path.read_bytes()
-    for i in range(len(whole)):
-        path.write_bytes(whole[:i] + bytes([whole[i] ^ 0x20]) + whole[i + 1 :])
-        refused(folder, clock)
-    path.write_bytes(whole)
-    reopened(folder, clock)
-
-
-@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"null", b"\xff", b'{"format": "other"}', b"x" * 70_000])
-def test_a_damaged_manifest_is_loud(keyring: FileKeyring, folder: Path, clock: HandClock, content: bytes) -> None:
-    (folder / "manifest").write_bytes(content)
-    refused(folder, clock)
-
-
-def test_a_refusal_names_the_role_of_the_file_and_nothing_of_its_content(
-    keyring: FileKeyring, folder: Path, clock: HandClock
-) -> None:
-    path = folder / "roots" / "000001.root"
-    path.write_bytes(path.read_bytes()[:-1])
-    refusal = refused(folder, clock)
-    assert refusal.facts == {"role": "root 1"}
-    assert str(folder) not in refusal.detail
-
-
-def test_a_damaged_bucket_key_is_unavailable_and_not_gone(keyring: FileKeyring, folder: Path, clock: HandClock) -> None:
-    bucket_key, wrapped = a_wrap(keyring)
-    path = folder / "buckets" / f"{bucket_key}.key"
-    whole = path.read_bytes()
-    for bad in (b"", whole[:-1], bytes(len(whole)), whole[:-1] + bytes([whole[-1] ^ 1]), whole + b"\0"):
-        path.write_bytes(bad)
-        with pytest.raises(KeyringUnavailable):
-            reopened(folder, clock).unwrap_in_bucket(bucket_key, wrapped, b"here")
-
-
-def test_a_bucket_key_under_another_ones_name_is_refused(keyring: FileKeyring, folder: Path, clock: HandClock) -> None:
-    first, wrapped = a_wrap(keyring)
-    second, _ = a_wrap(keyring)
-    (folder / "buckets" / f"{second}.key").replace(folder / "buckets" / f"{first}.key")
-    with pytest.raises(KeyringUnavailable):
-        reopened(folder, clock).unwrap_in_bucket(first, wrapped, b"here")
-
-
-def test_a_link_in_place_of_a_key_is_refused(keyring: FileKeyring, folder: Path, clock: HandClock) -> None:
-    path = folder / "roots" / "000001.root"
-    path.replace(folder / "elsewhere")
-    path.symlink_to(folder / "elsewhere")
-    refused(folder, clock)
-
-
-def test_a_keyring_that_is_gone_as_a_whole_is_unavailable_and_not_a_destroyed_key(
-    keyring: FileKeyring, folder: Path
-) -> None:
-    bucket_key, wrapped = a_wrap(keyring)
-    folder.rename(folder.with_name("unmounted"))
-    for ask in (
-        lambda: keyring.unwrap_in_bucket(bucket_key, wrapped, b"here"),
-        lambda: keyring.destroy_bucket_key(bucket_key),
-        keyring.bucket_keys,
-        keyring.create_bucket_key,
-        lambda: keyring.sign(Purpose.TOKEN_SIGNING, b""),
-    ):
-        with pytest.raises(KeyringUnavailable):
-            ask()
-
-
-def test_another_keyring_in_its_place_is_unavailable_and_not_a_destroyed_key(
-    keyring: FileKeyring, folder: Path, clock: HandClock
-) -> None:
-    bucket_key, wrapped = a_wrap(keyring)
-    folder.rename(folder.with_name("away"))
-    FileKeyring.create(folder, clock, SystemRandomness())
-    with pytest.raises(KeyringUnavailable):
-        keyring.unwrap_in_bucket(bucket_key, wrapped, b"here")
-    with pytest.raises(KeyringUnavailable):
-        keyring.destroy_bucket_key(bucket_key)
-
-
-def test_randomness_that_repeats_itself_overwrites_no_key(folder: Path, clock: HandClock) -> None:
-    FileKeyring.create(folder, clock, SystemRandomness())
-    FileKeyring(folder, clock, CountedRandomness("same")).create_bucket_key()
-    with pytest.raises(KeyringUnavailable, match="repeats itself"):
-        FileKeyring(folder, clock, CountedRandomness("same")).create_bucket_key()
-
-
-def test_on_a_full_disk_no_key_is_said_to_be_made_and_the_next_one_is(
-    keyring: FileKeyring, folder: Path, clock: HandClock
-) -> None:
-    with a_full_disk(), pytest.raises(KeyringUnavailable):
-        keyring.create_bucket_key()
-    assert keyring.bucket_keys() == frozenset()
-    bucket_key = keyring.create_bucket_key()
-    assert reopened(folder, clock).bucket_keys() == {bucket_key}
 
 
 # Destruction
@@ -382,12 +184,40 @@ def test_the_pseudonym_key_does_not_rotate_on_a_time_in_doubt(keyring: FileKeyri
     assert keyring.digest(Purpose.PSEUDONYM, b"192.0.2.1") == before
 
 
-def test_of_two_who_notice_that_the_pseudonym_key_is_due_one_rotates(
+def test_of_many_who_notice_that_the_pseudonym_key_is_due_one_rotates(
     keyring: FileKeyring, folder: Path, clock: HandClock
 ) -> None:
-    other = reopened(folder, clock)
+    rings = [keyring, reopened(folder, clock)] * 4
+    all_at_once, digests = threading.Barrier(len(rings)), set[bytes]()
+
+    def digest(ring: FileKeyring) -> None:
+        all_at_once.wait(timeout=30)
+        digests.add(ring.digest(Purpose.PSEUDONYM, b"192.0.2.1"))
+
     clock.forward(timedelta(days=1))
-    assert keyring.digest(Purpose.PSEUDONYM, b"a") == other.digest(Purpose.PSEUDONYM, b"a")
+    together(*(functools.partial(digest, ring) for ring in rings))
+    assert len(digests) == 1
+    assert [path.name for path in (folder / "purposes" / "pseudonym").iterdir()] == ["000002.key"]
+
+
+def test_signing_goes_on_while_the_key_rotates(keyring: FileKeyring, folder: Path, clock: HandClock) -> None:
+    other, over, signed = reopened(folder, clock), threading.Event(), list[tuple[str, bytes]]()
+
+    def sign() -> None:
+        while not over.is_set():
+            signed.append(other.sign(Purpose.TOKEN_SIGNING, b"message"))
+
+    def rotate() -> None:
+        try:
+            for _ in range(20):
+                keyring.rotate(Purpose.TOKEN_SIGNING)
+        finally:
+            over.set()
+
+    together(sign, sign, rotate)
+    by_kid = {key.kid: key.raw for key in keyring.public_keys(Purpose.TOKEN_SIGNING)}
+    for kid, signature in set(signed):
+        Ed25519PublicKey.from_public_bytes(by_kid[kid]).verify(signature, b"message")
 
 
 def test_bucket_keys_have_no_versions_to_rotate(keyring: FileKeyring) -> None:

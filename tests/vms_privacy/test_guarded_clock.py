@@ -1,6 +1,7 @@
 """The guarded clock over steps, restarts and a second opinion."""
 
 import json
+import re
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -123,10 +124,12 @@ def test_settling_takes_the_machines_clock_for_right(machine: LooseClock, mark: 
     assert again.check() is None
 
 
-def test_who_settled_is_written_beside_the_mark(machine: LooseClock, mark: Path) -> None:
+def test_who_settled_last_stays_written_outside_the_database(machine: LooseClock, mark: Path) -> None:
     clock = GuardedClock(machine, mark)
     machine.step(DAY)
     clock.settle("person:1")
+    machine.restart(DAY)
+    GuardedClock(machine, mark).check()
     assert json.loads(mark.read_bytes())["settled_by"] == "person:1"
 
 
@@ -297,3 +300,11 @@ def test_many_threads_may_ask_at_once(machine: LooseClock, mark: Path) -> None:
         thread.join()
     assert seen == {(NOON, NOON + DAY)}
     assert all(moment.tzinfo is UTC for pair in seen for moment in pair)
+
+
+def test_the_tests_that_the_page_names_exist() -> None:
+    root = Path(__file__).parents[2]
+    sources = (root / "tests" / "properties" / "test_time_doubt.py").read_text()
+    named = re.findall(r"`(test_\w+)`", (root / "docs" / "design" / "time.md").read_text())
+    assert len(named) == 4
+    assert [name for name in named if f"def {name}(" not in sources] == []

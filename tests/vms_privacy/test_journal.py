@@ -1,8 +1,9 @@
 """The custody journal on a real disk: durable, chained, one writer, loud about damage, calm about a torn last line."""
 
+import hashlib
 import json
 import os
-import resource
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.given.clock import HandClock
+from tests.given.full_disk import a_full_disk
 from vms_privacy.journal.journal import (
     Journal,
     JournalIsDamaged,
@@ -23,6 +25,7 @@ from vms_privacy.journal.journal import (
 )
 from vms_privacy.journal.rules import NO_ENTRY, Head, JournalKind
 
+PAGE = Path(__file__).parents[2] / "docs" / "formats" / "custody-journal-v1.md"
 CAMERA = "6d0c1a9e-8f5b-4d53-9c3e-2f64a1b7c001"
 APPENDS_FOR_EVER = """
 import sys
@@ -274,6 +277,7 @@ def test_the_writer_notices_that_its_file_was_changed_or_replaced(path: Path, cl
     with Journal(path, clock) as journal:
         path.rename(path.with_name("away"))
         path.write_bytes(whole)
+        path.chmod(0o600)
         with pytest.raises(JournalIsDamaged):
             journal.append(JournalKind.HOLD, {})
     with Journal(path, clock) as journal:
@@ -286,14 +290,9 @@ def test_the_writer_notices_that_its_file_was_changed_or_replaced(path: Path, cl
 
 def test_after_a_failed_write_it_takes_nothing_until_it_is_opened_again(path: Path, clock: HandClock) -> None:
     whole = filled(path, clock)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with Journal(path, clock) as journal:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 10, hard))
-        try:
-            with pytest.raises(JournalUnavailable):
-                journal.append(JournalKind.HOLD, {})
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        with a_full_disk(room=len(whole) + 10), pytest.raises(JournalUnavailable):
+            journal.append(JournalKind.HOLD, {})
         with pytest.raises(JournalUnavailable):
             journal.append(JournalKind.HOLD, {})
     with Journal(path, clock) as journal:
@@ -304,3 +303,31 @@ def test_after_a_failed_write_it_takes_nothing_until_it_is_opened_again(path: Pa
 def test_a_folder_that_is_not_there_is_unavailable(tmp_path: Path, clock: HandClock) -> None:
     with pytest.raises(JournalUnavailable):
         Journal(tmp_path / "missing" / "journal", clock)
+
+
+# The format's page
+
+
+def test_the_example_of_the_format_verifies(path: Path, clock: HandClock) -> None:
+    block = re.search(r'```text\n(\{"at".*?)```', PAGE.read_text(), re.DOTALL)
+    assert block is not None
+    path.write_text(block[1])
+    path.chmod(0o600)
+    previous = "0" * 64
+    for line in path.read_text().splitlines():
+        told = json.loads(line)
+        claimed = told.pop("hash")
+        bare = json.dumps(told, sort_keys=True, separators=(",", ":"))
+        assert hashlib.sha256(b"vms-privacy custody-journal-v1\n" + bare.encode()).hexdigest() == claimed
+        assert told["previous"] == previous
+        previous = claimed
+    with Journal(path, clock) as journal:
+        assert journal.head == Head(2, previous)
+
+
+def test_the_tests_that_the_page_names_exist() -> None:
+    here = Path(__file__)
+    sources = here.read_text() + (here.parents[1] / "properties" / "test_journal.py").read_text()
+    named = re.findall(r"`(test_\w+)`", PAGE.read_text())
+    assert len(named) > 8
+    assert [name for name in named if f"def {name}(" not in sources] == []

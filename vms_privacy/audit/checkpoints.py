@@ -1,4 +1,4 @@
-"""One checkpoint: what the chain was at a moment, signed, on one line (audit-chain-v1, 5)."""
+"""One checkpoint: what the chain was at a moment, signed, on one line (audit-chain-v1, 6.2)."""
 
 import hashlib
 import re
@@ -37,7 +37,7 @@ class Checkpoint:
     previous: bytes
 
     def signed_text(self) -> bytes:
-        """Return the bytes that are signed. 5.2."""
+        """Return the bytes that are signed."""
         fields = (self.number, self.first, self.last, self.at_us)
         hashes = (self.head, self.operators, self.previous)
         return " ".join(["audit-checkpoint-v1", *map(str, fields), *(part.hex() for part in hashes)]).encode()
@@ -97,7 +97,7 @@ def by_kid(keys: Iterable[PublicKey]) -> dict[str, PublicKey]:
 
 
 def follows(line: Line, before: Line | None) -> bool:
-    """Say whether a line is the next one: number, positions and digest go on without a gap. 5.3."""
+    """Say whether a line is the next one: number, positions and digest go on without a gap. A3."""
     point = line.checkpoint
     if before is None:
         return (point.number, point.first, point.previous) == (1, 1, BEFORE_THE_FIRST) and point.last >= 1

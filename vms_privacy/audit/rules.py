@@ -42,7 +42,7 @@ def moment_of(at_us: int) -> datetime:
 
 
 def detail_text(detail: Mapping[str, str | int | bool | None]) -> str:
-    """Write details as JSON in the one form of audit-chain-v1, 2.2: sorted keys, no spaces, no escapes but two.
+    """Write details as JSON in the one form of audit-chain-v1, 3.2: sorted keys, no spaces, no escapes but two.
 
     Raises ValueError for a key, a number or a text that the format does not have.
     """
@@ -79,7 +79,7 @@ def event_bytes(
     reason: str,
     detail: str,
 ) -> bytes:
-    """Encode one event (audit-chain-v1, 2.1); ids are 16 bytes. Two different events never have the same bytes."""
+    """Encode one event (audit-chain-v1, 3.1); ids are 16 bytes. Two different events never have the same bytes."""
     fixed = _FIXED.pack(
         _VERSION,
         tag,
@@ -112,17 +112,17 @@ def bytes_of(event: Event, event_id: UUID) -> bytes:
 
 
 def leaf(encoded: bytes) -> bytes:
-    """Hash one encoded event, or one operator's line of a checkpoint, into a leaf. 3.1."""
+    """Hash one encoded event, or one operator's line of a checkpoint, into a leaf. 4."""
     return hashlib.sha256(b"\x00" + encoded).digest()
 
 
 def link(previous: bytes, of_leaf: bytes) -> bytes:
-    """Hash a leaf onto the chain. 3.2."""
+    """Hash a leaf onto the chain. 4."""
     return hashlib.sha256(b"\x02" + previous + of_leaf).digest()
 
 
 def merkle_root(leaves: Sequence[bytes]) -> bytes:
-    """Return the Merkle tree hash of RFC 6962, 2.1, over leaves that are hashes already."""
+    """Return the Merkle tree hash of RFC 6962, 2.1, over leaves that are hashes already. 5.1."""
     if not leaves:
         return hashlib.sha256().digest()
     level = list(leaves)
@@ -137,7 +137,7 @@ def merkle_root(leaves: Sequence[bytes]) -> bytes:
 
 
 def operators_root(leaves_of: Mapping[bytes, Sequence[bytes]]) -> bytes:
-    """Return the root over one line per operator, in the order of their 16 bytes. 4.2.
+    """Return the root over one line per operator, in the order of their 16 bytes. 5.2.
 
     `leaves_of` maps an operator's id (`NO_ID` for the platform) to the leaves of its events, in chain order.
     """
@@ -145,7 +145,7 @@ def operators_root(leaves_of: Mapping[bytes, Sequence[bytes]]) -> bytes:
 
 
 def operator_leaf(operator: bytes, leaves: Sequence[bytes]) -> bytes:
-    """Hash an operator's id, its number of events and their root into one leaf. 4.2."""
+    """Hash an operator's id, its number of events and their root into one leaf. 5.2."""
     return leaf(operator + len(leaves).to_bytes(8, "big") + merkle_root(leaves))
 
 

@@ -61,7 +61,7 @@ class EventRow(Base):
     camera_id: Mapped[uuid.UUID | None] = mapped_column(IdBytes)
     actor: Mapped[str] = mapped_column(String(200), comment="a principal's label, an id")
     reason: Mapped[str] = mapped_column(String(200), comment="a stable code or our own sentence")
-    detail: Mapped[str] = mapped_column(Text, comment="JSON as audit-chain-v1, 2.2 says; hashed as it stands")
+    detail: Mapped[str] = mapped_column(Text, comment="JSON as audit-chain-v1, 3.2 says; hashed as it stands")
 
 
 # What `rules.event_bytes` takes, in its order; ids as bytes.
@@ -109,8 +109,8 @@ class ChainRow(Base):
     operator_id: Mapped[uuid.UUID | None] = mapped_column(
         IdBytes, comment="the event's; here so that a page is one index walk"
     )
-    leaf: Mapped[bytes] = mapped_column(LargeBinary(32), comment="audit-chain-v1, 3.1")
-    head: Mapped[bytes] = mapped_column(LargeBinary(32), comment="audit-chain-v1, 3.2: over the one before and leaf")
+    leaf: Mapped[bytes] = mapped_column(LargeBinary(32), comment="audit-chain-v1, 4")
+    head: Mapped[bytes] = mapped_column(LargeBinary(32), comment="audit-chain-v1, 4: over the one before and leaf")
 
 
 OPERATOR_BYTES: Final = type_coerce(ChainRow.operator_id, LargeBinary).label("operator")
@@ -123,7 +123,7 @@ class CheckpointRow(Base):
     __table_args__ = (CheckConstraint("number > 0", name="number_counts_from_one"),)
 
     number: Mapped[int] = mapped_column(_Number, primary_key=True, autoincrement=False)
-    line: Mapped[str] = mapped_column(Text, comment="the line of the anchor, audit-chain-v1, 5.1")
+    line: Mapped[str] = mapped_column(Text, comment="the line of the anchor, audit-chain-v1, 6.2")
 
 
 def _append_only(row: type[Base], is_there: str) -> None:

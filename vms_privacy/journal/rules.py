@@ -129,7 +129,7 @@ def _refuse_fact(name: str, value: Any) -> None:
 
 
 def _members(number: int, at: datetime, kind: str, facts: Mapping[str, Fact], previous: str) -> dict[str, Any]:
-    moment = at.isoformat(timespec="microseconds")
+    moment = at.isoformat(timespec="microseconds").replace("+00:00", "Z")
     return {"at": moment, "facts": dict(facts), "kind": str(kind), "number": number, "previous": previous}
 
 

@@ -73,7 +73,12 @@ class PurposeRing:
         known = self._memory.get(purpose)
         if known is not None and known[0] == stamp:
             return known[1]
-        found = self._load(purpose)
+        try:
+            found = self._load(purpose)
+        except KeyringUnavailable:
+            # A rotation may have destroyed the version between reading the manifest and the key; a second look decides.
+            stamp = self._files.stamp()
+            found = self._load(purpose)
         self._memory.keep(purpose, (stamp, found))
         return found
 

@@ -24,7 +24,9 @@ def picture(*units: bytes, at: int = 0, is_key: bool = False) -> Packet:
     return Packet(Track.VIDEO, at * 90_000, at * 90_000, 3600, is_key, nal.with_lengths(units), us, us)
 
 
-units = st.builds(lambda kind, rest: bytes((0x60 | kind,)) + rest, st.integers(1, 8), st.binary(min_size=1, max_size=400))
+units = st.builds(
+    lambda kind, rest: bytes((0x60 | kind,)) + rest, st.integers(1, 8), st.binary(min_size=1, max_size=400)
+)
 
 
 @given(sent=st.lists(units, min_size=1, max_size=5), size=st.integers(20, 100), is_key=st.booleans())

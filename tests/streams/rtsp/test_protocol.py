@@ -97,11 +97,13 @@ def test_nothing_beyond_a_bound_is_waited_for(data: bytes) -> None:
 
 def test_a_head_of_a_mebibyte_is_refused_after_its_bound() -> None:
     parser = Parser()
+    for _ in range(8):
+        parser.feed(b"X-Long: " + b"x" * 1016)
+        assert parser.take() is None
+    parser.feed(b"X")
     with pytest.raises(MessageTooLarge):
-        for _ in range(1024):
-            parser.feed(b"X-Long: " + b"x" * 1016)
-            assert parser.take() is None
-    assert parser.held <= 8192 + 1024
+        parser.take()
+    assert parser.held == 8193
 
 
 def test_a_header_cannot_be_smuggled_into_what_we_write() -> None:

@@ -1,0 +1,273 @@
+"""Carrying erasures out, step by step, each durable before the next (docs/design/archive-lifecycle.md)."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final, Protocol
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from archive.blobs.store import BlobStore
+from archive.erasure import store
+from archive.erasure.rules import BATCH, Cause, Debt, Step, retry_after
+from archive.erasure.store import Erasure, Remains
+from archive.keys.service import BucketKeys
+from archive.segments import store as segments
+from archive.segments.rules import Segment
+from vms_privacy.audit.events import Event, Outcome, Tag
+from vms_privacy.audit.log import AuditLog
+from vms_privacy.clock import Clock
+from vms_privacy.db import Database
+from vms_privacy.durable_files import sync_folder
+from vms_privacy.errors import Refusal
+from vms_privacy.ids import BucketKeyId, ErasureId, OperatorId, Randomness, SegmentId
+from vms_privacy.journal.journal import Journal
+from vms_privacy.journal.rules import JournalKind
+
+MOST_AT_ONCE: Final = 20_000
+_IDS_IN_A_WORD: Final = 5
+_WORDS_IN_AN_ENTRY: Final = 18
+_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+ERASED: Final = "erased"
+WAS_NOT_THERE: Final = "was-not-there"
+
+
+class DerivedCopies(Protocol):
+    """Whatever makes or remembers copies of a segment joins here, so that they go with it."""
+
+    def forget(self, segment_id: SegmentId) -> None:
+        """Destroy every copy of this segment, durable on return. Raises if it cannot tell."""
+        ...
+
+
+@dataclass(slots=True)
+class SweepReport:
+    """What one sweep did. One with failures is retried, counted, and shown as deletion debt."""
+
+    erased: list[SegmentId] = field(default_factory=list)
+    failed: dict[ErasureId, str] = field(default_factory=dict)
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.failed
+
+
+def _nothing(_: Step) -> None:
+    """Tell nobody of the progress."""
+
+
+class Eraser:
+    """The one engine for every erasure. One round at a time; a crash anywhere is resumed from the rows.
+
+    `progress` is told each step once it is durable.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        buckets: BucketKeys,
+        blobs: BlobStore,
+        spool: Path,
+        journal: Journal,
+        audit: AuditLog,
+        clock: Clock,
+        randomness: Randomness,
+        copies: Sequence[DerivedCopies] = (),
+        progress: Callable[[Step], None] = _nothing,
+    ) -> None:
+        self._db = db
+        self._buckets = buckets
+        self._blobs = blobs
+        self._spool = spool
+        self._journal = journal
+        self._audit = audit
+        self._clock = clock
+        self._randomness = randomness
+        self._copies = copies
+        self._progress = progress
+        self._one_round = threading.Lock()
+
+    def sweep(self) -> SweepReport:
+        """Go on with what is unfinished, then destroy what is due on the clock for destroying (P4: never early)."""
+        with self._one_round:
+            report = SweepReport()
+            now = self._clock.now()
+            with self._db.reading() as session:
+                waiting = store.unfinished(session, now, MOST_AT_ONCE)
+                due = segments.due(session, _micros(self._clock.for_destroying()), MOST_AT_ONCE)
+            for erasure in waiting:
+                self._carry_out(erasure, report)
+            for operator_id, theirs in _by_operator(due).items():
+                for at in range(0, len(theirs), BATCH):
+                    self._begin_and_carry_out(operator_id, theirs[at : at + BATCH], report)
+            return report
+
+    def debt(self, sweep_every: timedelta, operator_id: OperatorId | None = None) -> Debt:
+        """Return what is overdue by more than a sweep and not destroyed."""
+        with self._db.reading() as session:
+            return store.debt(session, _micros(self._clock.for_destroying() - sweep_every), operator_id)
+
+    def _begin_and_carry_out(self, operator_id: OperatorId, doomed: Sequence[Segment], report: SweepReport) -> None:
+        erasure = Erasure(
+            ErasureId(self._randomness.uuid()), operator_id, Cause.EXPIRY, "worker:sweep", Step.JOURNALLED, 0
+        )
+        try:
+            number = self._write_journal(erasure, doomed)
+            self._progress(Step.JOURNALLED)
+            with self._db.writing() as session:
+                taken = store.begin(session, erasure, doomed, number, self._clock.now())
+                self._note(session, Tag.ERASURE_STARTED, erasure, segments=taken)
+            self._progress(Step.MARKED)
+        except (SQLAlchemyError, Refusal) as error:
+            # Nothing is marked: the segments are due still, and the next sweep takes them.
+            report.failed[erasure.id] = _code(error)
+            return
+        self._carry_out(erasure, report)
+
+    def _carry_out(self, erasure: Erasure, report: SweepReport) -> None:
+        try:
+            self._destroy_keys(erasure)
+            gone = self._remove_bytes(erasure)
+            self._finish(erasure, len(gone))
+        except (SQLAlchemyError, Refusal, OSError) as error:
+            report.failed[erasure.id] = _code(error)
+            self._count_failure(erasure, _code(error))
+            return
+        report.erased.extend(gone)
+
+    def _destroy_keys(self, erasure: Erasure) -> None:
+        with self._db.reading() as session:
+            doomed = store.doomed_buckets(session, erasure.id)
+        for old in doomed:
+            self._destroy_one(old)
+
+    def _destroy_one(self, old: BucketKeyId) -> None:
+        """Steps 3 to 6 for one bucket key; each may be repeated."""
+        with self._db.reading() as session:
+            is_replaced = old in self._buckets.unfinished(session)
+            lives_on = bool(store.survivors(session, old))
+        if not is_replaced:
+            successor = self._buckets.make_successor() if lives_on else None
+            self._progress(Step.NEW_BUCKET_KEY_MADE)
+            self._replace(old, successor)
+        self._progress(Step.SURVIVORS_REWRAPPED)
+        with self._db.reading() as session:
+            dying = store.doomed_segments(session, old)
+        self._journal.append(JournalKind.KEY_DESTROYED, {"bucket_key": str(old), "segments": len(dying)})
+        self._buckets.destroy(old, dying)
+        self._progress(Step.OLD_BUCKET_KEY_DESTROYED)
+        with self._db.writing() as session:
+            self._buckets.note_destroyed(session, old)
+            store.note_key_destroyed(session, old, self._clock.now())
+        self._progress(Step.KEY_DESTRUCTION_NOTED)
+
+    def _replace(self, old: BucketKeyId, successor: BucketKeyId | None) -> None:
+        """One transaction: survivors under the successor, the doomed wraps out of their rows, the old key replaced."""
+        with self._db.writing() as session:
+            living = store.survivors(session, old)
+            if living and successor is None:
+                # A segment was begun under it since we looked: it lives on, so a successor is needed after all.
+                successor = self._buckets.make_successor()
+            rewrapped = self._buckets.replace(session, old, successor if living else None, living)
+            store.store_rewrapped(session, rewrapped)
+            store.drop_wraps(session, old)
+
+    def _remove_bytes(self, erasure: Erasure) -> list[SegmentId]:
+        """Step 7. What fails is told after everything else was tried (P12)."""
+        with self._db.reading() as session:
+            left = store.remains(session, erasure.id)
+        answers: list[tuple[SegmentId, str]] = []
+        failure: Refusal | OSError | None = None
+        for one in left:
+            try:
+                answers.append((one.segment_id, self._remove(one)))
+            except (Refusal, OSError) as error:
+                failure = error
+        with self._db.writing() as session:
+            store.note_bytes_gone(session, answers, self._clock.now())
+            if failure is None:
+                store.reach(session, erasure.id, Step.BYTES_GONE, self._clock.now())
+        if failure is not None:
+            raise failure
+        self._progress(Step.BYTES_GONE)
+        return [segment_id for segment_id, _ in answers]
+
+    def _remove(self, one: Remains) -> str:
+        for copies in self._copies:
+            copies.forget(one.segment_id)
+        # Both places: delivery may have been moving it just then.
+        was_stored = self._blobs.erase(one.blob_name)
+        path = self._spool / one.blob_name
+        was_spooled = path.exists()
+        path.unlink(missing_ok=True)
+        if was_spooled:
+            sync_folder(self._spool)
+        return ERASED if was_stored or was_spooled else WAS_NOT_THERE
+
+    def _finish(self, erasure: Erasure, count: int) -> None:
+        with self._db.writing() as session:
+            store.reach(session, erasure.id, Step.DONE, self._clock.now())
+            self._note(session, Tag.ERASURE_DONE, erasure, segments=count)
+        self._progress(Step.DONE)
+
+    def _count_failure(self, erasure: Erasure, code: str) -> None:
+        attempts = erasure.attempts + 1
+        now = self._clock.now()
+        with self._db.writing() as session:
+            store.note_failure(session, erasure.id, attempts, code, now + retry_after(attempts))
+            self._note(session, Tag.ERASURE_FAILED, erasure, code, attempts=attempts)
+
+    def _write_journal(self, erasure: Erasure, doomed: Sequence[Segment]) -> int:
+        """Name the erasure and its segments, in as many entries as that takes; return the first one's number."""
+        words = _words(doomed)
+        first = 0
+        for at in range(0, max(len(words), 1), _WORDS_IN_AN_ENTRY):
+            share = words[at : at + _WORDS_IN_AN_ENTRY]
+            facts: dict[str, str | int | None] = {
+                "erasure": str(erasure.id),
+                "cause": str(erasure.cause),
+                "segments": len(doomed),
+            }
+            facts |= {f"ids_{number}": word for number, word in enumerate(share)}
+            number = self._journal.append(JournalKind.ERASURE, facts)
+            first = first or number
+        return first
+
+    def _note(self, session: Session, tag: Tag, erasure: Erasure, failure: str = "", **counts: int) -> None:
+        self._audit.note(
+            session,
+            Event(
+                tag,
+                self._clock.now(),
+                erasure.actor,
+                Outcome.FAILED if failure else Outcome.DONE,
+                operator_id=erasure.operator_id,
+                reason=failure or erasure.cause,
+                detail={"erasure_id": str(erasure.id), **counts},
+            ),
+        )
+
+
+def _by_operator(due: Iterable[Segment]) -> dict[OperatorId, list[Segment]]:
+    found: dict[OperatorId, list[Segment]] = defaultdict(list)
+    for segment in due:
+        found[segment.operator_id].append(segment)
+    return found
+
+
+def _words(doomed: Sequence[Segment]) -> list[str]:
+    """Return ids as few words that fit the journal: 32 hexadecimal digits each, joined by a plus sign."""
+    ids = [segment.id.hex for segment in doomed]
+    return ["+".join(ids[at : at + _IDS_IN_A_WORD]) for at in range(0, len(ids), _IDS_IN_A_WORD)]
+
+
+def _code(error: Exception) -> str:
+    return error.code if isinstance(error, Refusal) else type(error).__name__
+
+
+def _micros(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)

@@ -1,0 +1,209 @@
+"""Queries over erasures and the segments they took."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
+
+from archive.erasure.rules import Cause, Debt, Step
+from archive.erasure.tables import ErasureRow
+from archive.keys.rules import WrappedKey
+from archive.segments.rules import Segment, State, step
+from archive.segments.tables import SegmentRow
+from vms_privacy.db import changed
+from vms_privacy.ids import BucketKeyId, CameraId, ErasureId, OperatorId, SegmentId
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """One erasure that is not done."""
+
+    id: ErasureId
+    operator_id: OperatorId
+    cause: Cause
+    actor: str
+    step: Step
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What is still to be removed of one segment: its bytes, wherever they are."""
+
+    segment_id: SegmentId
+    blob_name: str
+
+
+def begin(session: Session, erasure: Erasure, segments: Sequence[Segment], journal_number: int, now: datetime) -> int:
+    """Write the erasure's row and mark its segments; return how many still were to be had."""
+    taken = 0
+    for at in range(0, len(segments), 500):
+        taken += changed(
+            session,
+            update(SegmentRow)
+            .where(SegmentRow.id.in_([one.id for one in segments[at : at + 500]]), SegmentRow.state == State.STORED)
+            .values(state=step(State.STORED, State.ERASING), erasure_id=erasure.id),
+        )
+    session.execute(
+        insert(ErasureRow).values(
+            id=erasure.id,
+            operator_id=erasure.operator_id,
+            cause=erasure.cause,
+            actor=erasure.actor,
+            journal_number=journal_number,
+            step=Step.MARKED,
+            segments=taken,
+            size_bytes=sum(one.size_bytes or 0 for one in segments),
+            started_at=now,
+            attempts=0,
+            last_failure="",
+            next_attempt_at=now,
+        )
+    )
+    return taken
+
+
+def unfinished(session: Session, now: datetime, limit: int) -> list[Erasure]:
+    """Return erasures that may be gone on with now, oldest first."""
+    rows = session.scalars(
+        select(ErasureRow)
+        .where(ErasureRow.done_at.is_(None), ErasureRow.next_attempt_at <= now)
+        .order_by(ErasureRow.started_at)
+        .limit(limit)
+    )
+    return [
+        Erasure(
+            ErasureId(row.id), OperatorId(row.operator_id), Cause(row.cause), row.actor, Step(row.step), row.attempts
+        )
+        for row in rows
+    ]
+
+
+def doomed_buckets(session: Session, erasure_id: ErasureId) -> list[BucketKeyId]:
+    """Return the bucket keys that wrap, or wrapped, keys of this erasure whose destruction is not noted yet."""
+    found = session.scalars(
+        select(SegmentRow.bucket_key_id)
+        .where(SegmentRow.erasure_id == erasure_id, SegmentRow.key_destroyed_at.is_(None))
+        .distinct()
+    )
+    return [BucketKeyId(one) for one in found]
+
+
+def survivors(session: Session, bucket: BucketKeyId) -> list[WrappedKey]:
+    """Return the living keys under a bucket key."""
+    rows = session.execute(
+        select(
+            SegmentRow.operator_id,
+            SegmentRow.camera_id,
+            SegmentRow.id,
+            SegmentRow.bucket_key_id,
+            SegmentRow.wrapped_key,
+        ).where(
+            SegmentRow.bucket_key_id == bucket,
+            SegmentRow.state.in_((State.WRITING, State.STORED)),
+            SegmentRow.wrapped_key.is_not(None),
+        )
+    )
+    return [
+        WrappedKey(OperatorId(row[0]), CameraId(row[1]), SegmentId(row[2]), BucketKeyId(row[3]), row[4] or b"")
+        for row in rows
+    ]
+
+
+def store_rewrapped(session: Session, rewrapped: Sequence[WrappedKey]) -> None:
+    """Put survivors under their new bucket key."""
+    for one in rewrapped:
+        session.execute(
+            update(SegmentRow)
+            .where(SegmentRow.id == one.segment_id)
+            .values(bucket_key_id=one.bucket_key_id, wrapped_key=one.wrapped)
+        )
+
+
+def drop_wraps(session: Session, bucket: BucketKeyId) -> None:
+    """Take the doomed wraps under a bucket key out of their rows."""
+    session.execute(
+        update(SegmentRow)
+        .where(SegmentRow.bucket_key_id == bucket, SegmentRow.state == State.ERASING)
+        .values(wrapped_key=None)
+    )
+
+
+def doomed_segments(session: Session, bucket: BucketKeyId) -> list[SegmentId]:
+    """Return the segments that die with a bucket key."""
+    found = session.scalars(
+        select(SegmentRow.id).where(SegmentRow.bucket_key_id == bucket, SegmentRow.state == State.ERASING)
+    )
+    return [SegmentId(one) for one in found]
+
+
+def note_key_destroyed(session: Session, bucket: BucketKeyId, now: datetime) -> int:
+    """Note that the key over these segments is destroyed; return how many that are."""
+    return changed(
+        session,
+        update(SegmentRow)
+        .where(
+            SegmentRow.bucket_key_id == bucket,
+            SegmentRow.state == State.ERASING,
+            SegmentRow.wrapped_key.is_(None),
+            SegmentRow.key_destroyed_at.is_(None),
+        )
+        .values(key_destroyed_at=now),
+    )
+
+
+def remains(session: Session, erasure_id: ErasureId) -> list[Remains]:
+    """Return what of an erasure has bytes left whose removal is not confirmed."""
+    rows = session.execute(
+        select(SegmentRow.id, SegmentRow.blob_name).where(
+            SegmentRow.erasure_id == erasure_id, SegmentRow.bytes_gone_at.is_(None)
+        )
+    )
+    return [Remains(SegmentId(row[0]), row[1]) for row in rows]
+
+
+def note_bytes_gone(session: Session, answers: Sequence[tuple[SegmentId, str]], now: datetime) -> None:
+    """Note what the store answered for each segment; with its key destroyed it is `erased`."""
+    for segment_id, answer in answers:
+        session.execute(
+            update(SegmentRow)
+            .where(SegmentRow.id == segment_id, SegmentRow.key_destroyed_at.is_not(None))
+            .values(bytes_gone_at=now, store_answer=answer, state=step(State.ERASING, State.ERASED))
+        )
+
+
+def reach(session: Session, erasure_id: ErasureId, reached: Step, now: datetime) -> None:
+    """Note the last durable step."""
+    done_at = now if reached is Step.DONE else None
+    session.execute(update(ErasureRow).where(ErasureRow.id == erasure_id).values(step=reached, done_at=done_at))
+
+
+def note_failure(session: Session, erasure_id: ErasureId, attempts: int, failure: str, next_at: datetime) -> None:
+    """Count a failed round and say when the next one is."""
+    session.execute(
+        update(ErasureRow)
+        .where(ErasureRow.id == erasure_id)
+        .values(attempts=attempts, last_failure=failure[:80], next_attempt_at=next_at)
+    )
+
+
+def debt(session: Session, overdue_before_us: int, operator_id: OperatorId | None = None) -> Debt:
+    """Return what was due before a moment and is not destroyed, of one operator or of all."""
+    overdue = select(func.count(), func.sum(SegmentRow.size_bytes), func.min(SegmentRow.destroy_from_us)).where(
+        SegmentRow.state.in_((State.STORED, State.ERASING)), SegmentRow.destroy_from_us < overdue_before_us
+    )
+    failing = (
+        select(ErasureRow.attempts, ErasureRow.last_failure)
+        .where(ErasureRow.done_at.is_(None), ErasureRow.attempts > 0)
+        .order_by(ErasureRow.attempts.desc())
+        .limit(1)
+    )
+    if operator_id is not None:
+        overdue = overdue.where(SegmentRow.operator_id == operator_id)
+        failing = failing.where(ErasureRow.operator_id == operator_id)
+    count, size, oldest = session.execute(overdue).one()
+    worst = session.execute(failing).one_or_none()
+    attempts, reason = (0, "") if worst is None else (worst[0], worst[1])
+    return Debt(count, size or 0, oldest, attempts, reason if count else "")

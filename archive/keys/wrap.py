@@ -1,0 +1,140 @@
+"""Segment keys in the clear: made here, wrapped here, opened here. See docs/design/keys.md."""
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from archive.keys import store
+from archive.keys.rules import (
+    Bucket,
+    DecryptPermit,
+    PermitIsOld,
+    WrappedKey,
+    associated_data,
+    hour_of,
+    refuse_unless_covered,
+    split_wrap,
+    wrap_header,
+)
+from vms_privacy.clock import Clock
+from vms_privacy.consent.rules import RecordingPermit
+from vms_privacy.ids import BucketKeyId, OperatorId, Randomness, SegmentId
+from vms_privacy.keyring.plaintext import KeyBytes
+from vms_privacy.keyring.port import Keyring
+from vms_privacy.keyring.short_memory import ShortMemory
+
+_KEY_SIZE: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class NewSegmentKey:
+    """The key of a file that does not exist yet, and what its row keeps of it."""
+
+    key: KeyBytes
+    wrapped: bytes
+    bucket_key_id: BucketKeyId
+    bucket_hour: int
+
+
+class SegmentKeys:
+    """Makes, opens and re-wraps segment keys. Thread-safe.
+
+    An opened key is remembered for at most 30 s, for exactly the row it was opened for, and not at all once
+    `evict` was told of its segment.
+    """
+
+    def __init__(self, keyring: Keyring, randomness: Randomness, clock: Clock) -> None:
+        self._keyring = keyring
+        self._randomness = randomness
+        self._clock = clock
+        self._opened: ShortMemory[tuple[WrappedKey, KeyBytes]] = ShortMemory(clock)
+        self._lock = threading.Lock()
+        self._evictions = 0
+
+    def new(
+        self,
+        session: Session,
+        permit: RecordingPermit,
+        operator_id: OperatorId,
+        segment_id: SegmentId,
+        starts_us: int,
+    ) -> NewSegmentKey:
+        """Make the key of one new file of the permit's camera (P1), under the bucket of its first picture's hour.
+
+        The bucket's row is written with the caller's transaction; if that is rolled back, a key that never wrapped
+        anything is left in the keyring, which `check` names. Raises PermitIsOld, KeyringUnavailable.
+        """
+        if self._clock.now() >= permit.ask_again_at:
+            raise PermitIsOld("ask the ledger again before a new key")
+        bucket = self._bucket(session, permit, operator_id, hour_of(starts_us))
+        key = KeyBytes(self._randomness.octets(_KEY_SIZE))
+        place = WrappedKey(operator_id, permit.camera_id, segment_id, bucket.bucket_key_id, b"")
+        return NewSegmentKey(key, self._wrapped(place, bucket, key), bucket.bucket_key_id, bucket.hour)
+
+    def unwrap(self, permit: DecryptPermit, wrapped: WrappedKey) -> KeyBytes:
+        """Open a segment key for whoever may. Raises MayNotDecrypt, KeyIsDestroyed, WrapIsDamaged, WrapIsForeign."""
+        refuse_unless_covered(permit, wrapped)
+        found = self._opened.get(wrapped.segment_id)
+        if found is not None and found[0] == wrapped:
+            return found[1]
+        seen = self._evictions
+        key = self._open(wrapped)
+        with self._lock:
+            # An eviction since then may have been meant for this key: it is used once and not remembered.
+            if seen == self._evictions:
+                self._opened.keep(wrapped.segment_id, (wrapped, key))
+        return key
+
+    def rewrap(self, wrapped: WrappedKey, successor: Bucket) -> WrappedKey:
+        """Move a segment key under another generation of its bucket; nobody gets to see it. Raises as `unwrap`."""
+        if (wrapped.operator_id, wrapped.camera_id) != (successor.operator_id, successor.camera_id):
+            raise ValueError("a segment key stays with its camera")
+        key = self._open(wrapped)
+        place = WrappedKey(wrapped.operator_id, wrapped.camera_id, wrapped.segment_id, successor.bucket_key_id, b"")
+        return WrappedKey(
+            place.operator_id,
+            place.camera_id,
+            place.segment_id,
+            place.bucket_key_id,
+            self._wrapped(place, successor, key),
+        )
+
+    def evict(self, segment_ids: Iterable[SegmentId]) -> None:
+        """Forget these keys now; an opening that is under way is not remembered either."""
+        with self._lock:
+            self._evictions += 1
+            for segment_id in segment_ids:
+                self._opened.forget(segment_id)
+
+    def forget_old(self) -> None:
+        """Let go of keys past their 30 s; for a timer, since an idle memory forgets nothing by itself."""
+        self._opened.forget_old()
+
+    @property
+    def remembered(self) -> int:
+        """How many opened segment keys are in memory now; for the metrics."""
+        return len(self._opened)
+
+    def _bucket(self, session: Session, permit: RecordingPermit, operator_id: OperatorId, hour: int) -> Bucket:
+        found = store.current(session, permit.camera_id, hour)
+        if found is not None and found.operator_id != operator_id:
+            raise ValueError("a camera stays with its operator")
+        if found is not None:
+            return found
+        generation = store.next_generation(session, permit.camera_id, hour)
+        made = Bucket(self._keyring.create_bucket_key(), operator_id, permit.camera_id, hour, generation)
+        store.add(session, made, self._clock.now())
+        return made
+
+    def _wrapped(self, place: WrappedKey, bucket: Bucket, key: KeyBytes) -> bytes:
+        associated = associated_data(place, bucket.generation)
+        inner = self._keyring.wrap_in_bucket(bucket.bucket_key_id, key, associated)
+        return wrap_header(bucket.generation) + inner
+
+    def _open(self, wrapped: WrappedKey) -> KeyBytes:
+        generation, inner = split_wrap(wrapped.wrapped)
+        associated = associated_data(wrapped, generation)
+        return self._keyring.unwrap_in_bucket(wrapped.bucket_key_id, inner, associated)

@@ -1,0 +1,227 @@
+"""Finding and reading recorded fragments of one camera. Blocking: called from threads."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from archive.blobs.store import BlobStore
+from archive.errors import FootageIsGone, NoFootage
+from archive.format.index import FragmentEntry, FragmentIndex
+from archive.format.rebuild import rebuild_index
+from archive.format.sealed_file import FileState, SealedReader
+from archive.keys.rules import DecryptPermit
+from archive.keys.wrap import SegmentKeys
+from archive.playback.rules import Bounds, bounds, may_show, selected
+from archive.recorder.growing import Growing
+from archive.segments import store as segments
+from archive.segments.rules import Place, Span
+from archive.segments.store import Sealed
+from vms_privacy.clock import Clock
+from vms_privacy.db import Database
+from vms_privacy.ids import CameraId, SegmentId
+
+MOST_INDEXES: Final = 2_000
+_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Who may see which time of which camera: what a media session was opened for."""
+
+    camera_id: CameraId
+    window: Span
+    depth_us: int | None
+    permit: DecryptPermit
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One segment's share of a span: which of its fragments are shown."""
+
+    sealed: Sealed
+    index: FragmentIndex
+    chosen: range
+
+    @property
+    def entries(self) -> tuple[FragmentEntry, ...]:
+        """Return the chosen fragments."""
+        return self.index.entries[self.chosen.start : self.chosen.stop]
+
+
+class Footage:
+    """Reads sealed footage for those whose look allows it, judged per fragment on the clock for reading (P4)."""
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        keys: SegmentKeys,
+        spool: Path,
+        store: BlobStore,
+        growing: Callable[[CameraId], Growing | None],
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._keys = keys
+        self._spool = spool
+        self._store = store
+        self._growing = growing
+        self._indexes: OrderedDict[SegmentId, FragmentIndex] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def forget(self, segment_id: SegmentId) -> None:
+        """Drop what is remembered of a segment that is being destroyed."""
+        with self._lock:
+            self._indexes.pop(segment_id, None)
+
+    def find(self, look: Look, wanted: Span) -> list[Part]:
+        """Return what may be shown of a span, by time. Raises FootageIsGone if all of it has expired, NoFootage."""
+        with self._db.reading() as session:
+            found = segments.in_span(session, look.camera_id, wanted)
+        parts = [part for sealed in found if (part := self._part(look, sealed, wanted)) is not None]
+        if parts:
+            return parts
+        if found and all(self._has_expired(sealed, wanted) for sealed in found):
+            raise FootageIsGone("the time asked for has expired")
+        if not found and self._was_recorded(look.camera_id, wanted):
+            raise FootageIsGone("the time asked for has expired")
+        raise NoFootage("nothing was recorded in the time asked for")
+
+    def segment(self, look: Look, segment_id: SegmentId) -> tuple[Sealed, FragmentIndex]:
+        """Return one living segment. Raises FootageIsGone: it is destroyed, or never was this camera's."""
+        with self._db.reading() as session:
+            sealed = segments.by_id(session, look.camera_id, segment_id)
+        if sealed is None:
+            raise FootageIsGone("this part of the footage is gone")
+        return sealed, self._index(look, sealed)
+
+    def init(self, look: Look, sealed: Sealed, index: FragmentIndex) -> bytes:
+        """Return the init segment of a file."""
+        return self._open(look, sealed).read(0, index.init_length)
+
+    def read(self, look: Look, sealed: Sealed, index: FragmentIndex, places: range) -> bytes:
+        """Return fragments as they were sealed. Raises FootageIsGone if one of them may not be shown (any more)."""
+        entries = index.entries[places.start : places.stop]
+        if not entries or len(entries) != len(places):
+            raise FootageIsGone("this part of the footage is gone")
+        allowed = self.allowed(look, sealed)
+        if not all(may_show(entry, allowed) for entry in entries):
+            raise FootageIsGone("this part of the footage has expired, or is outside of what the token allows")
+        reader = self._open(look, sealed)
+        return b"".join(_runs(reader, entries))
+
+    def allowed(self, look: Look, sealed: Sealed) -> Bounds:
+        """Return what may be shown of a segment at this moment."""
+        return bounds(look.window, look.depth_us, sealed.segment.keep_us, self._now_us())
+
+    def ranges(self, camera_id: CameraId, asked: Span, tolerance_us: int = 1_000_000) -> list[Span]:
+        """Return the stretches that can be read now, neighbours joined; needs no key."""
+        now_us = self._now_us()
+        found: list[Span] = []
+        with self._db.reading() as session:
+            rows = segments.in_span(session, camera_id, asked)
+        for sealed in rows:
+            span = self._readable(sealed, now_us)
+            if span is None:
+                continue
+            if found and span.from_us - found[-1].until_us <= tolerance_us:
+                found[-1] = Span(found[-1].from_us, max(found[-1].until_us, span.until_us))
+            else:
+                found.append(span)
+        return found
+
+    def _readable(self, sealed: Sealed, now_us: int) -> Span | None:
+        segment = sealed.segment
+        until_us = segment.ends_us
+        if until_us is None:
+            growing = self._growing(segment.camera_id)
+            if growing is None or growing.segment_id != segment.id:
+                return None
+            until_us = max(entry.captured_until_us for entry in growing.index.entries)
+        from_us = max(segment.starts_us, now_us - segment.keep_us + 1)
+        return Span(from_us, until_us) if from_us < until_us else None
+
+    def _part(self, look: Look, sealed: Sealed, wanted: Span) -> Part | None:
+        allowed = self.allowed(look, sealed)
+        segment = sealed.segment
+        if allowed.until_us <= allowed.from_us or (segment.ends_us is not None and segment.ends_us <= allowed.from_us):
+            return None
+        index = self._index(look, sealed)
+        chosen = selected(index.entries, wanted, allowed)
+        return Part(sealed, index, chosen) if chosen else None
+
+    def _has_expired(self, sealed: Sealed, wanted: Span) -> bool:
+        segment = sealed.segment
+        end_us = wanted.until_us if segment.ends_us is None else min(segment.ends_us, wanted.until_us)
+        return end_us + segment.keep_us <= self._now_us()
+
+    def _was_recorded(self, camera_id: CameraId, wanted: Span) -> bool:
+        with self._db.reading() as session:
+            return segments.was_recorded(session, camera_id, wanted)
+
+    def _index(self, look: Look, sealed: Sealed) -> FragmentIndex:
+        segment = sealed.segment
+        if segment.ends_us is None:
+            growing = self._growing(segment.camera_id)
+            return FragmentIndex() if growing is None or growing.segment_id != segment.id else growing.index
+        with self._lock:
+            known = self._indexes.get(segment.id)
+            if known is not None:
+                self._indexes.move_to_end(segment.id)
+                return known
+        reader = self._open(look, sealed)
+        recovered = reader.state is FileState.RECOVERED
+        index = rebuild_index(reader, segment.starts_us) if recovered else reader.index()
+        with self._lock:
+            self._indexes[segment.id] = index
+            while len(self._indexes) > MOST_INDEXES:
+                self._indexes.popitem(last=False)
+        return index
+
+    def _open(self, look: Look, sealed: Sealed) -> SealedReader:
+        segment = sealed.segment
+        key = self._keys.unwrap(look.permit, sealed.wrapped_place())
+        size = segment.size_bytes
+        if segment.ends_us is None or size is None:
+            growing = self._growing(segment.camera_id)
+            if growing is None or growing.segment_id != segment.id:
+                raise FootageIsGone("this part of the footage is being closed; ask again")
+            return SealedReader(self._spool_reader(segment.blob_name), growing.sealed_size, key, sealed.salt)
+        if segment.place is Place.STORE:
+            return SealedReader(self._store_reader(segment.blob_name), size, key, sealed.salt, sealed.last_tag)
+        try:
+            return SealedReader(self._spool_reader(segment.blob_name), size, key, sealed.salt, sealed.last_tag)
+        except FileNotFoundError:
+            # It went to the store since the row was read.
+            return SealedReader(self._store_reader(segment.blob_name), size, key, sealed.salt, sealed.last_tag)
+
+    def _spool_reader(self, name: str) -> Callable[[int, int], bytes]:
+        path = self._spool / name
+
+        def read_at(offset: int, length: int) -> bytes:
+            try:
+                with path.open("rb", buffering=0) as file:
+                    file.seek(offset)
+                    return file.read(length)
+            except FileNotFoundError:
+                return self._store.read(name, offset, length)
+
+        return read_at
+
+    def _store_reader(self, name: str) -> Callable[[int, int], bytes]:
+        return lambda offset, length: self._store.read(name, offset, length)
+
+    def _now_us(self) -> int:
+        return (self._clock.for_reading() - _EPOCH) // timedelta(microseconds=1)
+
+
+def _runs(reader: SealedReader, entries: tuple[FragmentEntry, ...]) -> Iterator[bytes]:
+    """Read fragments that follow each other with one fetch; the padding between them is left out."""
+    begin = entries[0].offset
+    plain = reader.read(begin, entries[-1].end - begin)
+    for entry in entries:
+        yield plain[entry.offset - begin : entry.end - begin]

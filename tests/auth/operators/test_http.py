@@ -1,0 +1,81 @@
+"""Operators over HTTP: the platform's account data, and nobody else's business."""
+
+import pytest
+
+from tests.given.auth_app import AuthParts
+from vms_privacy.audit.events import Tag
+
+NEW = {"name": "harbour", "title": "Harbour watch"}
+
+
+@pytest.mark.parametrize(("who", "status"), [("nobody", 401), ("person", 403), ("admin", 201)])
+async def test_only_a_platform_admin_creates_operators(auth: AuthParts, who: str, status: int) -> None:
+    north = auth.access.operator("north")
+    askers = {"nobody": None, "person": auth.access.person(north, "anna"), "admin": auth.access.platform_admin()}
+    async with auth.client() as client:
+        answer = await client.post("/api/v1/operators", json=NEW, headers=auth.bearer(askers[who]))
+    assert answer.status_code == status
+    assert len(auth.noted(Tag.OPERATOR_CREATED)) == (status == 201)
+    assert len(auth.noted(Tag.ACCESS_REFUSED)) == (status == 403)
+
+
+@pytest.mark.parametrize(("who", "status"), [("nobody", 401), ("person", 403), ("admin", 200)])
+async def test_only_a_platform_admin_lists_operators(auth: AuthParts, who: str, status: int) -> None:
+    north = auth.access.operator("north")
+    askers = {"nobody": None, "person": auth.access.person(north, "anna"), "admin": auth.access.platform_admin()}
+    async with auth.client() as client:
+        answer = await client.get("/api/v1/operators", headers=auth.bearer(askers[who]))
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(("who", "status"), [("nobody", 401), ("neighbour", 404), ("admin", 404), ("member", 200)])
+async def test_an_operator_is_read_by_its_own_people(auth: AuthParts, who: str, status: int) -> None:
+    north, south = auth.access.operator("north"), auth.access.operator("south")
+    askers = {
+        "nobody": None,
+        "neighbour": auth.access.person(south, "bert"),
+        "admin": auth.access.platform_admin(),
+        "member": auth.access.person(north, "anna"),
+    }
+    async with auth.client() as client:
+        answer = await client.get(f"/api/v1/operators/{north}", headers=auth.bearer(askers[who]))
+    assert answer.status_code == status
+    if status == 200:
+        assert answer.json()["name"] == "north"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (NEW | {"name": "north"}, 409, "name-is-taken"),
+        (NEW | {"name": "api"}, 422, "name-is-reserved"),
+        (NEW | {"name": "../etc"}, 422, "invalid-request"),
+        (NEW | {"name": "North"}, 422, "invalid-request"),
+        (NEW | {"name": "a" * 64}, 422, "invalid-request"),
+        (NEW | {"title": ""}, 422, "invalid-request"),
+        (NEW | {"record": True}, 422, "invalid-request"),
+        ({"name": "harbour"}, 422, "invalid-request"),
+    ],
+)
+async def test_a_bad_operator_gets_a_clear_answer(
+    auth: AuthParts, body: dict[str, object], status: int, code: str
+) -> None:
+    auth.access.operator("north")
+    async with auth.client() as client:
+        answer = await client.post("/api/v1/operators", json=body, headers=auth.bearer(auth.access.platform_admin()))
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+async def test_the_list_comes_in_pages_without_gap_or_repeat(auth: AuthParts) -> None:
+    for number in range(5):
+        auth.access.operator(f"operator-{number}")
+    headers = auth.bearer(auth.access.platform_admin())
+    seen: list[str] = []
+    after = ""
+    async with auth.client() as client:
+        while after is not None:
+            answer = await client.get("/api/v1/operators", params={"after": after, "limit": 2}, headers=headers)
+            page = answer.json()
+            seen += [operator["name"] for operator in page["items"]]
+            after = page["next"]
+    assert seen == [f"operator-{number}" for number in range(5)]

@@ -1,0 +1,203 @@
+"""What every blob store promises. One suite; each real implementation runs all of it."""
+
+import io
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from archive.blobs.folder_store import FolderStore
+from archive.blobs.memory_store import MemoryStore
+from archive.blobs.rules import name_of
+from archive.blobs.store import BlobStore
+from archive.errors import StoreUnavailable
+from tests.given.randomness import CountedRandomness
+
+SEALED = bytes(range(256)) * 300
+
+
+class HeldBack(io.BytesIO):
+    """A source that stops after its first 50,000 bytes until it is told to go on."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.reached_the_middle = threading.Event()
+        self.go_on = threading.Event()
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() and not self.reached_the_middle.is_set():
+            self.reached_the_middle.set()
+            assert self.go_on.wait(10)
+        return super().read(50_000)
+
+
+@pytest.fixture(
+    params=[lambda folder: FolderStore.create(folder / "blobs"), lambda _: MemoryStore()], ids=["folder", "memory"]
+)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
+    make: Callable[[Path], BlobStore] = request.param
+    return make(tmp_path)
+
+
+@pytest.fixture
+def names(randomness: CountedRandomness) -> Iterator[str]:
+    return (name_of(randomness.octets(16)) for _ in range(1000))
+
+
+def put(store: BlobStore, name: str, data: bytes = SEALED) -> None:
+    store.put(name, io.BytesIO(data), len(data))
+
+
+def test_what_is_put_is_read_again_whole_and_in_pieces(store: BlobStore, names: Iterator[str]) -> None:
+    name = next(names)
+    put(store, name)
+    assert store.size(name) == len(SEALED)
+    assert store.read(name, 0, len(SEALED)) == SEALED
+    assert store.read(name, 1000, 17) == SEALED[1000:1017]
+    assert store.read(name, len(SEALED) - 3, 100) == SEALED[-3:], "fewer at the end"
+    assert store.read(name, len(SEALED) + 5, 100) == b""
+    assert store.read(name, 0, 0) == b""
+
+
+def test_an_empty_blob_is_a_blob(store: BlobStore, names: Iterator[str]) -> None:
+    name = next(names)
+    put(store, name, b"")
+    assert store.size(name) == 0
+    assert list(store.names()) == [name]
+
+
+def test_exactly_the_bytes_that_were_announced_are_stored(store: BlobStore, names: Iterator[str]) -> None:
+    name = next(names)
+    store.put(name, io.BytesIO(SEALED), 1000)
+    assert store.read(name, 0, 5000) == SEALED[:1000]
+
+
+def test_a_source_that_ends_early_leaves_nothing_behind(store: BlobStore, names: Iterator[str]) -> None:
+    name = next(names)
+    with pytest.raises(ValueError, match="fewer bytes"):
+        store.put(name, io.BytesIO(SEALED), len(SEALED) + 1)
+    assert store.size(name) is None
+    assert list(store.names()) == []
+
+
+def test_a_name_is_used_once(store: BlobStore, names: Iterator[str]) -> None:
+    name = next(names)
+    put(store, name)
+    with pytest.raises(FileExistsError):
+        put(store, name, b"something else")
+    assert store.read(name, 0, len(SEALED)) == SEALED
+
+
+def test_what_is_not_there_says_so(store: BlobStore, names: Iterator[str]) -> None:
+    name = next(names)
+    assert store.size(name) is None
+    with pytest.raises(FileNotFoundError):
+        store.read(name, 0, 1)
+
+
+def test_erasing_twice_is_calm_but_truthful(store: BlobStore, names: Iterator[str]) -> None:
+    name, other = next(names), next(names)
+    put(store, name)
+    put(store, other)
+    assert store.erase(name) is True
+    assert store.erase(name) is False
+    assert store.size(name) is None
+    with pytest.raises(FileNotFoundError):
+        store.read(name, 0, 1)
+    assert store.read(other, 0, 5) == SEALED[:5], "its neighbour stays"
+
+
+def test_names_account_for_every_blob_once(store: BlobStore, names: Iterator[str]) -> None:
+    kept = {next(names) for _ in range(30)}
+    for name in kept:
+        put(store, name, b"sealed")
+    gone = set(sorted(kept)[::3])
+    for name in gone:
+        store.erase(name)
+    assert sorted(store.names()) == sorted(kept - gone)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "short",
+        "../../../../etc/passwd",
+        "AAAAAAAAAAAAAAAAAAAA/A",
+        "../AAAAAAAAAAAAAAAAAAA",
+        "AAAAAAAAAAAAAAAAAAAAA\0",
+        "AAAAAAAAAAAAAAAAAAAAA\n",
+        "AAAAAAAAAAAAAAAAAAAAAA\n",
+        "AAAAAAAAAAAAAAAAAAAAAB",
+        "AAAAAAAAAAAAAAAAAAAAAAA",
+        "ÀAAAAAAAAAAAAAAAAAAAAA",
+        "A AAAAAAAAAAAAAAAAAAAA",
+        ".AAAAAAAAAAAAAAAAAAAAA",
+    ],
+)
+def test_what_is_not_a_name_is_refused_everywhere(store: BlobStore, name: str) -> None:
+    for act in (
+        lambda: put(store, name),
+        lambda: store.read(name, 0, 1),
+        lambda: store.size(name),
+        lambda: store.erase(name),
+    ):
+        with pytest.raises(ValueError, match="22 characters"):
+            act()
+    assert list(store.names()) == []
+
+
+@pytest.mark.parametrize(("offset", "length"), [(-1, 5), (0, -1)])
+def test_a_negative_range_is_refused(store: BlobStore, names: Iterator[str], offset: int, length: int) -> None:
+    name = next(names)
+    put(store, name)
+    with pytest.raises(ValueError, match="range"):
+        store.read(name, offset, length)
+
+
+def test_of_many_that_use_one_name_at_once_one_wins_whole(store: BlobStore, names: Iterator[str]) -> None:
+    name = next(names)
+    offers = [bytes([number]) * 200_000 for number in range(8)]
+
+    def offer(data: bytes) -> bool:
+        try:
+            put(store, name, data)
+        except FileExistsError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(offer, offers))
+    assert sum(won) == 1
+    assert store.read(name, 0, 300_000) == offers[won.index(True)]
+    assert list(store.names()) == [name]
+
+
+def test_many_blobs_at_once_are_all_whole(store: BlobStore, names: Iterator[str]) -> None:
+    wanted = {next(names): bytes([number]) * 50_000 for number in range(40)}
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: put(store, name, wanted[name]), wanted))
+    assert {name: store.read(name, 0, 60_000) for name in store.names()} == wanted
+
+
+def test_a_blob_is_invisible_until_it_is_whole(store: BlobStore, names: Iterator[str]) -> None:
+    name, source = next(names), HeldBack(SEALED)
+    with ThreadPoolExecutor(1) as pool:
+        stored = pool.submit(store.put, name, source, len(SEALED))
+        assert source.reached_the_middle.wait(10)
+        assert store.size(name) is None
+        with pytest.raises(FileNotFoundError):
+            store.read(name, 0, 1)
+        source.go_on.set()
+        stored.result(10)
+    assert store.read(name, 0, len(SEALED)) == SEALED
+
+
+def test_a_store_says_nothing_of_what_it_refuses_but_a_code(store: BlobStore, names: Iterator[str]) -> None:
+    name = next(names)
+    with pytest.raises(FileNotFoundError) as missing:
+        store.read(name, 0, 1)
+    assert "/" not in str(missing.value)
+    assert StoreUnavailable.code == "store-unavailable"

@@ -1,0 +1,161 @@
+"""The whole archive over a folder, a real keyring and journal, and fragments of real streams; the clock by hand."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from archive.blobs.folder_store import FolderStore
+from archive.erasure.rules import Step
+from archive.erasure.service import Eraser
+from archive.keys.rules import permit_from
+from archive.keys.service import BucketKeys
+from archive.keys.wrap import SegmentKeys
+from archive.playback.service import Footage, Look
+from archive.receipts.service import ReceiptService
+from archive.recorder.camera import CameraRecorder, Tools, micros
+from archive.recorder.delivery import Delivery
+from archive.recorder.recovery import Recovery
+from archive.recorder.rules import Why
+from archive.retention.service import RetentionService
+from archive.segments.rules import Span
+from auth.principal import Granted, Right
+from auth.resources.store import ResourceStore
+from auth.tokens.handles import random_name
+from auth.tokens.rules import Purpose
+from streams.media.packets import Fragment, Packet
+from tests.given.access import Access
+from tests.given.clock import HandClock
+from tests.given.consent import opt_in
+from tests.given.encoded import START_US, encoded
+from tests.given.fragmented import fragments_of
+from tests.given.randomness import CountedRandomness
+from vms_privacy.audit.log import AuditLog
+from vms_privacy.consent.ledger import ConsentLedger
+from vms_privacy.consent.rules import ConsentKind
+from vms_privacy.db import Database
+from vms_privacy.ids import GrantId, SegmentId
+from vms_privacy.journal.journal import Journal
+from vms_privacy.keyring.file_keyring import FileKeyring
+
+RUN = "run-1"
+
+
+class House:
+    """One operator, one camera, and every part of the archive joined as the service joins them."""
+
+    def __init__(self, db: Database, clock: HandClock, folder: Path) -> None:
+        self.db, self.clock, self.folder = db, clock, folder
+        self.randomness = CountedRandomness("house")
+        self.spool = folder / "spool"
+        self.spool.mkdir(exist_ok=True)
+        keyring_folder = folder / "keyring"
+        opened = FileKeyring if keyring_folder.exists() else FileKeyring.create
+        self.keyring = opened(keyring_folder, clock, self.randomness)
+        self.journal = Journal(folder / "journal", clock)
+        self.audit = AuditLog(db, self.randomness)
+        self.store = FolderStore.create(folder / "archive")
+        access = Access(db, self.randomness)
+        self.operator_id = access.operator("north-gate")
+        self.camera = access.camera(self.operator_id, "cam-1")
+        self.owner = access.person(self.operator_id, "owner@example.org")
+        self.ledger = ConsentLedger(self.audit, clock, self.randomness, self.journal, ResourceStore())
+        self.retention = RetentionService(self.audit, self.journal, clock, self.randomness)
+        self.keys = SegmentKeys(self.keyring, self.randomness, clock)
+        self.finished: list[SegmentId] = []
+        self.recovery = Recovery(db, self.keys, self.spool, self.audit, clock)
+        self.delivery = Delivery(db, self.spool, self.store)
+        self.tools = Tools(db, self.ledger, self.retention, self.keys, clock, self.randomness, self.spool, self._name)
+        self.recorder = self.new_recorder()
+        self.footage = Footage(db, clock, self.keys, self.spool, self.store, lambda _: self.recorder.growing())
+        self.receipts = ReceiptService(self.keyring, self.audit, clock, self.randomness, "installation-1")
+        self.steps: list[Step] = []
+        self.eraser = self.new_eraser()
+
+    def new_recorder(self) -> CameraRecorder:
+        return CameraRecorder(
+            self.tools,
+            self.operator_id,
+            self.camera.camera_id,
+            self.finished.append,
+            lambda camera_id: len(self.recovery.recover(camera_id).failed),
+        )
+
+    def new_eraser(self) -> Eraser:
+        return Eraser(
+            self.db,
+            BucketKeys(self.keyring, self.keys, self.clock),
+            self.store,
+            self.spool,
+            self.journal,
+            self.audit,
+            self.clock,
+            self.randomness,
+            (self.footage,),
+            self.progress,
+        )
+
+    def progress(self, step: Step) -> None:
+        self.steps.append(step)
+
+    def opt_in(self, kind: ConsentKind = ConsentKind.VIDEO_RECORDING) -> None:
+        with self.db.writing() as session:
+            opt_in(self.ledger, session, self.clock, self.operator_id, self.camera.camera_id, kind)
+        self.recorder.ask_again()
+
+    def withdraw(self) -> None:
+        with self.db.writing() as session:
+            self.ledger.withdraw(
+                session, self.owner.label, self.operator_id, self.camera.camera_id, ConsentKind.VIDEO_RECORDING
+            )
+        self.recorder.ask_again()
+
+    def granted(self, right: Right = Right.RETAIN) -> Granted:
+        return Granted(self.owner, right, self.operator_id, self.camera.camera_id, GrantId(self.randomness.uuid()), 1)
+
+    def keep_for(self, keep_for: timedelta) -> None:
+        with self.db.writing() as session:
+            self.retention.set(session, self.granted(), keep_for, "the court asked for it in writing")
+        self.recorder.ask_again()
+
+    def look(self, window: Span | None = None) -> Look:
+        permit = permit_from(self.granted(Right.ARCHIVE), Purpose.ARCHIVE_VIEW)
+        return Look(self.camera.camera_id, window or Span(0, 2**60), None, permit)
+
+    def fragments(self, seconds: float, offset_s: float = 1.0, *, audio: bool = False) -> list[Fragment]:
+        """Fragments of a real stream whose first packet arrives `offset_s` after the present moment of the clock."""
+        stream = encoded(seconds, gop=25, audio=audio)
+        shift_us = micros(self.clock.now()) - START_US + round(offset_s * 1_000_000)
+        moved = [_moved(packet, shift_us) for packet in stream.packets]
+        return fragments_of(stream.epoch(1), moved)
+
+    def record(self, seconds: float, *, audio: bool = False, close: bool = True) -> list[Fragment]:
+        """Feed a stream of some seconds from now on; the clock follows it. Returns the fragments that were fed."""
+        stream = encoded(seconds, gop=25, audio=audio)
+        fed = self.fragments(seconds, audio=audio)
+        self.recorder.begin(RUN + str(self.clock.now()), stream.epoch(1))
+        for fragment in fed:
+            self.clock.forward(timedelta(microseconds=max(0, fragment.last_arrived_at_us - micros(self.clock.now()))))
+            self.recorder.take(fragment)
+        if close:
+            self.close()
+        return fed
+
+    def close(self) -> None:
+        """End the run, as a camera does that goes away."""
+
+        self.recorder.lost(Why.CAMERA_LOST)
+
+    def kill(self) -> None:
+        """Let go of everything that is open, as a kill does: nothing is closed, nothing is finished."""
+        if self.recorder._file is not None:
+            self.recorder._file.abandon()
+        self.journal.close()
+
+    def _name(self) -> str:
+        return random_name(self.randomness)
+
+
+def _moved(packet: Packet, shift_us: int) -> Packet:
+    return replace(
+        packet, arrived_at_us=packet.arrived_at_us + shift_us, captured_at_us=packet.captured_at_us + shift_us
+    )
