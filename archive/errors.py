@@ -31,3 +31,10 @@ class StoreUnavailable(Refusal):
 
     kind: ClassVar[Kind] = Kind.UNAVAILABLE
     code: ClassVar[str] = "store-unavailable"
+
+
+class SpanTooLong(Refusal):
+    """More time was asked for than is given out at once."""
+
+    kind: ClassVar[Kind] = Kind.INVALID
+    code: ClassVar[str] = "span-too-long"

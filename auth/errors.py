@@ -60,13 +60,13 @@ class StaleVersion(Refusal):
 
 
 class LastOwner(Refusal):
-    """Nobody would be left who can give rights over the whole operator."""
+    """Nobody would be left who holds, and so can give, everything over the whole operator."""
 
     kind: ClassVar[Kind] = Kind.CONFLICT
     code: ClassVar[str] = "last-owner"
 
     def __init__(self) -> None:
-        super().__init__("somebody must stay who can give rights over the whole operator; give that right first")
+        super().__init__("the operator keeps at least one owner; make somebody else one first")
 
 
 class TermsAreWrong(Refusal):

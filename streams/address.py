@@ -95,7 +95,11 @@ def _host(text: str) -> str:
 def _decoded(text: str | None) -> str | None:
     if text is None:
         return None
-    decoded = unquote(text, errors="strict") if not _PERCENT.search(text) else text
+    try:
+        # A lone `%` is one: passwords are often written as they are.
+        decoded = text if _PERCENT.search(text) else unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise BadCameraAddress("a user name or password is not UTF-8") from None
     if not decoded.isprintable():
         raise BadCameraAddress("a user name or password holds a character that cannot be sent")
     return decoded

@@ -199,8 +199,10 @@ def _samples(trun: bytes, default_duration: int, default_flags: int) -> tuple[in
     table = struct.Struct(f">{len(fields)}I")
     if not count or at + table.size * count > len(trun):
         raise _Odd
+    if not fields:
+        return count * default_duration, first_flags
     rows = [dict(zip(fields, row, strict=True)) for row in table.iter_unpack(trun[at : at + table.size * count])]
-    if 0x400 in fields:
-        first_flags = rows[0][0x400] if not given & 0x04 else first_flags
-    duration = sum(row[0x100] for row in rows) if 0x100 in fields else count * default_duration
+    if 0x400 in fields and not given & 0x04:
+        first_flags = rows[0][0x400]
+    duration = sum(row.get(0x100, default_duration) for row in rows)
     return duration, first_flags

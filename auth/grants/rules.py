@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum, unique
 from typing import Final
 
-from auth.principal import Granted, Principal, PrincipalKind, Right, Role
+from auth.principal import RIGHTS_OF, Granted, Principal, PrincipalKind, Right, Role
 from auth.resources.rules import Resource, lies_within
 from vms_privacy.ids import CameraId, GrantId, OperatorId, PersonId
 
@@ -233,12 +233,12 @@ def may_disable(asker: Principal, held: Sequence[Grant], theirs: Iterable[Grant]
 
 
 def leaves_an_owner(grants: Iterable[Grant], now: datetime) -> bool:
-    """Say whether somebody could still give rights over the whole operator, with no end in sight."""
+    """Say whether somebody holds everything an owner does, over the whole operator, with no limit and no end."""
     return any(
         grant.is_in_force(now)
-        and grant.terms.valid_until is None
-        and Right.GRANT in grant.terms.rights
         and grant.scope == Scope(grant.scope.operator_id)
+        and _outlasts(grant.terms, Terms(RIGHTS_OF[Role.OWNER], valid_from=now))
+        and grant.terms.rights >= RIGHTS_OF[Role.OWNER]
         for grant in grants
     )
 

@@ -85,9 +85,10 @@ class MediaSession:
             raise OutsideWindow("this session does not reach that picture")
 
     def count(self, octets: int) -> None:
-        """Add to what was sent."""
+        """Add to what was sent; what was thrown away by a cut does not count."""
         with self._lock:
-            self.bytes_out += octets
+            if self._refusal is None:
+                self.bytes_out += octets
 
     def attach(self, cut: Cut) -> Callable[[], None]:
         """Keep `cut` ready while a response is under way; return what takes it off again.

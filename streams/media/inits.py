@@ -66,6 +66,12 @@ def sample_entry_kind(init: bytes, track: Track) -> str:
     return entry.kind.decode("latin-1")
 
 
+def timescales(init: bytes) -> dict[Track, int]:
+    """Return the timescale of each track. Raises DamagedBox."""
+    known = {handler: track for track, handler in _HANDLER.items()}
+    return {known[handler]: scale for handler, scale in _timescales(init).items() if handler in known}
+
+
 def _trak_of(init: bytes, moov: Box, track: Track) -> Box:
     for part in boxes_in(init, moov.body, moov.end):
         if part.kind == b"trak" and _handler(init, part) == _HANDLER[track]:

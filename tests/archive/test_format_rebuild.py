@@ -194,7 +194,9 @@ def old_box(kind: bytes, flags: int, *fields: int) -> bytes:
         (old_box(b"tfhd", 0x20028, 1, 40, 0x10000), old_box(b"trun", 5, 3, 8, 0), 120, True),
         (old_box(b"tfhd", 0x20020, 1, 0), old_box(b"trun", 0x500, 2, 7, 0x10000, 9, 0), 16, False),
         (old_box(b"tfhd", 0x20020, 1, 0), old_box(b"trun", 0x504, 2, 0, 7, 0x10000, 9, 0), 16, True),
+        (old_box(b"tfhd", 0x2000B, 1, 0, 0, 7, 40), old_box(b"trun", 0x200, 2, 500, 600), 80, True),
     ],
+    ids=["trex", "tfhd", "first-sample-flags", "trun", "first-sample-flags-before-trun", "sizes-alone"],
 )
 def test_defaults_are_taken_from_where_the_standard_says(tfhd: bytes, trun: bytes, duration: int, is_key: bool) -> None:
     """ISO/IEC 14496-12, 8.8.7 and 8.8.8: trun before tfhd before trex; first-sample-flags before both."""

@@ -39,10 +39,12 @@ class Cameras:
         return self.owners.get(camera_id)
 
 
-def make_ledger(db: Database, clock: HandClock, folder: Path, cameras: Cameras) -> ConsentLedger:
-    """Join a ledger whose journal lies in `folder`."""
+def make_ledger(
+    db: Database, clock: HandClock, folder: Path, cameras: Cameras, journal: Journal | None = None
+) -> ConsentLedger:
+    """Join a ledger, with the journal given or a new one in `folder`."""
     randomness = CountedRandomness("ledger")
-    journal = Journal(folder / "custody.journal", clock)
+    journal = journal or Journal(folder / "custody.journal", clock)
     return ConsentLedger(AuditLog(db, randomness), clock, randomness, journal, cameras)
 
 

@@ -59,7 +59,7 @@ class LiveServer:
     async def __aenter__(self) -> Self:
         self.live.open()
         self.live.start(self.parts.camera.camera_id)
-        await asyncio.sleep(0)
+        await self.source.listened_to()
         self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
         return self
 
@@ -115,9 +115,7 @@ class Answer:
     def __init__(self, head: str, reader: asyncio.StreamReader) -> None:
         lines = head.split("\r\n")
         self.status = int(lines[0].split(" ")[1])
-        self.headers = {
-            name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:] if line)
-        }
+        self.headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:] if line)}
         self._reader = reader
         self._is_chunked = self.headers.get("transfer-encoding") == "chunked"
         self.is_complete = False

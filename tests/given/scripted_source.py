@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
 
+from streams.media.boxes import box, full_box, pack_u32
 from streams.media.fmp4 import Fragmenter
 from streams.media.packets import Epoch, Fragment, Packet, Track, TrackInfo
 from tests.given.encoded import START_US
@@ -12,10 +13,20 @@ AUDIO = TrackInfo(Track.AUDIO, "aac", 48_000, b"\x11\x90", sample_rate=48_000, c
 
 
 def plain_epoch(number: int = 1, *, audio: bool = False, init: bytes = b"init") -> Epoch:
-    """An epoch whose init segments are only names; for tests that decode nothing."""
+    """An epoch whose init segments say which codecs there are, and `init`; for tests that decode nothing."""
     tracks = (VIDEO, AUDIO) if audio else (VIDEO,)
-    inits = {frozenset({Track.VIDEO}): init + b" video", frozenset(Track): init + b" both"}
+    inits = {frozenset({Track.VIDEO}): _init((VIDEO,), init), frozenset(Track): _init((VIDEO, AUDIO), init)}
     return Epoch(number, tracks, inits)
+
+
+def _init(tracks: tuple[TrackInfo, ...], name: bytes) -> bytes:
+    kinds = {Track.VIDEO: (b"vide", b"avc1"), Track.AUDIO: (b"soun", b"mp4a")}
+    traks = []
+    for handler, entry in (kinds[info.track] for info in tracks):
+        stsd = full_box(b"stsd", 0, 0, pack_u32(1), box(entry))
+        media = (full_box(b"hdlr", 0, 0, pack_u32(0), handler), box(b"minf", box(b"stbl", stsd)))
+        traks.append(box(b"trak", box(b"mdia", *media)))
+    return box(b"moov", *traks) + box(b"free", name)
 
 
 def drawn(
@@ -49,6 +60,11 @@ class ScriptedSource:
         self._fragmenter = Fragmenter()
         self._listeners: list[asyncio.Queue[Epoch | Fragment | None]] = []
         self._epoch: Epoch | None = None
+        self._is_listened_to = asyncio.Event()
+
+    async def listened_to(self) -> None:
+        """Wait for the first listener: what is sent before goes nowhere."""
+        await self._is_listened_to.wait()
 
     def begin(self, epoch: Epoch) -> None:
         self.flush()
@@ -75,6 +91,7 @@ class ScriptedSource:
         if self._epoch is not None:
             listener.put_nowait(self._epoch)
         self._listeners.append(listener)
+        self._is_listened_to.set()
         return _read(listener)
 
     def _tell(self, item: Epoch | Fragment | None) -> None:

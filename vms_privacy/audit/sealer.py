@@ -64,8 +64,9 @@ class Sealer:
             while True:
                 with self._db.reading() as session:
                     waiting = session.execute(_WAITING).all()
+                    position, head = self._head(session)
                 if waiting:
-                    self._extend(waiting)
+                    self._extend(waiting, position, head)
                 sealed += len(waiting)
                 if len(waiting) < _BATCH:
                     return sealed
@@ -94,27 +95,26 @@ class Sealer:
                 self._copy(checkpoint.number, line)
                 signed = checkpoint
 
-    def _extend(self, waiting: Sequence[Row[*tuple[Any, ...]]]) -> None:
-        leaves = [leaf(event_bytes(*row[1:])) for row in waiting]
+    def _extend(self, waiting: Sequence[Row[*tuple[Any, ...]]], before: int, head: bytes) -> None:
+        # All hashing is done before the write lock is taken: people wait for it.
+        rows = []
+        for position, row in enumerate(waiting, before + 1):
+            of_event = leaf(event_bytes(*row[1:]))
+            head = link(head, of_event)
+            rows.append(
+                {
+                    "position": position,
+                    "event_number": row.number,
+                    "operator": row.operator_id,
+                    "leaf": of_event,
+                    "head": head,
+                }
+            )
         with self._db.writing() as session:
-            before, head = self._head(session)
-            position = before
-            rows = []
-            for row, of_event in zip(waiting, leaves, strict=True):
-                position, head = position + 1, link(head, of_event)
-                rows.append(
-                    {
-                        "position": position,
-                        "event_number": row.number,
-                        "operator": row.operator_id,
-                        "leaf": of_event,
-                        "head": head,
-                    }
-                )
             connection = session.connection()
             connection.execute(_SEAL, rows)
             connection.execute(_DONE, {"after": before})
-        self._seen = (position, head)
+        self._seen = (before + len(rows), head)
 
     def _head(self, session: Session) -> tuple[int, bytes]:
         """Return the chain's last position and hash, having checked that what we know of is still in it."""

@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from auth.grants.rules import Grant
+from auth.principal import Right
 from tests.given.clock import HandClock
 from tests.given.randomness import CountedRandomness
 from tests.given.tokens import TokenParts
@@ -14,3 +16,14 @@ def parts(db: Database, clock: HandClock, randomness: CountedRandomness, tmp_pat
     made = TokenParts(db, clock, randomness, tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def grant(parts: TokenParts) -> Grant:
+    """The viewer's right to look live at `north/door`."""
+    return parts.access.grant(parts.viewer, [Right.LIVE], parts.camera.camera_id)
+
+
+@pytest.fixture
+def token(parts: TokenParts, grant: Grant) -> str:
+    return parts.issue(parts.viewer, purpose="live_view").handle

@@ -12,6 +12,8 @@ from tests.given.fragmented import fragments_of
 from tests.given.scripted_source import drawn, plain_epoch
 
 S = 1_000_000
+PICTURES = plain_epoch().init[frozenset({Track.VIDEO})]
+BOTH = plain_epoch().init[frozenset(Track)]
 
 
 def fill(ring: Ring, packets: Iterable[Packet], epoch: Epoch | None = None, maker: Fragmenter | None = None) -> None:
@@ -153,7 +155,7 @@ def test_new_parameters_begin_a_new_run_on_a_new_timeline() -> None:
     first, second = ring.run_of(1), ring.run_of(2)
     assert first is not None
     assert second is not None
-    assert (first.init, second.init) == (b"init video", b"other video")
+    assert (first.init, second.init) == (PICTURES, plain_epoch(init=b"other").init[frozenset({Track.VIDEO})])
     assert ring.run_of(3) is None
     last = held(ring)[-1]
     assert last.decode_time + last.duration == 5 * 90_000
@@ -179,7 +181,7 @@ def test_no_sound_is_held_unless_it_is_allowed() -> None:
     fill(ring, drawn(6, audio=True), plain_epoch(audio=True))
     assert {fragment.track for fragment in held(ring)} == {Track.VIDEO}
     assert ring.run is not None
-    assert ring.run.init == b"init video"
+    assert ring.run.init == PICTURES
 
 
 def test_sound_begins_with_the_next_key_picture_and_with_what_arrives_after_the_yes() -> None:
@@ -195,7 +197,7 @@ def test_sound_begins_with_the_next_key_picture_and_with_what_arrives_after_the_
     assert sound
     assert min(fragment.first_arrived_at_us for fragment in sound) >= START_US + 3 * S
     assert ring.run is not None
-    assert (ring.run.number, ring.run.init) == (2, b"init both")
+    assert (ring.run.number, ring.run.init) == (2, BOTH)
 
 
 def test_sound_that_arrived_before_the_yes_is_not_held_even_behind_a_key_picture() -> None:
@@ -224,7 +226,7 @@ def test_sound_that_is_no_longer_allowed_is_forgotten_at_once() -> None:
         ring.put(fragment)
     assert {fragment.track for fragment in held(ring)} == {Track.VIDEO}
     assert ring.run is not None
-    assert (ring.run.number, ring.run.init) == (2, b"init video")
+    assert (ring.run.number, ring.run.init) == (2, PICTURES)
 
 
 def test_being_asked_twice_changes_nothing() -> None:

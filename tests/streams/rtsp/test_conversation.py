@@ -1,39 +1,13 @@
 """Where a password may travel, and who is offered which challenge."""
 
-from collections.abc import Sequence
-
 import pytest
 
 from streams.rtsp.conversation import Conversation
 from streams.rtsp.protocol import Request
+from tests.given.paper_wire import PaperWire
 from tests.given.randomness import CountedRandomness
 from tests.given.rtsp_client import basic
 from tests.given.rtsp_sources import HandSources
-
-
-class PaperWire:
-    """A connection that only notes."""
-
-    def __init__(self, peer: str, secure: bool) -> None:
-        self.secure = secure
-        self.local: Sequence[object] = ("192.0.2.1", 8554)
-        self.peer: Sequence[object] = (peer, 50000)
-        self.written: list[bytes] = []
-
-    def write(self, data: bytes) -> None:
-        self.written.append(data)
-
-    def waiting(self) -> int:
-        return 0
-
-    def heard(self) -> None:
-        """Nothing has a time-out here."""
-
-    def cut(self) -> None:
-        """There is nothing to cut."""
-
-    def play_is_over(self, fault: BaseException | None) -> None:
-        """Nothing plays."""
 
 
 @pytest.mark.parametrize(
