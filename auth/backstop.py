@@ -34,7 +34,15 @@ class GateBackstop:
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
-        await self._app(scope, receive, _Watched(scope, send))
+        try:
+            await self._app(scope, receive, _Watched(scope, send))
+        except _Stopped:
+            # The refusal is sent already; what was stopped is the answer it replaced.
+            return
+
+
+class _Stopped(Exception):
+    """Ends an answer that would go on without an end, such as a live picture."""
 
 
 class _Watched:
@@ -48,6 +56,8 @@ class _Watched:
 
     async def __call__(self, message: MutableMapping[str, Any]) -> None:
         if self._is_stopped:
+            if message.get("more_body", False):
+                raise _Stopped
             return
         kind = message["type"]
         succeeds = kind == "websocket.accept" or (kind == "http.response.start" and message["status"] < 400)

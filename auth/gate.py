@@ -66,7 +66,7 @@ class Gate:
     """Says yes with a `Granted`, or refuses and leaves a trace of it. Reads only; safe in many threads.
 
     A refusal is written after the reading transaction has ended, in its own: call nothing that raises from here
-    while holding `db.writing()`, except `weigh`, `rejudge` and `visible_cameras`, which write nothing.
+    while holding `db.writing()`. `weigh` and `visible_cameras` neither raise nor write.
     """
 
     def __init__(self, db: Database, clock: Clock, audit: AuditLog, refusals: RefusalCounter) -> None:
@@ -150,24 +150,6 @@ class Gate:
         """Return the verdict for one camera without raising or writing: two queries by index."""
         camera = self._resources.by_id(session, camera_id)
         return judge(asker, right, camera, self._held(session, asker), self._moment(now), span)
-
-    def rejudge(
-        self, session: Session, held: Sequence[Granted], now: datetime | None = None
-    ) -> list[Granted | Refused]:
-        """Judge many earlier yeses again, in their order, with two queries for all of them.
-
-        Each is for a camera; one without is refused. The new yes may rest on another grant than the old one.
-        """
-        moment = self._moment(now)
-        people = {one.principal.person_id for one in held} - {None}
-        grants = self._grants.held_by(session, [person for person in people if person is not None])
-        cameras = self._resources.by_ids(session, {one.camera_id for one in held if one.camera_id is not None})
-        verdicts: list[Granted | Refused] = []
-        for one in held:
-            camera = None if one.camera_id is None else cameras.get(one.camera_id)
-            theirs = [] if one.principal.person_id is None else grants[one.principal.person_id]
-            verdicts.append(judge(one.principal, one.right, camera, theirs, moment))
-        return verdicts
 
     def visible_cameras(self, session: Session, asker: Principal, now: datetime | None = None) -> list[Resource]:
         """Return the living cameras the asker may know of, by name."""

@@ -1,7 +1,7 @@
-"""Slowing down guesses, per account and per source, without ever locking anybody out.
+"""Slowing down guesses, per log-in and per source, without ever locking anybody out.
 
 After a few free failures each further one doubles the wait, up to a bound; once the wait is over the next try counts
-like any other, and without failures the memory of them fades. Unknown accounts are slowed exactly like known ones.
+like any other, and without failures the memory of them fades. Unknown log-ins are slowed exactly like known ones.
 Memory is bounded: the keys longest untouched are forgotten first.
 """
 
@@ -16,8 +16,8 @@ from vms_privacy.clock import Clock
 from vms_privacy.errors import Kind, Refusal
 
 LONGEST_WAIT: Final = 30.0
-# A source may be a whole office behind one address; an account is one person.
-FREE_FAILURES_OF_ACCOUNT: Final = 5
+# A source may be a whole office behind one address; a log-in is one person.
+FREE_FAILURES_OF_LOGIN: Final = 5
 FREE_FAILURES_OF_SOURCE: Final = 20
 _FADES_AFTER: Final = 15 * 60.0
 _KEYS: Final = 20_000
@@ -68,10 +68,10 @@ class Throttle:
         self._failures: OrderedDict[bytes, Failures] = OrderedDict()
         self._lock = threading.Lock()
 
-    def attempt(self, account: str, source: str) -> None:
+    def attempt(self, login: str, source: str) -> None:
         """Let a try pass, or say how long to wait. Raises TooManyAttempts. Either of the two may be empty."""
         now = self._clock.monotonic()
-        keys = _keys_of(account, source)
+        keys = _keys_of(login, source)
         with self._lock:
             wait = self._wait(keys, now)
             if wait > 0:
@@ -81,31 +81,31 @@ class Throttle:
             while len(self._failures) > self._keys:
                 self._failures.popitem(last=False)
 
-    def succeeded(self, account: str, source: str) -> None:
-        """Take the try back, with all failures of the account. One right password does not excuse other guesses."""
+    def succeeded(self, login: str, source: str) -> None:
+        """Take the try back, with all failures of the log-in. One right password does not excuse other guesses."""
         with self._lock:
-            self._failures.pop(_key("account", account), None)
+            self._failures.pop(_key("login", login), None)
             of_source = self._failures.get(_key("source", source))
             if of_source is not None:
                 self._failures[_key("source", source)] = Failures(of_source.count - 1, of_source.last_at)
 
-    def wait_for(self, account: str, source: str) -> float:
-        """Return the seconds until the next try of this account from this source is looked at."""
+    def wait_for(self, login: str, source: str) -> float:
+        """Return the seconds until the next try of this log-in from this source is looked at."""
         now = self._clock.monotonic()
         with self._lock:
-            return self._wait(_keys_of(account, source), now)
+            return self._wait(_keys_of(login, source), now)
 
     def _wait(self, keys: list[tuple[bytes, int]], now: float) -> float:
         return max((wait_left(self._failures.get(key), free, now) for key, free in keys), default=0.0)
 
 
-def _keys_of(account: str, source: str) -> list[tuple[bytes, int]]:
+def _keys_of(login: str, source: str) -> list[tuple[bytes, int]]:
     """Return short keys: neither a log-in nor an address is kept, however long it was."""
     keys = []
     if source:
         keys.append((_key("source", source), FREE_FAILURES_OF_SOURCE))
-    if account:
-        keys.append((_key("account", account), FREE_FAILURES_OF_ACCOUNT))
+    if login:
+        keys.append((_key("login", login), FREE_FAILURES_OF_LOGIN))
     return keys
 
 

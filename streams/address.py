@@ -57,7 +57,9 @@ def parse_address(text: str) -> RtspAddress:
         raise BadCameraAddress("an address is at most 2048 printable characters without spaces")
     found = _URL.match(text)
     if found is None or "#" in text:
-        raise BadCameraAddress("an address is written rtsps://host:port/path, and a `@`, `/` or `?` in a password as %xx")
+        raise BadCameraAddress(
+            "an address is written rtsps://host:port/path, and a `@`, `/` or `?` in a password as %xx"
+        )
     scheme = found["scheme"].lower()
     if scheme not in _PORTS:
         raise BadCameraAddress("a camera is reached by rtsp or rtsps only")

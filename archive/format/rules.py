@@ -1,5 +1,6 @@
 """Sizes, offsets and nonces of sealed-file-v1. Pure; numbers in brackets are sections of that page."""
 
+import struct
 from dataclasses import dataclass
 from enum import IntEnum, unique
 from typing import Final
@@ -25,6 +26,7 @@ SYNC_BYTES: Final = 4 * 1024 * 1024
 SYNC_SECONDS: Final = 5.0
 _CHUNKS_PER_SECOND: Final = 16
 _BOX_HEADER: Final = 8
+_COUNTED: Final = struct.Struct(">IB")
 
 
 @unique
@@ -73,10 +75,10 @@ def parse_header(head: bytes) -> Header:
 
 def nonce_for(prefix: bytes, index: int, closing: Closing) -> bytes:
     """Seven bytes of prefix, the index in four, the closing byte (5). Raises ValueError at the counter's end."""
-    most = MOST_CHUNKS - 2 if closing is Closing.MORE else MOST_CHUNKS - 1
-    if len(prefix) != NONCE_PREFIX or not 0 <= index <= most:
+    # A number is always left for the chunk that closes (W2).
+    if len(prefix) != NONCE_PREFIX or not 0 <= index < MOST_CHUNKS - (not closing):
         raise ValueError("outside sealed-file-v1, 5")
-    return prefix + index.to_bytes(4, "big") + bytes((closing,))
+    return prefix + _COUNTED.pack(index, closing)
 
 
 def offset_of(chunk: int, chunk_size: int) -> int:

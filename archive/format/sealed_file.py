@@ -6,7 +6,7 @@ connection: the writer gets an open file, the reader a way to fetch bytes.
 
 import hmac
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import BinaryIO, Final
@@ -27,6 +27,7 @@ ReadAt = Callable[[int, int], bytes]
 """Fetch `(offset, length)` of the sealed bytes; fewer only where the file ends."""
 
 _NONCE_PREFIX_END: Final = rules.FILE_KEY + rules.NONCE_PREFIX
+_OUTGOING: Final = 128 * 1024
 _OKM: Final = _NONCE_PREFIX_END + rules.KEY_CHECK
 
 
@@ -75,10 +76,22 @@ class _FileKeys:
     def seal(self, index: int, closing: Closing, plain: bytes | bytearray | memoryview) -> bytes:
         return self._cipher.encrypt(rules.nonce_for(self._prefix, index, closing), plain, None)
 
+    def seal_into(self, index: int, closing: Closing, plain: bytearray | memoryview, sealed: memoryview) -> int:
+        """Seal into a buffer that is used again and again; return how many bytes there are."""
+        end = len(plain) + TAG
+        return self._cipher.encrypt_into(rules.nonce_for(self._prefix, index, closing), plain, None, sealed[:end])
+
     def open(self, index: int, closing: Closing, sealed: bytes | memoryview) -> bytes:
         """Raises DamagedChunk; nothing of the plaintext is given out then (R2)."""
         try:
             return self._cipher.decrypt(rules.nonce_for(self._prefix, index, closing), sealed, None)
+        except InvalidTag:
+            raise DamagedChunk(index) from None
+
+    def open_into(self, index: int, closing: Closing, sealed: memoryview, plain: memoryview) -> None:
+        """Raises DamagedChunk; what is in `plain` then is nobody's plaintext and must be dropped (R2)."""
+        try:
+            self._cipher.decrypt_into(rules.nonce_for(self._prefix, index, closing), sealed, None, plain)
         except InvalidTag:
             raise DamagedChunk(index) from None
 
@@ -103,7 +116,10 @@ class SealedWriter:
         self._header = Header(chunk_size, randomness.octets(rules.SALT))
         self._keys = _FileKeys(segment_key, self._header)
         self._file = file
-        self._head = self._header.encode() + self._keys.check
+        step = chunk_size + TAG
+        self._outgoing = memoryview(bytearray(HEAD + max(_OUTGOING // step, 1) * step))
+        self._outgoing[:HEAD] = self._header.encode() + self._keys.check
+        self._waiting = HEAD
         self._open = bytearray()
         self._next = 0
         self._plain_length = 0
@@ -135,9 +151,10 @@ class SealedWriter:
     def write(self, plain: bytes | memoryview) -> None:
         """Add media. Raises NotWritten."""
         self._refuse_after_the_end()
-        chunks = list(self._sealed_chunks(memoryview(plain)))
-        if chunks:
-            self._hand_over(chunks)
+        before = self._next
+        self._seal_whole_chunks(memoryview(plain))
+        if self._next > before:
+            self._hand_over()
             self._sealed_size = rules.offset_of(self._next, self._header.chunk_size)
         self._plain_length += len(plain)
 
@@ -159,12 +176,14 @@ class SealedWriter:
         size = self._header.chunk_size
         # The final chunk is never empty (F6): where the plaintext ends with a chunk, the full chunk is the last.
         final = len(rest) - (len(rest) % size or size)
-        chunks = [self._seal_more(rest[start : start + size]) for start in range(0, final, size)]
-        chunks.append(self._keys.seal(self._next, Closing.LAST, rest[final:]))
         self._finished = True
-        self._hand_over(chunks)
+        for start in range(0, final, size):
+            self._seal(Closing.MORE, rest[start : start + size])
+        self._seal(Closing.LAST, rest[final:])
+        last_tag = bytes(self._outgoing[self._waiting - TAG : self._waiting])
+        self._hand_over()
         total = rules.finished_size(self._plain_length + len(trailer), size)
-        return SealedSummary(total, self._header.salt, chunks[-1][-TAG:])
+        return SealedSummary(total, self._header.salt, last_tag)
 
     def sync(self) -> None:
         """Make what was handed over survive a power failure. Raises NotWritten."""
@@ -184,7 +203,7 @@ class SealedWriter:
         if self._finished:
             raise RuntimeError("a finished file takes nothing more (W6)")
 
-    def _sealed_chunks(self, plain: memoryview) -> Iterator[bytes]:
+    def _seal_whole_chunks(self, plain: memoryview) -> None:
         size = self._header.chunk_size
         if self._open:
             take = size - len(self._open)
@@ -192,27 +211,28 @@ class SealedWriter:
             plain = plain[take:]
             if len(self._open) < size:
                 return
-            yield self._seal_more(self._open)
+            self._seal(Closing.MORE, self._open)
         whole = len(plain) - len(plain) % size
         for start in range(0, whole, size):
-            yield self._seal_more(plain[start : start + size])
+            self._seal(Closing.MORE, plain[start : start + size])
         self._open = bytearray(plain[whole:])
 
-    def _seal_more(self, plain: bytearray | memoryview) -> bytes:
-        sealed = self._keys.seal(self._next, Closing.MORE, plain)
+    def _seal(self, closing: Closing, plain: bytearray | memoryview) -> None:
+        """Seal one chunk behind those that wait; the head waits before the first."""
+        if self._waiting + len(plain) + TAG > len(self._outgoing):
+            self._hand_over()
+        self._waiting += self._keys.seal_into(self._next, closing, plain, self._outgoing[self._waiting :])
         self._next += 1
-        return sealed
 
-    def _hand_over(self, chunks: list[bytes]) -> None:
-        """Write whole chunks, the head before the first, through to the system (W3)."""
-        sealed = b"".join((self._head, *chunks))
+    def _hand_over(self) -> None:
+        """Write what waits, whole chunks in their order, through to the system (W3)."""
         try:
-            _write_through(self._file, sealed)
+            _write_through(self._file, self._outgoing[: self._waiting])
         except OSError as error:
             self._failed = True
             raise NotWritten("the system did not take the bytes") from error
-        self._head = b""
-        self._unsynced += len(sealed)
+        self._unsynced += self._waiting
+        self._waiting = 0
 
 
 class SealedReader:
@@ -301,20 +321,22 @@ class SealedReader:
         wanted = rules.chunks_of(offset, length, self.chunk_size)
         if not wanted:
             return b""
-        joined = b"".join(self._opened(wanted))
-        skip = offset - wanted.start * self.chunk_size
-        return joined if skip == 0 and len(joined) == length else joined[skip : skip + length]
-
-    def _opened(self, wanted: range) -> Iterator[bytes]:
-        """Open chunks of a range with one fetch; the final one was opened with the file."""
-        stored = range(wanted.start, min(wanted.stop, self._whole))
+        size, stored = self.chunk_size, range(wanted.start, min(wanted.stop, self._whole))
+        plain = memoryview(bytearray(len(stored) * size + (len(self._final) if self._whole in wanted else 0)))
         if stored:
-            step = self.chunk_size + TAG
-            sealed = memoryview(self._fetch(rules.offset_of(stored.start, self.chunk_size), step * len(stored)))
-            for place, index in enumerate(stored):
-                yield self._keys.open(index, Closing.MORE, sealed[place * step : (place + 1) * step])
+            self._open_stored(stored, plain)
         if self._whole in wanted:
-            yield self._final
+            plain[len(stored) * size :] = self._final
+        skip = offset - wanted.start * size
+        return bytes(plain[skip : skip + length])
+
+    def _open_stored(self, stored: range, plain: memoryview) -> None:
+        """Open neighbouring chunks with one fetch; the final one was opened with the file."""
+        size, step = self.chunk_size, self.chunk_size + TAG
+        sealed = memoryview(self._fetch(rules.offset_of(stored.start, size), step * len(stored)))
+        for place, index in enumerate(stored):
+            into = plain[place * size : (place + 1) * size]
+            self._keys.open_into(index, Closing.MORE, sealed[place * step : (place + 1) * step], into)
 
     def _fetch(self, offset: int, length: int) -> bytes:
         sealed = self._read_at(offset, length)
@@ -364,7 +386,7 @@ def _close_at(file: BinaryIO, end: int, tag: bytes) -> None:
         file.truncate(end)
         _make_durable(file)
         file.seek(end)
-        _write_through(file, tag)
+        _write_through(file, memoryview(tag))
         _make_durable(file)
     except OSError as error:
         raise NotWritten("the system did not take the closing chunk") from error
@@ -374,11 +396,10 @@ def _make_durable(file: BinaryIO) -> None:
     os.fsync(file.fileno())
 
 
-def _write_through(file: BinaryIO, data: bytes) -> None:
+def _write_through(file: BinaryIO, data: memoryview) -> None:
     """Hand every byte to the system; an unbuffered file may take only a part at a time."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[file.write(rest) :]
+    while data:
+        data = data[file.write(data) :]
     file.flush()
 
 

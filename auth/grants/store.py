@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
+from typing import Any, Final
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import and_, bindparam, select
 from sqlalchemy.orm import Session
 
 from auth.grants.rules import Grant, Scope, Terms
@@ -13,6 +14,20 @@ from auth.principal import Right, Role
 from auth.resources.tables import ResourceRow
 from vms_privacy.ids import CameraId, GrantId, OperatorId, PersonId
 
+# Each request asks for what somebody holds: built once, and run past the session's own machinery.
+_GRANT: Final = (
+    select(*GrantRow.__table__.columns, ResourceRow.group_path.label("camera_group"))
+    .join(PersonRow, PersonRow.id == GrantRow.person_id)
+    .outerjoin(ResourceRow, ResourceRow.camera_id == GrantRow.camera_id)
+)
+_COUNTS: Final = and_(GrantRow.withdrawn_at.is_(None), PersonRow.disabled_at.is_(None))
+_HELD_BY: Final = _GRANT.where(GrantRow.person_id.in_(bindparam("person_ids", expanding=True)), _COUNTS)
+_HELD_BY_ONE: Final = _GRANT.where(GrantRow.person_id == bindparam("person_id"), _COUNTS)
+_OF_OPERATOR: Final = _GRANT.where(GrantRow.operator_id == bindparam("operator_id"), _COUNTS).order_by(
+    GrantRow.created_at, GrantRow.id
+)
+_BY_ID: Final = _GRANT.where(GrantRow.id == bindparam("grant_id"), GrantRow.operator_id == bindparam("operator_id"))
+
 
 class GrantStore:
     """Reads and writes grants. Holds nothing itself; every call takes a session."""
@@ -20,24 +35,23 @@ class GrantStore:
     def held_by(self, session: Session, person_ids: Collection[PersonId]) -> dict[PersonId, list[Grant]]:
         """Return what these people hold, whether in force yet or not, in one query by index."""
         found: dict[PersonId, list[Grant]] = {person_id: [] for person_id in person_ids}
-        wanted = _with_groups().where(
-            GrantRow.person_id.in_(person_ids), GrantRow.withdrawn_at.is_(None), PersonRow.disabled_at.is_(None)
-        )
-        for grant in _grants(session.execute(wanted)):
+        # A list of one is the common case, and expanding lists costs as much as the query.
+        if len(found) == 1:
+            rows = session.connection().execute(_HELD_BY_ONE, {"person_id": next(iter(found.keys()))})
+        else:
+            rows = session.connection().execute(_HELD_BY, {"person_ids": list(found)})
+        for grant in _grants(rows):
             found[grant.person_id].append(grant)
         return found
 
     def of_operator(self, session: Session, operator_id: OperatorId) -> list[Grant]:
         """Return every grant of an operator that is not withdrawn, of people who are not disabled; oldest first."""
-        wanted = _with_groups().where(
-            GrantRow.operator_id == operator_id, GrantRow.withdrawn_at.is_(None), PersonRow.disabled_at.is_(None)
-        )
-        return list(_grants(session.execute(wanted.order_by(GrantRow.created_at, GrantRow.id))))
+        return list(_grants(session.connection().execute(_OF_OPERATOR, {"operator_id": operator_id})))
 
     def by_id(self, session: Session, operator_id: OperatorId, grant_id: GrantId) -> Grant | None:
         """Return one grant of this operator, withdrawn or not; a foreign one is not there."""
-        wanted = _with_groups().where(GrantRow.id == grant_id, GrantRow.operator_id == operator_id)
-        return next(_grants(session.execute(wanted)), None)
+        named = {"operator_id": operator_id, "grant_id": grant_id}
+        return next(_grants(session.connection().execute(_BY_ID, named)), None)
 
     def versions(self, session: Session) -> dict[GrantId, int]:
         """Return the current version of every grant ever given, for the revocation view at start."""
@@ -65,22 +79,14 @@ class GrantStore:
         session.flush()
 
 
-def _with_groups() -> Select[GrantRow, str]:
-    return (
-        select(GrantRow, ResourceRow.group_path)
-        .join(PersonRow, PersonRow.id == GrantRow.person_id)
-        .outerjoin(ResourceRow, ResourceRow.camera_id == GrantRow.camera_id)
-    )
-
-
-def _grants(rows: Iterable[Row[GrantRow, str]]) -> Iterator[Grant]:
-    for row, camera_group in rows:
+def _grants(rows: Iterable[Any]) -> Iterator[Grant]:
+    for row in rows:
         yield Grant(
             id=GrantId(row.id),
             person_id=PersonId(row.person_id),
             scope=Scope(
                 OperatorId(row.operator_id),
-                row.group_path if row.camera_id is None else camera_group,
+                row.group_path if row.camera_id is None else row.camera_group,
                 None if row.camera_id is None else CameraId(row.camera_id),
             ),
             terms=Terms(

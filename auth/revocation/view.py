@@ -30,8 +30,9 @@ class RevocationView:
         """Take over what the database says, keeping whatever was heard meanwhile; counts as a heartbeat."""
         for grant_id, version in versions.items():
             self.hear_grant(grant_id, version)
+        for token_id, forget_at in tokens.items():
+            self.hear_token(token_id, forget_at)
         with self._lock:
-            self._tokens.update(tokens)
             self._disabled.update(disabled)
         self.heartbeat()
 
@@ -44,7 +45,7 @@ class RevocationView:
     def hear_token(self, token_id: TokenId, forget_at: datetime) -> None:
         """Remember that a token was withdrawn, until nothing can rest on it any more."""
         with self._lock:
-            self._tokens[token_id] = forget_at
+            self._tokens[token_id] = max(forget_at, self._tokens.get(token_id, forget_at))
 
     def hear_person(self, person_id: PersonId) -> None:
         """Remember that a person was disabled, which is for good."""

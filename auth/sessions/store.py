@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, delete, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from auth.identities.tables import PersonRow
@@ -12,6 +13,15 @@ from auth.sessions.rules import End, LoginSession
 from auth.sessions.tables import LoginSessionRow
 from vms_privacy.db import changed
 from vms_privacy.ids import LoginSessionId, OperatorId, PersonId
+
+# Each request asks for the first: built once, and run past the session's own machinery.
+_WITH_PERSON: Final = select(
+    *LoginSessionRow.__table__.columns, PersonRow.operator_id, PersonRow.is_platform_admin, PersonRow.disabled_at
+).join(PersonRow, PersonRow.id == LoginSessionRow.person_id)
+_BY_ACCESS: Final = _WITH_PERSON.where(LoginSessionRow.access_digest == bindparam("digest"))
+_BY_FAMILY: Final = _WITH_PERSON.where(LoginSessionRow.family_digest == bindparam("digest")).with_for_update(
+    of=LoginSessionRow
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +38,11 @@ class LoginSessionStore:
 
     def by_access(self, session: Session, digest: bytes) -> tuple[LoginSession, Principal] | None:
         """Return the log-in session whose current access token has this digest, and whose it is."""
-        return _known(session.execute(_with_person().where(LoginSessionRow.access_digest == digest)).one_or_none())
+        return _known(session.connection().execute(_BY_ACCESS, {"digest": digest}).one_or_none())
 
     def by_family(self, session: Session, digest: bytes) -> tuple[LoginSession, Principal] | None:
         """Return the log-in session of a family, locked: two refreshes with one token are decided in turn."""
-        wanted = _with_person().where(LoginSessionRow.family_digest == digest).with_for_update(of=LoginSessionRow)
-        return _known(session.execute(wanted).one_or_none())
+        return _known(session.connection().execute(_BY_FAMILY, {"digest": digest}).one_or_none())
 
     def add(
         self,
@@ -93,16 +102,11 @@ class LoginSessionStore:
         return changed(session, ended.values(ended_at=at, ended_why=str(why)))
 
 
-def _with_person() -> Select[LoginSessionRow, PersonRow]:
-    return select(LoginSessionRow, PersonRow).join(PersonRow, PersonRow.id == LoginSessionRow.person_id)
-
-
-def _known(found: Row[LoginSessionRow, PersonRow] | None) -> tuple[LoginSession, Principal] | None:
-    if found is None:
+def _known(row: Any) -> tuple[LoginSession, Principal] | None:
+    if row is None:
         return None
-    row, person = found
-    kind = PrincipalKind.PLATFORM_ADMIN if person.is_platform_admin else PrincipalKind.PERSON
-    operator_id = None if person.operator_id is None else OperatorId(person.operator_id)
+    kind = PrincipalKind.PLATFORM_ADMIN if row.is_platform_admin else PrincipalKind.PERSON
+    operator_id = None if row.operator_id is None else OperatorId(row.operator_id)
     session_id, person_id = LoginSessionId(row.id), PersonId(row.person_id)
     login_session = LoginSession(
         id=session_id,
@@ -111,6 +115,6 @@ def _known(found: Row[LoginSessionRow, PersonRow] | None) -> tuple[LoginSession,
         access_expires_at=row.access_expires_at,
         refresh_digest=row.refresh_digest,
         ended_at=row.ended_at,
-        person_is_disabled=person.disabled_at is not None,
+        person_is_disabled=row.disabled_at is not None,
     )
     return login_session, Principal(kind, person_id, operator_id, session_id)

@@ -17,6 +17,8 @@ from vms_privacy.ids import CameraId, GrantId, OperatorId, PersonId, TokenId
 
 _ALWAYS: Final = frozenset({"iss", "aud", "sub", "jti", "iat", "nbf", "exp", "ses", "op", "cam", "act", "pur", "gra"})
 _SOMETIMES: Final = frozenset({"wfr", "wto", "dep"})
+_ACTIONS: Final = frozenset(Action)
+_PURPOSES: Final = frozenset(Purpose)
 _LATEST_TIME: Final = 253_402_300_799
 """The last second of the year 9999."""
 _LARGEST_VERSION: Final = 2**31 - 1
@@ -148,7 +150,11 @@ def _uuid(text: str, name: str) -> uuid.UUID:
 
 def _actions(members: Mapping[str, object]) -> frozenset[Action]:
     value = members["act"]
-    if not isinstance(value, list) or not value or any(name not in set(Action) for name in value):
+    if (
+        not isinstance(value, list)
+        or not value
+        or not all(isinstance(name, str) and name in _ACTIONS for name in value)
+    ):
         raise TokenIsBad("act")
     if value != sorted(set(value)):
         raise TokenIsBad("act")
@@ -157,7 +163,7 @@ def _actions(members: Mapping[str, object]) -> frozenset[Action]:
 
 def _purpose(members: Mapping[str, object]) -> Purpose:
     value = _text(members, "pur")
-    if value not in set(Purpose):
+    if value not in _PURPOSES:
         raise TokenIsBad("pur")
     return Purpose(value)
 

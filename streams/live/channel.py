@@ -25,7 +25,8 @@ class LiveLimits:
     """How much is held, and how long anybody is waited for.
 
     `idle_seconds` is what a camera that nobody watches holds, so that a viewer starts at once. A viewer more than
-    `patience_us` behind is brought forward. One who takes no byte for `stall_seconds` is cut.
+    `patience_us` behind is brought forward. One who takes no byte for `stall_seconds` is cut. A camera that has just
+    begun is waited for until `start_seconds`. Every `tidy_seconds` the clock decides what is too old.
     """
 
     ring_seconds: float = 30.0
@@ -34,6 +35,7 @@ class LiveLimits:
     patience_us: int = 4_000_000
     stall_seconds: float = 10.0
     start_seconds: float = 6.0
+    tidy_seconds: float = 2.0
 
 
 class Channel:

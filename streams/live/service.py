@@ -7,7 +7,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
 from streams.live.channel import Channel, LiveLimits
 from streams.live.errors import CameraNotLive
@@ -15,8 +15,6 @@ from streams.live.segments import Run
 from streams.media.packets import Epoch, Fragment
 from vms_privacy.clock import Clock
 from vms_privacy.ids import CameraId
-
-_TIDY_EVERY_S: Final = 2.0
 
 
 class LiveFeed(Protocol):
@@ -152,5 +150,5 @@ class LiveService:
 
     async def _keep_tidy(self) -> None:
         while True:
-            await asyncio.sleep(_TIDY_EVERY_S)
+            await asyncio.sleep(self._limits.tidy_seconds)
             self.tidy()

@@ -80,8 +80,8 @@ class MediaResponse(Response):
                 for attach in self._attach:
                     attached.callback(attach(cut))
                 transport: asyncio.Transport = scope[TRANSPORT]
-                transport.set_write_buffer_limits(high=0)
-                attached.callback(transport.set_write_buffer_limits, high=HIGH_WATER, low=LOW_WATER)
+                _hold_back(transport, high=0, low=0)
+                attached.callback(_hold_back, transport, high=HIGH_WATER, low=LOW_WATER)
                 ending = await self._watch(scope, receive, send)
         await self._ended(ending)
 
@@ -127,6 +127,12 @@ class MediaResponse(Response):
             async with asyncio.timeout(self._stall_seconds):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             self._session.count(len(piece))
+
+
+def _hold_back(transport: asyncio.Transport, high: int, low: int) -> None:
+    """Say how much the event loop may hold before `send` waits; uvloop refuses to be told after the end."""
+    if not transport.is_closing():
+        transport.set_write_buffer_limits(high=high, low=low)
 
 
 async def _gone(receive: Receive) -> None:

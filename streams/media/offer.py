@@ -128,11 +128,12 @@ def read_offer(sdp: bytes) -> Offer:
     )
 
 
-def control_uri(base: str, control: str, camera: RtspAddress) -> str:
-    """Return the URI of a track or of the whole (RFC 2326, C.1.1).
+def control_uri(base: str, control: str, camera: RtspAddress, peer: str) -> str:
+    """Return the URI of a track or of the whole (RFC 2326, C.1.1), at the camera's own name.
 
-    Raises SourceFailed (redirect-refused) if it leads to another host, port or scheme: the address that was checked
-    and the certificate that was verified are the camera's, not the other one's.
+    `peer` is the IP address we are connected to, by which many cameras call themselves. Raises SourceFailed
+    (redirect-refused) if it leads to another host, port or scheme: the address that was checked and the certificate
+    that was verified are the camera's, not the other one's.
     """
     if control in {"", "*"}:
         return base
@@ -141,9 +142,9 @@ def control_uri(base: str, control: str, camera: RtspAddress) -> str:
         found = parse_address(uri)
     except BadCameraAddress:
         raise SourceFailed(Fault.GARBAGE, "the camera names a track by something that is no address") from None
-    if (found.scheme, found.host, found.port) != (camera.scheme, camera.host, camera.port):
+    if found.host not in {camera.host, peer} or (found.scheme, found.port) != (camera.scheme, camera.port):
         raise SourceFailed(Fault.REDIRECT_REFUSED, "the camera leads to another address")
-    return found.uri
+    return f"{camera.scheme}://{camera.authority}{found.target}"
 
 
 def _joined(base: str, control: str, camera: RtspAddress) -> str:
@@ -203,7 +204,9 @@ def _audio(media: _Media) -> AudioOffer | None:
         return None
     if not 2 <= len(config) <= 64:
         return None
-    return AudioOffer(media.payload_type, media.clock, max(1, media.channels), media.control, config, size, index, delta)
+    return AudioOffer(
+        media.payload_type, media.clock, max(1, media.channels), media.control, config, size, index, delta
+    )
 
 
 def _parameter_sets(parameters: Mapping[str, str]) -> tuple[bytes, ...]:

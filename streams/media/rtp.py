@@ -11,6 +11,7 @@ from typing import Protocol
 
 from streams.media import nal
 from streams.media.packets import Packet, Track, TrackInfo
+from vms_privacy.errors import Kind, Refusal
 
 MTU_PAYLOAD = 1400
 _HEADER = struct.Struct(">BBHII")
@@ -42,11 +43,18 @@ class RtpFormat:
     channels: int = 1
 
 
+class NotPackable(Refusal):
+    """An access unit that no RTP packet can carry: a camera sent what its codec does not allow."""
+
+    kind = Kind.DAMAGED
+    code = "rtp-not-packable"
+
+
 def format_of(info: TrackInfo) -> RtpFormat | None:
     """Return how a track goes over RTP, or None if it cannot from here."""
     if info.codec == "h264":
-        return RtpFormat(96, "H264", 90_000)
-    if info.codec == "aac":
+        return RtpFormat(96, "H264", 90_000) if _has_parameter_sets(info) else None
+    if info.codec == "aac" and info.sample_rate > 0 and info.channels > 0:
         return RtpFormat(97, "mpeg4-generic", info.sample_rate, info.channels)
     if info.codec in G711 and (info.sample_rate, info.channels) == (8000, 1):
         return RtpFormat(G711[info.codec][0], G711[info.codec][1], 8000)
@@ -87,7 +95,12 @@ class RtpStream:
         self._anchor_is_stale = True
 
     def packets(self, packet: Packet) -> list[bytes]:
-        """Return the RTP packets of one access unit, in order."""
+        """Return the RTP packets of one access unit, in order.
+
+        Raises:
+            NotPackable: it is damaged; the next one may be whole.
+
+        """
         base = self._ticks(packet, packet.pts)
         out = []
         for payload, offset, is_last in self._payloads.cut(packet):
@@ -150,7 +163,10 @@ class _H264:
         self._sets = nal.read_avcc(info.extradata)
 
     def cut(self, packet: Packet) -> Iterator[tuple[bytes, int, bool]]:
-        units = [bytes(u) for u in nal.split_lengths(packet.data) if nal.kind_of(u) != nal.DELIMITER]
+        try:
+            units = [bytes(u) for u in nal.split_lengths(packet.data) if nal.kind_of(u) != nal.DELIMITER]
+        except ValueError:
+            raise NotPackable("a picture's units do not add up") from None
         if packet.is_key and not any(nal.kind_of(unit) == nal.SPS for unit in units):
             units = [*self._sets.sps, *self._sets.pps, *units]
         for number, unit in enumerate(units, 1):
@@ -179,7 +195,7 @@ class _Aac:
     def cut(self, packet: Packet) -> Iterator[tuple[bytes, int, bool]]:
         size = len(packet.data)
         if not 0 < size < 1 << 13:
-            raise ValueError("an AAC access unit has 1 to 8191 bytes")
+            raise NotPackable("an AAC access unit has 1 to 8191 bytes")
         head = struct.pack(">HH", 16, size << 3)
         for at in range(0, size, self._size):
             yield head + packet.data[at : at + self._size], 0, at + self._size >= size
@@ -197,6 +213,14 @@ class _G711:
     def cut(self, packet: Packet) -> Iterator[tuple[bytes, int, bool]]:
         for at in range(0, len(packet.data), self._size):
             yield packet.data[at : at + self._size], at, False
+
+
+def _has_parameter_sets(info: TrackInfo) -> bool:
+    try:
+        nal.read_avcc(info.extradata)
+    except ValueError:
+        return False
+    return True
 
 
 def _payloads_for(info: TrackInfo, size: int) -> _Payloads:

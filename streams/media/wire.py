@@ -71,6 +71,7 @@ class Wire:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        self.peer = str(sock.getpeername()[0])
         self._buffer = memoryview(bytearray(_READ))
         self._tls: ssl.SSLObject | None = None
         self._incoming = ssl.MemoryBIO()
@@ -157,7 +158,9 @@ class Wire:
                     break
                 data = await loop.sock_recv(self._sock, _RECORD)
                 if not data:
-                    raise SourceFailed(Fault.TLS_NOT_VERIFIED, "the camera ended the connection instead of encrypting it")
+                    raise SourceFailed(
+                        Fault.TLS_NOT_VERIFIED, "the camera ended the connection instead of encrypting it"
+                    )
                 self._incoming.write(data)
         except ssl.SSLCertVerificationError as error:
             raise SourceFailed(

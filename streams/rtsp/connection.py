@@ -48,7 +48,9 @@ class Connection:
         self.local: Sequence[object] = writer.get_extra_info("sockname")
         self.peer: Sequence[object] = writer.get_extra_info("peername")
         self._heard_at = self._loop.time()
-        self._behind_since: float | None = None
+        self._written = 0
+        self._taken = 0
+        self._taken_at = self._heard_at
         self._conversation = Conversation(self, sources, randomness, limits.session_s, limits.most_waiting)
 
     async def serve(self) -> None:
@@ -66,15 +68,15 @@ class Connection:
                 self._writer.close()
 
     def write(self, data: bytes) -> None:
+        self._written += len(data)
         self._transport.write(data)
 
     def waiting(self) -> int:
-        waiting = self._transport.get_write_buffer_size()
-        if waiting <= self._limits.most_waiting:
-            self._behind_since = None
-        elif self._behind_since is None:
-            self._behind_since = self._loop.time()
-        elif self._loop.time() - self._behind_since > self._limits.stalled_s:
+        """Return the bytes not taken yet; cuts a client that has taken nothing at all for too long."""
+        waiting, now = self._transport.get_write_buffer_size(), self._loop.time()
+        if waiting == 0 or self._written - waiting > self._taken:
+            self._taken, self._taken_at = self._written - waiting, now
+        elif now - self._taken_at > self._limits.stalled_s:
             self.cut_here()
         return waiting
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from streams.media.packets import Epoch, Packet, Track, TrackInfo
-from streams.media.rtp import RtpStart, RtpStream, format_of
+from streams.media.rtp import NotPackable, RtpStart, RtpStream, format_of
 from streams.rtsp.outlets import Outlet
 from streams.rtsp.rules import Pace, Send
 from streams.rtsp.sources import RtspFeed
@@ -44,6 +44,7 @@ class Session:
         self._most_waiting = most_waiting
         self._lines: dict[Track, TrackLine] = {}
         self._playing: asyncio.Task[None] | None = None
+        self.unpackable = 0
 
     @property
     def is_playing(self) -> bool:
@@ -96,7 +97,11 @@ class Session:
                 continue
             line = self._lines.get(item.track)
             if line is not None and isinstance(pace.judge(item, waiting()), Send):
-                self._feed.sent(line.send(item))
+                try:
+                    self._feed.sent(line.send(item))
+                except NotPackable:
+                    self.unpackable += 1
+                    pace.begin_again()
         for line in self._lines.values():
             line.outlet.report(line.stream.goodbye())
 

@@ -77,6 +77,7 @@ class Broadcast:
         self._lock = threading.Lock()
         self._epoch = epoch
         self._feeds: set[SimulatedFeed] = set()
+        self.vanished = 0
 
     @property
     def epoch(self) -> Epoch:
@@ -108,7 +109,12 @@ class Broadcast:
     def _offer(self, items: Sequence[Packet | Epoch] | None) -> None:
         with self._lock:
             for feed in tuple(self._feeds):
-                feed.offer(items)
+                try:
+                    feed.offer(items)
+                except RuntimeError:
+                    # Its event loop is closed: it went without a word, and must not take the camera with it.
+                    self._feeds.discard(feed)
+                    self.vanished += 1
 
     def _leave(self, feed: SimulatedFeed) -> None:
         with self._lock:

@@ -1,7 +1,7 @@
 """What comes out of the service, read back: bar codes and canaries of media bytes."""
 
 from streams.media import nal
-from streams.media.decoder import Luma, decode_luma
+from streams.media.decoder import Luma, NotDecodable, decode_luma
 from streams.simulator.rules import (
     CANARY_ROWS,
     CODE_ROWS,
@@ -14,15 +14,24 @@ from streams.simulator.rules import (
 )
 
 
-def read_bar_codes(media: bytes) -> list[BarCode]:
+def read_bar_codes(media: bytes, cut_short: bool = False) -> list[BarCode]:
     """Return the bar codes of a media file's pictures in order of presentation; a picture without one is left out.
 
+    With `cut_short` the media may break off anywhere, as it does for a viewer who was cut: what could be decoded
+    before is returned.
+
     Raises:
-        NotDecodable: the bytes are no media, or break off in a way no decoder goes on from.
+        NotDecodable: the bytes are no media, or break off although they should not.
 
     """
-    found = (_code_of(picture) for picture in decode_luma(media))
-    return [code for code in found if code is not None]
+    found: list[BarCode] = []
+    try:
+        # `extend` takes one by one: what was found before a break stays found.
+        found.extend(code for picture in decode_luma(media) if (code := _code_of(picture)) is not None)
+    except NotDecodable:
+        if not cut_short or not found:
+            raise
+    return found
 
 
 def read_pixel_canaries(media: bytes) -> list[bytes]:

@@ -86,6 +86,18 @@ def test_what_cannot_be_erased_is_not_called_gone(store: FolderStore, tmp_path: 
         store.erase(NAME)
 
 
+def test_what_cannot_be_looked_at_is_not_called_absent(store: FolderStore, tmp_path: Path) -> None:
+    """A file stands where a shelf should be, and a folder where a blob should be."""
+    (tmp_path / "blobs" / NAME[:2]).write_bytes(b"not a shelf")
+    for act in (lambda: store.size(NAME), lambda: store.read(NAME, 0, 1), lambda: store.erase(NAME)):
+        with pytest.raises(StoreUnavailable):
+            act()
+    (tmp_path / "blobs" / NAME[:2]).unlink()
+    (tmp_path / "blobs" / NAME[:2] / NAME).mkdir(parents=True)
+    with pytest.raises(StoreUnavailable):
+        store.read(NAME, 0, 1)
+
+
 def test_an_upload_that_a_crash_left_is_listed_erasable_and_no_obstacle(store: FolderStore, tmp_path: Path) -> None:
     shelf = tmp_path / "blobs" / NAME[:2]
     shelf.mkdir()

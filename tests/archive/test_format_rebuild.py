@@ -151,9 +151,10 @@ def test_a_second_track_that_is_unknown_ends_the_walk() -> None:
     assert [entry.track for entry in rebuilt.entries] == [Track.VIDEO] * before
 
 
-SOUND = encoded(4.0)
-INIT = SOUND.epoch().init[frozenset({Track.VIDEO})]
-FIRST = fragments_of(SOUND.epoch(), SOUND.packets)[0].data
+PICTURES = encoded(4.0)
+INIT = PICTURES.epoch().init[frozenset({Track.VIDEO})]
+FIRST = fragments_of(PICTURES.epoch(), PICTURES.packets)[0].data
+COUNT_AT = FIRST.index(b"trun") + 8
 
 
 @pytest.mark.parametrize(
@@ -172,6 +173,12 @@ FIRST = fragments_of(SOUND.epoch(), SOUND.packets)[0].data
         (INIT + FIRST[: FIRST.index(b"mdat") - 4] + box(b"free", b"") + FIRST, 0, "media not right after its table"),
         (INIT.replace(b"vide", b"hint") + FIRST, 0, "a track that is neither video nor audio"),
         (INIT.replace(b"mdhd", b"xdhd") + FIRST, 0, "a track without a timescale"),
+        (INIT.replace(b"trex", b"xrex") + FIRST, 0, "a track without defaults"),
+        (
+            INIT + FIRST[:COUNT_AT] + b"\0\1\0\0" + FIRST[COUNT_AT + 4 :] + FIRST,
+            0,
+            "a run of more samples than it lists",
+        ),
         (INIT + FIRST.replace(b"tfdt", b"xfdt") + FIRST, 0, "a fragment without a decode time"),
         (INIT + FIRST.replace(b"trun", b"xrun") + FIRST, 0, "a fragment without a run"),
         (INIT + struct.pack(">I4s", 5 * 1024 * 1024 + 8, b"moof") + bytes(5 * 1024 * 1024), 0, "a table of 5 MiB"),

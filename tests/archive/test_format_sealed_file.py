@@ -1,5 +1,6 @@
 """What the vectors cannot show of sealed-file-v1: writing, failing disks, kills, growing files."""
 
+import dataclasses
 import io
 import itertools
 import os
@@ -292,6 +293,40 @@ def test_a_key_of_another_size_is_not_a_segment_key() -> None:
         SealedWriter(io.BytesIO(), KeyBytes(bytes(16)), 4096, CountedRandomness())
     with pytest.raises(ValueError, match="sealed-file-v1"):
         SealedWriter(io.BytesIO(), KeyBytes(KEY), 5000, CountedRandomness())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"captured_from_us": -1},
+        {"captured_until_us": 5},
+        {"captured_until_us": 2**63},
+        {"offset": -1},
+        {"length": 0},
+        {"length": 2**32},
+        {"decode_time": -1},
+        {"decode_time": 2**64},
+        {"duration": 2**32},
+    ],
+)
+def test_an_entry_that_no_trailer_can_hold_is_never_made(change: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="a fragment"):
+        dataclasses.replace(entry(0, 10), **change)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="init segment"):
+        FragmentIndex(2**32)
+
+
+def test_a_range_before_the_beginning_is_a_mistake() -> None:
+    reader = open_again(*sealed(bytes(100)))
+    for offset, length in ((-1, 5), (0, -1)):
+        with pytest.raises(ValueError, match="range of plaintext"):
+            reader.read(offset, length)
+
+
+def test_a_growing_file_without_a_whole_head_has_nothing_to_read() -> None:
+    with pytest.raises(Truncated):
+        rules.whole_chunks(79, 4096)
+    assert rules.whole_chunks(80, 4096) == 0
 
 
 def test_nothing_a_refusal_says_is_of_the_key_or_the_media() -> None:

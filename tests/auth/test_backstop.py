@@ -1,5 +1,6 @@
 """A success that passed no gate is not sent."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -98,6 +99,28 @@ async def test_a_websocket_nobody_authorised_is_not_accepted() -> None:
     }
     await GateBackstop(given_app())(scope, receive, send)
     assert [message["type"] for message in sent] == ["websocket.close"]
+
+
+async def test_an_endless_answer_nobody_authorised_is_ended() -> None:
+    handed_out = 0
+
+    async def live() -> AsyncIterator[bytes]:
+        nonlocal handed_out
+        while True:
+            handed_out += 1
+            yield SECRET.encode()
+
+    app = given_app()
+
+    @app.get("/endless")
+    async def endless() -> StreamingResponse:
+        return StreamingResponse(live())
+
+    transport = httpx.ASGITransport(app=GateBackstop(app))
+    async with httpx.AsyncClient(transport=transport, base_url="http://service.example.org") as client:
+        answer = await client.get("/endless")
+    assert answer.json()["code"] == "ungated-route"
+    assert handed_out <= 2
 
 
 async def test_what_is_no_request_passes_through() -> None:

@@ -7,11 +7,12 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from tests.given.audit import DOOR, GATE, NORTH, SOUTH
 from tests.given.clock import HandClock
 from tests.given.randomness import CountedRandomness
 from vms_privacy.audit.log import AuditLog
 from vms_privacy.consent.ledger import ConsentLedger
-from vms_privacy.consent.rules import ConsentKind, LegalBasis, Method
+from vms_privacy.consent.rules import ConsentEntry, ConsentKind, LegalBasis, Method, RecordingPermit
 from vms_privacy.consent.wording import current
 from vms_privacy.db import Database
 from vms_privacy.ids import CameraId, ConsentEntryId, OperatorId
@@ -71,3 +72,41 @@ def opt_in(
         Method.API,
         until,
     )
+
+
+class Consent:
+    """A ledger in which the north operator owns the gate and the south operator the door; each act in one call."""
+
+    def __init__(self, db: Database, clock: HandClock, folder: Path, journal: Journal | None = None) -> None:
+        self.db, self.clock, self.cameras = db, clock, Cameras()
+        self.cameras.add(GATE, NORTH)
+        self.cameras.add(DOOR, SOUTH)
+        self.ledger = make_ledger(db, clock, folder, self.cameras, journal)
+
+    def give(self, kind: ConsentKind = ConsentKind.VIDEO_RECORDING, until: datetime | None = None) -> ConsentEntryId:
+        with self.db.writing() as session:
+            return opt_in(self.ledger, session, self.clock, NORTH, GATE, kind, until)
+
+    def take_back(self, kind: ConsentKind = ConsentKind.VIDEO_RECORDING) -> tuple[ConsentKind, ...]:
+        with self.db.writing() as session:
+            return self.ledger.withdraw(session, PERSON, NORTH, GATE, kind, "no-longer-needed").kinds
+
+    def permit(self, camera_id: CameraId = GATE) -> RecordingPermit | None:
+        with self.db.reading() as session:
+            return self.ledger.permit(session, camera_id)
+
+    def live_audio(self) -> bool:
+        with self.db.reading() as session:
+            return self.ledger.live_audio(session, GATE)
+
+    def stopped_at(self) -> datetime | None:
+        with self.db.reading() as session:
+            return self.ledger.stopped_at(session, GATE)
+
+    def opted_in(self) -> list[CameraId]:
+        with self.db.reading() as session:
+            return self.ledger.opted_in(session)
+
+    def history(self, camera_id: CameraId = GATE) -> list[ConsentEntry]:
+        with self.db.reading() as session:
+            return self.ledger.history(session, camera_id)

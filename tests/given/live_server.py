@@ -71,6 +71,7 @@ class LiveServer:
         self._server.force_exit = True
         if self._serving is not None:
             await self._serving
+        await asyncio.to_thread(self.parts.sessions.write_ends)
 
     @property
     def channel(self) -> Channel:
@@ -81,6 +82,19 @@ class LiveServer:
         async with asyncio.timeout(DEADLINE_S):
             while not holds():
                 await self.channel.news()
+
+    async def idle(self) -> None:
+        """Wait until nobody has a media session."""
+        async with asyncio.timeout(DEADLINE_S):
+            while self.parts.sessions.of_operator(self.parts.operator_id):
+                await asyncio.sleep(0.01)
+        await asyncio.to_thread(self.parts.sessions.write_ends)
+
+    async def sent(self, octets: int) -> None:
+        """Wait until so many media bytes have gone out to the one who is looking."""
+        async with asyncio.timeout(DEADLINE_S):
+            while sum(one.bytes_out for one in self.parts.sessions.of_operator(self.parts.operator_id)) < octets:
+                await asyncio.sleep(0.01)
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}/north/door/{path}"

@@ -71,6 +71,22 @@ class TokenParts:
         self.camera = self.access.camera(self.operator_id, "door")
         load_revocations(db, self.view, self.withdrawals)
 
+    def restart_view(self) -> None:
+        """What a new process knows: what the tables say."""
+        fresh = RevocationView(self.clock)
+        load_revocations(self.db, fresh, self.withdrawals)
+        self.tokens = StreamTokens(
+            self.db,
+            self.group,
+            self.clock,
+            self.randomness,
+            self.signer,
+            self.judge,
+            self.audit,
+            self.refusals,
+            fresh,
+        )
+
     def close(self) -> None:
         self.sessions.stop()
         self.group.close()

@@ -46,11 +46,11 @@ events = st.builds(
     printable,
     details,
 )
-operators = st.sampled_from([NO_ID, b"n" * 16, b"s" * 16])
+operators = st.sampled_from([None, b"n" * 16, b"s" * 16])
 hashes = st.binary(min_size=32, max_size=32)
 
 
-def entries_of(leaves: list[tuple[bytes, bytes]]) -> list[Entry]:
+def entries_of(leaves: list[tuple[bytes | None, bytes]]) -> list[Entry]:
     head, out = FIRST_LINK, []
     for position, (operator, of_leaf) in enumerate(leaves, 1):
         head = link(head, of_leaf)
@@ -63,7 +63,7 @@ def checkpoints_of(entries: list[Entry], lasts: set[int]) -> list[Checkpoint]:
     first = 1
     for last in sorted(lasts):
         span = entries[first - 1 : last]
-        roots = operators_root(by_operator((entry.operator, entry.leaf) for entry in span))
+        roots = operators_root(by_operator((entry.operator or NO_ID, entry.leaf) for entry in span))
         out.append(Checkpoint(len(out) + 1, first, last, 0, span[-1].head, roots, BEFORE_THE_FIRST))
         first = last + 1
     return out
@@ -102,6 +102,8 @@ def test_a_changed_event_is_found_where_it_is(chain: tuple[list[Entry], list[Che
         lambda entry: replace(entry, head=leaf(entry.head)),
         lambda entry: replace(entry, operator=b"x" * 16),
         lambda entry: replace(entry, event_operator=b"x" * 16),
+        lambda entry: replace(entry, operator=NO_ID),
+        lambda entry: replace(entry, event_leaf=b""),
         lambda entry: replace(entry, leaf=leaf(entry.leaf), event_leaf=leaf(entry.leaf)),
     ]
     changed = [*entries[:at], data.draw(st.sampled_from(changes))(entries[at]), *entries[at + 1 :]]

@@ -145,9 +145,11 @@ def test_another_operators_grant_never_makes_visible(
         assert isinstance(verdict, Refused)
         assert not verdict.visible
     if asker.operator_id != camera.operator_id:
-        verdict = judge(asker, right, camera, held, now)
-        assert isinstance(verdict, Refused)
-        assert not verdict.visible
+        assert judge(asker, right, camera, held, now) == Refused(Why.OTHER_OPERATOR, visible=False)
+    within = judge_within(asker, right, camera.operator_id, held, now)
+    if isinstance(within, Granted):
+        (grant,) = [one for one in held if one.id == within.grant_id]
+        assert grant.scope.operator_id == camera.operator_id
 
 
 @given(people, rights, many_grants, moments)

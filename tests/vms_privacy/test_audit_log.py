@@ -7,14 +7,15 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import create_engine, func, select
 from sqlalchemy.orm import Session
 
 from tests.given.audit import GATE, NORTH, Audit
 from tests.given.clock import NOON, HandClock
 from vms_privacy.audit.events import Event, Outcome, Tag
+from vms_privacy.audit.inserting import PlainInsert
 from vms_privacy.audit.rules import moment_of
-from vms_privacy.audit.tables import EventRow, UnsealedRow
+from vms_privacy.audit.tables import EVENTS, EventRow, UnsealedRow
 from vms_privacy.db import Database
 
 
@@ -138,3 +139,19 @@ def test_two_events_of_the_same_moment_are_two(audit: Audit, db: Database) -> No
         second = audit.log.note(session, audit.event())
     assert first != second
     assert count(db) == 2
+
+
+def test_events_are_noted_alike_where_the_driver_takes_values_by_name(
+    db: Database, tmp_path: Path, clock: HandClock
+) -> None:
+    url = f"sqlite:///{tmp_path / 'test.db'}"
+    by_name = create_engine(url, paramstyle="named")
+    insert = PlainInsert(EVENTS, by_name.dialect, without="number")
+    audit = Audit(db, tmp_path, clock)
+    row = (b"i" * 16, 14, "done", 5, None, None, "worker", "", "{}")
+    with Session(by_name) as session:
+        insert.into(session, [row, row])
+        session.commit()
+    by_name.dispose()
+    audit.sealer.seal_once()
+    assert audit.verify().sealed == 2

@@ -168,3 +168,11 @@ def test_sealing_goes_on_while_the_anchor_is_away(audit: Audit, tmp_path: Path) 
     audit.anchor_path.rmdir()
     assert audit.sealer.checkpoint_once() is not None
     assert audit.verify().ok
+
+
+def test_an_event_that_the_service_would_not_have_noted_is_not_sealed(audit: Audit, db: Database) -> None:
+    audit.note(2)
+    Intruder(db).run("UPDATE audit_event SET at_us = 'noon' WHERE number = 1")
+    with pytest.raises(ChainIsBroken):
+        audit.sealer.seal_once()
+    assert waiting(db) == 2

@@ -2,12 +2,12 @@
 
 from uuid import UUID
 
-from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from vms_privacy.audit.events import Event
+from vms_privacy.audit.inserting import PlainInsert, Value
 from vms_privacy.audit.rules import detail_text, microseconds, plain_text
-from vms_privacy.audit.tables import EventRow
+from vms_privacy.audit.tables import EVENTS
 from vms_privacy.db import Database
 from vms_privacy.ids import AuditEventId, Randomness
 
@@ -18,11 +18,7 @@ class AuditLog:
     def __init__(self, db: Database, randomness: Randomness) -> None:
         self._db = db
         self._randomness = randomness
-        # Written out once: every token issued pays for a note, and making the statement costs twice its execution.
-        columns = [column.name for column in EventRow.__table__.columns if column.name != "number"]
-        statement = insert(EventRow.__table__).inline().compile(dialect=db.engine.dialect, column_keys=columns)  # type: ignore[arg-type]
-        self._insert = str(statement)
-        self._order = tuple(statement.positiontup or ()) if statement.positional else None
+        self._insert = PlainInsert(EVENTS, db.engine.dialect, without="number")
 
     def note(self, session: Session, event: Event) -> AuditEventId:
         """Write with the caller's transaction; return the event's id.
@@ -31,9 +27,7 @@ class AuditLog:
         a text of over 200 characters, a fraction.
         """
         event_id = self._randomness.uuid()
-        row = _row(event_id, event)
-        in_order = row if self._order is None else tuple(row[name] for name in self._order)
-        session.connection().exec_driver_sql(self._insert, in_order)
+        self._insert.into(session, [_row(event_id, event)])
         return AuditEventId(event_id)
 
     def note_refusal(self, event: Event) -> AuditEventId:
@@ -45,15 +39,15 @@ class AuditLog:
             return self.note(own, event)
 
 
-def _row(event_id: UUID, event: Event) -> dict[str, bytes | str | int | None]:
-    return {
-        "event_id": event_id.bytes,
-        "tag": int(event.tag),
-        "outcome": str(event.outcome),
-        "at_us": microseconds(event.at),
-        "operator_id": event.operator_id.bytes if event.operator_id else None,
-        "camera_id": event.camera_id.bytes if event.camera_id else None,
-        "actor": plain_text(event.actor),
-        "reason": plain_text(event.reason),
-        "detail": detail_text(event.detail),
-    }
+def _row(event_id: UUID, event: Event) -> tuple[Value, ...]:
+    return (
+        event_id.bytes,
+        int(event.tag),
+        str(event.outcome),
+        microseconds(event.at),
+        event.operator_id.bytes if event.operator_id else None,
+        event.camera_id.bytes if event.camera_id else None,
+        plain_text(event.actor),
+        plain_text(event.reason),
+        detail_text(event.detail),
+    )

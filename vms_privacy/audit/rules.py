@@ -79,7 +79,30 @@ def event_bytes(
     reason: str,
     detail: str,
 ) -> bytes:
-    """Encode one event (audit-chain-v1, 3.1); ids are 16 bytes. Two different events never have the same bytes."""
+    """Encode one event (audit-chain-v1, 3.1); ids are 16 bytes. Two different events never have the same bytes.
+
+    Raises ValueError for values of any other type, size or form: a row may hold what somebody put there.
+    """
+    try:
+        return _encode(event_id, tag, outcome, at_us, operator_id, camera_id, actor, reason, detail)
+    except (AttributeError, KeyError, TypeError, struct.error) as error:
+        raise ValueError("not an event of this format") from error
+
+
+def _encode(
+    event_id: bytes,
+    tag: int,
+    outcome: str,
+    at_us: int,
+    operator_id: bytes | None,
+    camera_id: bytes | None,
+    actor: str,
+    reason: str,
+    detail: str,
+) -> bytes:
+    # `struct` would cut or fill an id in silence; and sixteen zero bytes are only ever written as no id at all.
+    if any(len(given) != 16 or given == NO_ID for given in (event_id, operator_id, camera_id) if given is not None):
+        raise ValueError("an id is sixteen bytes, not all zero")
     fixed = _FIXED.pack(
         _VERSION,
         tag,

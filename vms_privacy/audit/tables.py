@@ -1,7 +1,7 @@
 """Rows of the audit. Nothing here is ever changed or deleted; the database itself refuses."""
 
 import uuid
-from typing import Final
+from typing import Final, cast
 
 from sqlalchemy import (
     BigInteger,
@@ -12,6 +12,7 @@ from sqlalchemy import (
     LargeBinary,
     SmallInteger,
     String,
+    Table,
     Text,
     type_coerce,
 )
@@ -64,6 +65,7 @@ class EventRow(Base):
     detail: Mapped[str] = mapped_column(Text, comment="JSON as audit-chain-v1, 3.2 says; hashed as it stands")
 
 
+EVENTS: Final = cast("Table", EventRow.__table__)
 # What `rules.event_bytes` takes, in its order; ids as bytes.
 EVENT_FIELDS: Final = (
     type_coerce(EventRow.event_id, LargeBinary).label("event_id"),
@@ -113,6 +115,7 @@ class ChainRow(Base):
     head: Mapped[bytes] = mapped_column(LargeBinary(32), comment="audit-chain-v1, 4: over the one before and leaf")
 
 
+PLACES: Final = cast("Table", ChainRow.__table__)
 OPERATOR_BYTES: Final = type_coerce(ChainRow.operator_id, LargeBinary).label("operator")
 
 

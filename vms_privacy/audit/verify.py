@@ -6,11 +6,12 @@ from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import exists, func, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from vms_privacy.audit.anchor import Anchor
 from vms_privacy.audit.checkpoints import Checkpoint, Line, by_kid, follows, parse
-from vms_privacy.audit.rules import NO_ID, event_bytes, leaf
+from vms_privacy.audit.rules import event_bytes, leaf
 from vms_privacy.audit.tables import EVENT_FIELDS, OPERATOR_BYTES, ChainRow, CheckpointRow, EventRow, UnsealedRow
 from vms_privacy.audit.walk import Entry, Fault, Finding, Walk
 from vms_privacy.db import Database
@@ -98,11 +99,18 @@ def _check_copies(session: Session, anchor: Anchor) -> Finding | None:
 
 
 def _check_chain(session: Session, walk: Walk, places: int) -> Finding | None:
-    last = 0
+    last, at_once = 0, _AT_ONCE
     while last < places:
-        rows = session.execute(
-            _PLACES.where(ChainRow.position > last, ChainRow.position <= places).limit(_AT_ONCE)
-        ).all()
+        try:
+            rows = session.execute(
+                _PLACES.where(ChainRow.position > last, ChainRow.position <= places).limit(at_once)
+            ).all()
+        except DBAPIError:
+            # SQLite takes text that is no text, and fails when it is read: go one by one up to it.
+            if at_once == 1:
+                return Finding(Fault.EVENT_CHANGED, last + 1, "it cannot be read")
+            at_once = 1
+            continue
         for row in rows:
             finding = walk.take(_entry(row))
             if finding is not None:
@@ -113,14 +121,17 @@ def _check_chain(session: Session, walk: Walk, places: int) -> Finding | None:
 
 def _entry(row: Sequence[Any]) -> Entry:
     position, operator, of_leaf, head, *event = row
-    return Entry(
-        position,
-        operator or NO_ID,
-        of_leaf,
-        head,
-        event_leaf=None if event[0] is None else leaf(event_bytes(*event)),
-        event_operator=event[4] or NO_ID,
-    )
+    return Entry(position, operator, of_leaf, head, _leaf(event), event_operator=event[4])
+
+
+def _leaf(event: Sequence[Any]) -> bytes | None:
+    """Return what the event hashes to; None if it is gone, nothing if it has no encoding at all."""
+    if event[0] is None:
+        return None
+    try:
+        return leaf(event_bytes(*event))
+    except ValueError:
+        return b""
 
 
 def _check_waiting(session: Session) -> Finding | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 
 from vms_privacy.audit.checkpoints import Checkpoint
-from vms_privacy.audit.rules import FIRST_LINK, by_operator, link, operators_root
+from vms_privacy.audit.rules import FIRST_LINK, NO_ID, by_operator, link, operators_root
 
 
 @unique
@@ -38,11 +38,11 @@ class Entry:
     """One place of the chain as stored, and what its event hashes to today; `event_leaf` None: the event is gone."""
 
     position: int
-    operator: bytes
+    operator: bytes | None
     leaf: bytes
     head: bytes
     event_leaf: bytes | None
-    event_operator: bytes
+    event_operator: bytes | None
 
 
 class Walk:
@@ -82,7 +82,7 @@ class Walk:
 
     def _place(self, entry: Entry) -> Finding | None:
         self._head = link(self._head, entry.leaf)
-        self._leaves.append((entry.operator, entry.leaf))
+        self._leaves.append((entry.operator or NO_ID, entry.leaf))
         if self._head != entry.head:
             return Finding(Fault.ENTRY_MOVED, self.position, "it does not follow from the entry before it")
         return None

@@ -231,7 +231,7 @@ class ConsentLedger:
         return permit
 
     def is_active(self, session: Session, camera_id: CameraId, entry_id: ConsentEntryId) -> bool:
-        """Say whether nothing has been withdrawn or given anew since this entry; for a permit not yet to be asked again."""
+        """Say whether this is still the entry that is on, ended or not; for a permit not yet to be asked again."""
         return self._store.active_entry(session, camera_id, ConsentKind.VIDEO_RECORDING) == entry_id
 
     def live_audio(self, session: Session, camera_id: CameraId) -> bool:

@@ -9,7 +9,7 @@ from auth.identities.store import PersonStore
 from auth.principal import Principal, Right, Role
 from tests.given.auth_app import AuthParts
 from vms_privacy.audit.events import Tag
-from vms_privacy.ids import OperatorId
+from vms_privacy.ids import OperatorId, PersonId
 from vms_privacy.journal.rules import JournalKind
 
 PASSWORD = "a long enough password"
@@ -230,7 +230,7 @@ async def given_enrolled(auth: AuthParts, client: httpx.AsyncClient, operator_id
 async def test_disabling_ends_sessions_and_log_ins_at_once_and_is_told_journalled_and_audited(
     auth: AuthParts, story: Story
 ) -> None:
-    told = []
+    told: list[PersonId] = []
     auth.people.on_disabled(told.append)
     async with auth.client() as client:
         bert_id = await given_enrolled(auth, client, story.north, story.owner)

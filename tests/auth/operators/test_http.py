@@ -71,7 +71,7 @@ async def test_the_list_comes_in_pages_without_gap_or_repeat(auth: AuthParts) ->
         auth.access.operator(f"operator-{number}")
     headers = auth.bearer(auth.access.platform_admin())
     seen: list[str] = []
-    after = ""
+    after: str | None = ""
     async with auth.client() as client:
         while after is not None:
             answer = await client.get("/api/v1/operators", params={"after": after, "limit": 2}, headers=headers)

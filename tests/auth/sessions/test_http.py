@@ -1,18 +1,21 @@
 """Log-in, refresh, log-out over HTTP."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import httpx
 import pytest
 from sqlalchemy import select
 
-from auth.errors import LogInRefused
+from auth.errors import LogInRefused, NotAuthenticated
 from auth.identities.passwords import Cost, Passwords
 from auth.identities.rules import Person
 from auth.identities.store import PersonStore
 from auth.principal import Principal, PrincipalKind
-from auth.sessions.service import STORED_REFUSALS_PER_MINUTE, LoginService
+from auth.sessions.rules import Stranger, WhyNot
+from auth.sessions.service import STORED_REFUSALS_PER_MINUTE, LoginService, Tokens
 from auth.sessions.tables import LoginSessionRow
 from tests.given.auth_app import AuthParts
 from vms_privacy.audit.events import Tag
@@ -100,6 +103,26 @@ def test_a_flood_of_refused_log_ins_is_counted_and_does_not_fill_the_disk(auth: 
     assert len(auth.noted(Tag.LOG_IN_REFUSED)) == STORED_REFUSALS_PER_MINUTE
     auth.refusals.flush_all()
     assert '"count":30' in auth.noted(Tag.LOG_IN_REFUSED)[-1].detail.replace(" ", "")
+
+
+def test_of_two_refreshes_at_once_with_one_token_one_wins_and_the_family_ends(auth: AuthParts) -> None:
+    given_anna(auth)
+    refresh_token = auth.logins.log_in("anna", PASSWORD, "here").refresh_token
+    together = threading.Barrier(2)
+
+    def use_it() -> Tokens | str:
+        together.wait(10)
+        try:
+            return auth.logins.refresh(refresh_token)
+        except NotAuthenticated as refusal:
+            return str(refusal.facts["reason"])
+
+    with ThreadPoolExecutor(2) as threads:
+        first, second = (future.result() for future in [threads.submit(use_it), threads.submit(use_it)])
+    tokens = first if isinstance(first, Tokens) else second
+    assert isinstance(tokens, Tokens)
+    assert "refresh-replayed" in {first, second}
+    assert auth.logins.identify(tokens.access_token) == Stranger(WhyNot.ENDED)
 
 
 def test_a_password_of_yesterdays_cost_is_hashed_again_at_log_in(auth: AuthParts) -> None:

@@ -1,7 +1,9 @@
-from collections.abc import Iterator
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from auth.grants.rules import Grant
 from auth.principal import Right
@@ -27,3 +29,10 @@ def grant(parts: TokenParts) -> Grant:
 @pytest.fixture
 def token(parts: TokenParts, grant: Grant) -> str:
     return parts.issue(parts.viewer, purpose="live_view").handle
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> dict[str, Callable[[], AbstractEventLoop]]:
+    """The loop that the service runs on: buffers and aborts are its business."""
+    return {"uvloop": uvloop.new_event_loop}

@@ -229,6 +229,18 @@ def test_sound_that_is_no_longer_allowed_is_forgotten_at_once() -> None:
     assert (ring.run.number, ring.run.init) == (2, PICTURES)
 
 
+def test_a_camera_without_sound_goes_on_undisturbed_when_sound_is_allowed() -> None:
+    ring, maker, epoch = Ring(), Fragmenter(), plain_epoch()
+    fill(ring, drawn(4), epoch, maker)
+    ring.hear(START_US)
+    maker.begin(epoch)
+    for packet in drawn(5, start_s=4):
+        for fragment in maker.add(packet):
+            ring.put(fragment)
+    assert {one.run.number for one in ring.segments} == {1}
+    assert [one.begins_new_timeline for one in ring.segments] == [False] * 4
+
+
 def test_being_asked_twice_changes_nothing() -> None:
     ring = Ring()
     ring.hear(START_US)

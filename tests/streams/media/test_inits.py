@@ -30,6 +30,13 @@ def test_an_init_segment_has_exactly_the_tracks_asked_for() -> None:
         sample_entry_kind(only, Track.AUDIO)
 
 
+def test_a_track_without_a_sample_description_is_refused() -> None:
+    stsd = find(WHOLE, b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
+    bare = box(b"stsd", bytes(8)) + box(b"free", bytes(stsd.end - stsd.start - 24))
+    with pytest.raises(DamagedBox):
+        sample_entry_kind(WHOLE[: stsd.start] + bare + WHOLE[stsd.end :], Track.VIDEO)
+
+
 def test_sound_alone_keeps_the_number_its_fragments_carry() -> None:
     only = init_for(WHOLE, BOTH.tracks[1:])
     assert u32(only, find(only, b"moov", b"trak", b"tkhd").body + 12) == 2

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from streams.media import nal
 from streams.media.packets import Packet, Track, TrackInfo
-from streams.media.rtp import RtpFormat, RtpStart, RtpStream, format_of
+from streams.media.rtp import NotPackable, RtpFormat, RtpStart, RtpStream, format_of
 from tests.given.rtp_reader import aac_unit, h264_units, read_compound, read_rtp
 
 SPS, PPS = bytes.fromhex("6742c01fda014016e8"), bytes.fromhex("68ce0fc8")
@@ -72,8 +72,15 @@ def test_an_aac_unit_arrives_whole(size: int, parts: int) -> None:
 
 @pytest.mark.parametrize("size", [0, 8192])
 def test_an_aac_unit_that_its_header_cannot_tell_is_refused(size: int) -> None:
-    with pytest.raises(ValueError, match="8191"):
+    with pytest.raises(NotPackable, match="8191"):
         RtpStream(AAC, START).packets(Packet(Track.AUDIO, 0, 0, 1024, True, bytes(size), 0, 0))
+
+
+def test_a_picture_whose_units_do_not_add_up_is_refused_and_the_next_is_not() -> None:
+    stream = RtpStream(VIDEO, START)
+    with pytest.raises(NotPackable):
+        stream.packets(replace(picture(b"\x41abc"), data=b"\x00\x00\x00\x09abc"))
+    assert h264_units([read_rtp(d) for d in stream.packets(picture(b"\x41abc"))]) == [b"\x41abc"]
 
 
 def test_g711_samples_are_their_own_clock() -> None:
@@ -121,5 +128,7 @@ def test_only_what_has_a_format_is_streamed() -> None:
     assert format_of(hevc) is None
     assert format_of(replace(ULAW, sample_rate=16_000)) is None
     assert format_of(replace(ULAW, codec="pcm_alaw")) == RtpFormat(8, "PCMA", 8000)
+    assert format_of(replace(AAC, sample_rate=0)) is None
+    assert format_of(replace(VIDEO, extradata=VIDEO.extradata[:-1])) is None
     with pytest.raises(ValueError, match="hevc"):
         RtpStream(hevc, START)

@@ -12,6 +12,7 @@ ULAW = TrackInfo(Track.AUDIO, "pcm_mulaw", 8_000, b"", sample_rate=8_000, channe
 
 
 def test_video_and_aac() -> None:
+    widths = "sizelength=13;indexlength=3;indexdeltalength=3"
     sets = ",".join(base64.b64encode(unit).decode() for unit in (SPS, PPS))
     assert describe([VIDEO, AUDIO], "rtsp://192.0.2.1/a/b/", 77).decode().split("\r\n") == [
         "v=0",
@@ -27,8 +28,7 @@ def test_video_and_aac() -> None:
         "a=control:rtsp://192.0.2.1/a/b/trackID=0",
         "m=audio 0 RTP/AVP 97",
         "a=rtpmap:97 mpeg4-generic/48000",
-        "a=fmtp:97 streamtype=5;profile-level-id=1;mode=AAC-hbr;sizelength=13;indexlength=3;indexdeltalength=3;"
-        "config=1188",
+        f"a=fmtp:97 streamtype=5;profile-level-id=1;mode=AAC-hbr;{widths};config=1188",
         "a=control:rtsp://192.0.2.1/a/b/trackID=1",
         "",
     ]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -254,10 +255,21 @@ async def test_a_viewer_that_reads_nothing_at_all_is_cut(sources: HandSources, r
         number = 0
         async with asyncio.timeout(DEADLINE_S):
             while not feed.closed.is_set():
-                feed.put(picture(number, is_key=True, size=50_000))
-                number += 1
-                await asyncio.sleep(0.001)
+                if feed.queue.empty():
+                    feed.put(picture(number, is_key=True, size=50_000))
+                    number += 1
+                await asyncio.sleep(0)
         await client.close()
+
+
+async def test_a_damaged_picture_is_left_out_and_the_viewer_goes_on_at_a_key_picture(
+    client: RtspClient, sources: HandSources
+) -> None:
+    feed = await playing(client, sources)
+    damaged = replace(picture(2), data=b"\x00\x00\xff\xff")
+    feed.put(picture(1, is_key=True), damaged, picture(3), picture(4, is_key=True))
+    assert await number_of_next_picture(client) == 1
+    assert await number_of_next_picture(client) == 4
 
 
 async def test_a_new_epoch_goes_on_at_its_key_picture(client: RtspClient, sources: HandSources) -> None:

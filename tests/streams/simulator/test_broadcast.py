@@ -1,5 +1,7 @@
 """Viewers of a simulated camera are bounded and do not hold each other up."""
 
+import asyncio
+
 from streams.media.packets import Epoch
 from streams.simulator.broadcast import Broadcast
 from tests.given.rtsp_sources import AUDIO, VIDEO, picture, sound
@@ -50,3 +52,15 @@ async def test_a_viewer_that_left_gets_nothing() -> None:
     broadcast.publish([picture(1, is_key=True)])
     broadcast.end()
     assert feed.dropped == 0
+
+
+def test_a_viewer_whose_loop_is_gone_does_not_stop_the_camera() -> None:
+    broadcast = Broadcast(EPOCH)
+
+    async def look() -> None:
+        broadcast.subscribe()
+
+    asyncio.run(look())
+    broadcast.publish([picture(1, is_key=True)])
+    broadcast.publish([picture(2)])
+    assert broadcast.vanished == 1

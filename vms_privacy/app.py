@@ -1,0 +1,286 @@
+"""Joining the parts. This is the only place where they meet; nothing is made before it is asked for.
+
+Each part is one property, so that a story can replace exactly one of them by another real object.
+"""
+
+from functools import cached_property
+from typing import Final
+
+from archive.blobs.folder_store import FolderStore
+from archive.blobs.store import BlobStore
+from archive.erasure.service import Eraser
+from archive.keys.service import BucketKeys
+from archive.keys.wrap import SegmentKeys
+from archive.playback.entrance import ArchiveEntrance
+from archive.playback.service import Footage
+from archive.receipts.service import ReceiptService
+from archive.recorder.camera import Tools
+from archive.recorder.delivery import Delivery
+from archive.recorder.recovery import Recovery
+from archive.recorder.service import RecorderService
+from archive.retention.service import RetentionService
+from auth.gate import Gate
+from auth.grants.service import GrantService
+from auth.identities.enrolment import Enrolment
+from auth.identities.passwords import Passwords
+from auth.identities.service import PersonService
+from auth.media_sessions.door import MediaDoor
+from auth.media_sessions.rules import Limits
+from auth.media_sessions.service import MediaSessions
+from auth.operators.service import OperatorService
+from auth.resources.store import ResourceStore
+from auth.revocation.view import RevocationView
+from auth.sessions.service import LoginService
+from auth.throttle import Throttle
+from auth.tokens.handles import random_name
+from auth.tokens.judging import GrantJudge
+from auth.tokens.service import StreamTokens
+from auth.tokens.signing import TokenSigner
+from auth.tokens.withdrawing import TokenWithdrawals
+from streams.live.channel import LiveLimits
+from streams.live.service import LiveService
+from vms_privacy.audit.anchor import Anchor
+from vms_privacy.audit.log import AuditLog
+from vms_privacy.audit.pseudonyms import Pseudonyms
+from vms_privacy.audit.refusals import RefusalCounter
+from vms_privacy.audit.sealer import Sealer
+from vms_privacy.clock import Clock, SystemClock
+from vms_privacy.consent.ledger import ConsentLedger
+from vms_privacy.db import Database, GroupCommit
+from vms_privacy.guarded_clock import GuardedClock
+from vms_privacy.ids import CameraId, Randomness, SystemRandomness
+from vms_privacy.journal.journal import Journal
+from vms_privacy.keyring.file_keyring import FileKeyring
+from vms_privacy.keyring.port import Keyring
+from vms_privacy.settings import Settings
+
+AUDIENCE: Final = "vms-privacy-streams"
+
+
+class Assembly:
+    """One service's parts, each made when it is first asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def installation_id(self) -> str:
+        return (self.settings.data_dir / "installation-id").read_text().strip()
+
+    @cached_property
+    def randomness(self) -> Randomness:
+        return SystemRandomness()
+
+    @cached_property
+    def guarded_clock(self) -> GuardedClock:
+        is_sqlite = self.db.engine.dialect.name == "sqlite"
+        # An embedded database reads the same clock: it could not contradict it.
+        return GuardedClock(SystemClock(), self.settings.data_dir / "clock-mark", None if is_sqlite else self.db.now)
+
+    @cached_property
+    def clock(self) -> Clock:
+        return self.guarded_clock
+
+    @cached_property
+    def db(self) -> Database:
+        return Database(self.settings.url)
+
+    @cached_property
+    def group(self) -> GroupCommit:
+        return GroupCommit(self.db)
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        return FileKeyring(self.settings.keyring, self.clock, self.randomness)
+
+    @cached_property
+    def journal(self) -> Journal:
+        return Journal.existing(self.settings.journal, self.clock)
+
+    @cached_property
+    def anchor(self) -> Anchor:
+        return Anchor(self.settings.anchor)
+
+    @cached_property
+    def audit(self) -> AuditLog:
+        return AuditLog(self.db, self.randomness)
+
+    @cached_property
+    def sealer(self) -> Sealer:
+        return Sealer(self.db, self.keyring, self.clock, self.anchor)
+
+    @cached_property
+    def refusals(self) -> RefusalCounter:
+        return RefusalCounter(self.db, self.audit, self.clock)
+
+    @cached_property
+    def pseudonyms(self) -> Pseudonyms:
+        return Pseudonyms(self.keyring, self.clock)
+
+    @cached_property
+    def ledger(self) -> ConsentLedger:
+        return ConsentLedger(self.audit, self.clock, self.randomness, self.journal, ResourceStore())
+
+    # -- auth
+
+    @cached_property
+    def gate(self) -> Gate:
+        return Gate(self.db, self.clock, self.audit, self.refusals)
+
+    @cached_property
+    def throttle(self) -> Throttle:
+        return Throttle(self.clock)
+
+    @cached_property
+    def passwords(self) -> Passwords:
+        return Passwords(self.randomness)
+
+    @cached_property
+    def operators(self) -> OperatorService:
+        return OperatorService(self.audit, self.clock, self.randomness)
+
+    @cached_property
+    def grants(self) -> GrantService:
+        return GrantService(self.audit, self.journal, self.clock, self.randomness)
+
+    @cached_property
+    def people(self) -> PersonService:
+        return PersonService(self.audit, self.journal, self.clock, self.randomness, self.grants)
+
+    @cached_property
+    def logins(self) -> LoginService:
+        return LoginService(
+            self.db, self.clock, self.randomness, self.passwords, self.audit, self.throttle, self.refusals
+        )
+
+    @cached_property
+    def enrolment(self) -> Enrolment:
+        return Enrolment(self.db, self.clock, self.randomness, self.passwords, self.audit, self.throttle, self.refusals)
+
+    @cached_property
+    def revocation(self) -> RevocationView:
+        return RevocationView(self.clock)
+
+    @cached_property
+    def judge(self) -> GrantJudge:
+        return GrantJudge(self.db, self.clock, self.revocation)
+
+    @cached_property
+    def signer(self) -> TokenSigner:
+        return TokenSigner(self.keyring, self.clock, f"vms-privacy:{self.installation_id}", AUDIENCE)
+
+    @cached_property
+    def tokens(self) -> StreamTokens:
+        return StreamTokens(
+            self.db,
+            self.group,
+            self.clock,
+            self.randomness,
+            self.signer,
+            self.judge,
+            self.audit,
+            self.refusals,
+            self.revocation,
+        )
+
+    @cached_property
+    def withdrawals(self) -> TokenWithdrawals:
+        return TokenWithdrawals(self.clock, self.judge, self.audit, self.journal, self.revocation)
+
+    @cached_property
+    def sessions(self) -> MediaSessions:
+        return MediaSessions(self.group, self.clock, self.randomness, self.audit, self.revocation, self.judge, Limits())
+
+    @cached_property
+    def door(self) -> MediaDoor:
+        return MediaDoor(self.tokens, self.sessions)
+
+    # -- streams
+
+    @cached_property
+    def live(self) -> LiveService:
+        return LiveService(self.feed_of, self._live_audio, self.clock, self.live_limits)
+
+    @cached_property
+    def live_limits(self) -> LiveLimits:
+        return LiveLimits(ring_seconds=self.settings.ring.total_seconds())
+
+    def _live_audio(self, camera_id: CameraId) -> bool:
+        with self.db.reading() as session:
+            return self.ledger.live_audio(session, camera_id)
+
+    # -- archive
+
+    @cached_property
+    def keys(self) -> SegmentKeys:
+        return SegmentKeys(self.keyring, self.randomness, self.clock)
+
+    @cached_property
+    def buckets(self) -> BucketKeys:
+        return BucketKeys(self.keyring, self.keys, self.clock)
+
+    @cached_property
+    def store(self) -> BlobStore:
+        return FolderStore(self.settings.archive)
+
+    @cached_property
+    def retention(self) -> RetentionService:
+        return RetentionService(self.audit, self.journal, self.clock, self.randomness)
+
+    @cached_property
+    def recorder_tools(self) -> Tools:
+        return Tools(
+            self.db,
+            self.ledger,
+            self.retention,
+            self.keys,
+            self.clock,
+            self.randomness,
+            self.settings.spool,
+            lambda: random_name(self.randomness),
+        )
+
+    @cached_property
+    def recovery(self) -> Recovery:
+        return Recovery(self.db, self.keys, self.settings.spool, self.audit, self.clock)
+
+    @cached_property
+    def delivery(self) -> Delivery:
+        return Delivery(self.db, self.settings.spool, self.store)
+
+    @cached_property
+    def recorder(self) -> RecorderService:
+        return RecorderService(self.recorder_tools, self.recovery, self.delivery)
+
+    @cached_property
+    def footage(self) -> Footage:
+        return Footage(
+            self.db,
+            self.clock,
+            self.keys,
+            self.settings.spool,
+            self.store,
+            self.recorder.growing,
+        )
+
+    @cached_property
+    def archive_entrance(self) -> ArchiveEntrance:
+        return ArchiveEntrance(self.db, self.gate, self.door, self.tokens, self.sessions, self.pseudonyms, self.clock)
+
+    @cached_property
+    def eraser(self) -> Eraser:
+        return Eraser(
+            self.db,
+            self.buckets,
+            self.store,
+            self.settings.spool,
+            self.journal,
+            self.audit,
+            self.clock,
+            self.randomness,
+            (self.footage,),
+        )
+
+    @cached_property
+    def receipts(self) -> ReceiptService:
+        return ReceiptService(self.keyring, self.audit, self.clock, self.randomness, self.installation_id)

@@ -1,0 +1,91 @@
+"""The story from beginning to end, and what happens after it."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vms_privacy.app import Assembly
+from vms_privacy.clock import SystemClock
+from vms_privacy.demo import auditing, keeping, watching
+from vms_privacy.demo.story import Step, Told, tell
+from vms_privacy.demo.world import World, make_world
+from vms_privacy.settings import Settings
+
+
+def steps_of(world: World) -> list[Step]:
+    """Return the steps in order; their names never change."""
+    return [
+        Step(
+            "live-leaves-nothing",
+            "Live without an opt-in leaves no media byte on disk",
+            lambda: watching.live_leaves_nothing(world),
+        ),
+        Step("opt-in-records", "After the opt-in segments are written", lambda: keeping.opt_in_records(world)),
+        Step("disk-is-ciphertext", "What is on disk is ciphertext", lambda: keeping.disk_is_ciphertext(world)),
+        Step(
+            "right-pictures",
+            "Live and archive show the right camera, every picture, in order",
+            lambda: watching.right_pictures(world),
+        ),
+        Step(
+            "neighbour-sees-nothing",
+            "Another operator gets byte for byte what a missing camera answers",
+            lambda: watching.neighbour_sees_nothing(world),
+        ),
+        Step(
+            "tokens-are-bounded",
+            "A token opens nothing outside of its window, time, camera and action",
+            lambda: watching.tokens_are_bounded(world),
+        ),
+        Step(
+            "withdrawn-right-ends-live",
+            "A withdrawn right ends live within a second; others lose nothing",
+            lambda: watching.withdrawn_right_ends_live(world),
+        ),
+        Step(
+            "withdrawal-stops-recording",
+            "After the opt-in is withdrawn no later picture is written",
+            lambda: keeping.withdrawal_stops_recording(world),
+        ),
+        Step(
+            "expiry-to-the-second",
+            "Footage is gone from its second of expiry, then its key and bytes",
+            lambda: keeping.expiry_to_the_second(world),
+        ),
+        Step(
+            "receipt-verifies",
+            "A receipt proves it offline, and no changed byte is accepted",
+            lambda: keeping.receipt_verifies(world),
+        ),
+        Step(
+            "older-copy-opens-nothing",
+            "An older copy with today's keyring opens nothing destroyed",
+            lambda: keeping.older_copy_opens_nothing(world),
+        ),
+        Step(
+            "everything-is-accounted-for",
+            "Every second, row, blob and key is accounted for",
+            lambda: keeping.everything_is_accounted_for(world),
+        ),
+        Step(
+            "audit-verifies",
+            "The audit is whole, and every change to it is found",
+            lambda: auditing.audit_verifies(world),
+        ),
+    ]
+
+
+@contextmanager
+def told_story(
+    folder: Path | None, say: Callable[[str], None], assemble: Callable[[Settings], Assembly] = Assembly
+) -> Iterator[tuple[World, list[Told]]]:
+    """Tell the story and keep its world alive until the block ends."""
+    with make_world(folder, assemble) as world:
+        yield world, tell(steps_of(world), SystemClock(), say)
+
+
+def say_aloud(text: str) -> None:
+    """Write one line for people, at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

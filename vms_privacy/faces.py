@@ -1,0 +1,80 @@
+"""The HTTP face of one service: every room's routes behind one gate, every refusal as a problem document."""
+
+from collections.abc import Mapping
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
+
+from archive.playback.http import playback_routes
+from archive.receipts.http import receipt_routes
+from archive.retention.http import retention_routes
+from auth.authenticate import Authenticate
+from auth.backstop import GateBackstop
+from auth.grants.http import grant_routes
+from auth.identities.http import password_routes, person_routes
+from auth.media_sessions.http import session_routes as media_session_routes
+from auth.operators.http import operator_routes
+from auth.sessions.http import session_routes
+from auth.source import Sources
+from auth.tokens.http import jwks_routes, token_routes
+from streams.cameras.http import camera_routes
+from streams.live.http import LiveParts, live_routes
+from vms_privacy.app import Assembly
+from vms_privacy.http.audit import audit_routes
+from vms_privacy.http.consent import consent_routes
+from vms_privacy.http.health import Probe, health_routes
+from vms_privacy.http.problems import install_problems
+
+VERSION = "0.1.0"
+
+
+def build_api(parts: Assembly, probes: Mapping[str, Probe], registry: CollectorRegistry) -> FastAPI:
+    """Return the app with all its routes, without what stands around it."""
+    app = FastAPI(
+        title="vms-privacy",
+        version=VERSION,
+        summary="Data protection for video surveillance, enforced and proven",
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.state.gate = parts.gate
+    db, sources = parts.db, Sources(parts.pseudonyms.address)
+    live = LiveParts(
+        live=parts.live,
+        door=parts.door,
+        tokens=parts.tokens,
+        sessions=parts.sessions,
+        pseudonyms=parts.pseudonyms,
+        group=parts.group,
+        audit=parts.audit,
+        clock=parts.clock,
+    )
+    for routes in (
+        health_routes(probes, registry, behind_proxy=parts.settings.behind_proxy),
+        session_routes(db, parts.logins, sources),
+        password_routes(parts.enrolment, sources),
+        operator_routes(db, parts.operators),
+        person_routes(db, parts.people, parts.gate),
+        grant_routes(db, parts.grants, parts.gate, parts.clock),
+        camera_routes(db, parts.cameras, parts.gate, parts.ingest),
+        consent_routes(db, parts.ledger),
+        retention_routes(db, parts.retention),
+        token_routes(db, parts.gate, parts.tokens, parts.withdrawals),
+        jwks_routes(parts.signer),
+        media_session_routes(db, parts.gate, parts.sessions, parts.withdrawals),
+        receipt_routes(db, parts.receipts, parts.keyring, parts.installation_id),
+        audit_routes(db, parts.anchor, parts.keyring),
+        live_routes(live),
+        playback_routes(parts.footage, parts.archive_entrance, parts.sessions),
+    ):
+        app.include_router(routes)
+    install_problems(app)
+    return app
+
+
+def surround(app: FastAPI, parts: Assembly) -> ASGIApp:
+    """Put around the app what finds out who asks, and what stops an answer that no gate let through."""
+    return GateBackstop(Authenticate(app, parts.logins.identify))

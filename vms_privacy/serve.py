@@ -1,0 +1,219 @@
+"""Running one service: parts started in order, the port opened last; stopped in the opposite order."""
+
+import asyncio
+import contextlib
+import resource
+import socket
+import ssl
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import timedelta
+from typing import Final
+
+import structlog
+import uvicorn
+import uvloop
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from auth.grants.store import GrantStore
+from auth.identities.store import PersonStore
+from auth.media_sessions.transport import MediaHttpProtocol
+from auth.tokens.store import TokenStore
+from vms_privacy.app import Assembly
+from vms_privacy.audit.events import Event, Outcome, Tag
+from vms_privacy.errors import Refusal
+from vms_privacy.faces import build_api, surround
+from vms_privacy.http.health import Probe
+from vms_privacy.ids import CameraId
+from vms_privacy.worker import Job, Jobs
+
+_SECOND: Final = timedelta(seconds=1)
+_STOP_WITHIN_S: Final = 10.0
+_log = structlog.get_logger("serve")
+
+
+class Running:
+    """One service from start to stop. `serve` blocks until `stop`; `port` is known once `is_up` is set."""
+
+    def __init__(self, parts: Assembly) -> None:
+        self.parts = parts
+        self.registry = CollectorRegistry()
+        self.jobs = Jobs(jobs_of(parts), parts.clock)
+        self.is_up = threading.Event()
+        self.port = 0
+        self._server: uvicorn.Server | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._doubted = False
+
+    def serve(self) -> None:
+        """Open the port and serve until `stop`, or a signal where this is the main thread."""
+        settings = self.parts.settings
+        # A core dump would hold pictures and keys (P2).
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        join(self.parts)
+        self._load()
+        api = build_api(self.parts, self.probes(), self.registry)
+        api.router.lifespan_context = self._alive
+        config = uvicorn.Config(
+            surround(api, self.parts),
+            http=MediaHttpProtocol,
+            loop="uvloop",
+            ws="none",
+            lifespan="on",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=5,
+        )
+        with socket.create_server((settings.host, settings.port), family=_family(settings.host)) as listener:
+            self.port = listener.getsockname()[1]
+            if settings.tls_certificate is not None and settings.tls_key is not None:
+                config.load()
+                config.ssl = tls_context(str(settings.tls_certificate), str(settings.tls_key))
+            self._server = uvicorn.Server(config)
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(self._server.serve(sockets=[listener]))
+
+    def stop(self) -> None:
+        """Ask the service to stop; `serve` returns once everything is closed."""
+        if self._server is not None:
+            self._server.should_exit = True
+
+    def probes(self) -> Mapping[str, Probe]:
+        """Return one probe per part; each answers a stable code where its part is not ready."""
+        parts = self.parts
+        return {
+            "database": lambda: _code_of(parts.db.now),
+            "keyring": lambda: _code_of(parts.keyring.bucket_keys),
+            "store": lambda: _code_of(lambda: parts.store.size("A" * 22)),
+            "clock": lambda: "time-doubt" if parts.guarded_clock.doubt is not None else "",
+            "journal": lambda: "" if parts.journal.verify().ok else "journal-is-damaged",
+            "jobs": lambda: next(
+                (f"{name}-failing" for name, one in self.jobs.states().items() if one.last_failure), ""
+            ),
+        }
+
+    @contextlib.asynccontextmanager
+    async def _alive(self, _: FastAPI) -> AsyncIterator[None]:
+        parts = self.parts
+        self._loop = asyncio.get_running_loop()
+        report = await asyncio.to_thread(parts.recorder.start)
+        _log.info("recovered", closed=len(report.closed), empty=len(report.empty), failed=len(report.failed))
+        parts.live.open()
+        await parts.ingest.open()
+        for camera_id in await asyncio.to_thread(self._cameras):
+            self.camera_added(camera_id)
+        self.jobs.start()
+        self.is_up.set()
+        try:
+            yield
+        finally:
+            self.is_up.clear()
+            await asyncio.to_thread(parts.sessions.stop)
+            await parts.ingest.close()
+            await parts.live.close()
+            await asyncio.to_thread(parts.recorder.stop, _STOP_WITHIN_S)
+            await asyncio.to_thread(self.jobs.stop)
+
+    def _cameras(self) -> list[CameraId]:
+        with self.parts.db.reading() as session:
+            return self.parts.cameras.living(session)
+
+    def _load(self) -> None:
+        parts = self.parts
+        with parts.db.reading() as session:
+            parts.revocation.load(
+                GrantStore().versions(session),
+                TokenStore().withdrawn(session, parts.clock.now()),
+                PersonStore().disabled(session),
+            )
+        with parts.db.writing() as session:
+            parts.audit.note(session, Event(Tag.SERVICE_STARTED, parts.clock.now(), "worker:service"))
+
+
+def join(parts: Assembly) -> None:
+    """Let the parts hear of each other's changes. A listener runs after the commit, in the committing thread."""
+    parts.grants.on_change(lambda change: parts.revocation.hear_grant(change.grant_id, change.version))
+    parts.grants.on_change(parts.sessions.hear_grant)
+    parts.people.on_disabled(parts.revocation.hear_person)
+    parts.people.on_disabled(parts.sessions.hear_person)
+    parts.withdrawals.on_withdrawn(parts.sessions.hear_token)
+    parts.ledger.on_change(parts.recorder.ask_again)
+    parts.ledger.on_change(parts.live.consent_changed)
+    parts.retention.on_change(parts.recorder.ask_again)
+
+
+def jobs_of(parts: Assembly) -> list[Job]:
+    """Return everything that comes round by time."""
+    return [
+        Job("rejudge", timedelta(milliseconds=250), lambda: _rejudge(parts)),
+        Job("seal", _SECOND, lambda: _quiet(parts.sealer.seal_once)),
+        Job("checkpoint", timedelta(seconds=60), lambda: _quiet(parts.sealer.checkpoint_once)),
+        Job("clock", _SECOND, lambda: _check_clock(parts)),
+        Job("refusals", timedelta(seconds=60), lambda: _quiet(parts.refusals.flush_once)),
+        Job("forget", timedelta(seconds=5), lambda: _forget(parts)),
+        Job("sweep", parts.settings.sweep_every, lambda: ",".join(parts.eraser.sweep().failed.values())),
+        Job("deliver", timedelta(seconds=5), lambda: ",".join(parts.recorder.deliver().failed.values())),
+        Job("receipts", timedelta(minutes=5), lambda: _sign_receipts(parts)),
+    ]
+
+
+def tls_context(certificate: str, key: str) -> ssl.SSLContext:
+    """Return a context for TLS 1.2 and 1.3 with forward secrecy (RFC 9325, 4.2)."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+def _rejudge(parts: Assembly) -> str:
+    parts.revocation.heartbeat()
+    parts.sessions.rejudge()
+    return ""
+
+
+def _check_clock(parts: Assembly) -> str:
+    before = parts.guarded_clock.doubt
+    doubt = parts.guarded_clock.check()
+    if doubt is not None and before is None:
+        with parts.db.writing() as session:
+            event = Event(
+                Tag.CLOCK_IN_DOUBT, parts.clock.now(), "worker:clock", Outcome.FAILED, reason=str(doubt.cause)
+            )
+            parts.audit.note(session, event)
+    return ""
+
+
+def _forget(parts: Assembly) -> str:
+    parts.keys.forget_old()
+    parts.keyring.forget_old()
+    parts.revocation.forget_old()
+    return ""
+
+
+def _sign_receipts(parts: Assembly) -> str:
+    with parts.db.writing() as session:
+        parts.receipts.sign_hourly(session)
+    return ""
+
+
+def _quiet(run: Callable[[], object]) -> str:
+    run()
+    return ""
+
+
+def _code_of(probe: Callable[[], object]) -> str:
+    try:
+        probe()
+    except Refusal as refusal:
+        return refusal.code
+    except Exception as error:  # noqa: BLE001 - whatever it is, the part is not ready
+        return type(error).__name__
+    return ""
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
