@@ -12,7 +12,7 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from vms_privacy.web import Duration, is_loopback
+from vms_privacy.web import Duration, format_duration, is_loopback
 
 Network = IPv4Network | IPv6Network
 
@@ -119,3 +119,23 @@ class Settings(BaseSettings):
     def anchor(self) -> Path:
         """Return where signed audit checkpoints are anchored."""
         return self.keyring.parent / "anchor"
+
+
+def manual() -> str:
+    """Return the operator's page about settings, one line each, as it is checked in."""
+    rows = [
+        f"| `VMS_{name.upper()}` | {_default(field.default)} | {' '.join((field.description or '').split())} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    head = ["# Settings", "", "Read from the environment. A value out of its limits stops the start.", ""]
+    return "\n".join([*head, "| variable | default | meaning |", "|---|---|---|", *rows, ""])
+
+
+def _default(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, timedelta):
+        return f"`{format_duration(value)}`"
+    if isinstance(value, tuple):
+        return "`" + ",".join(str(one) for one in value) + "`"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"

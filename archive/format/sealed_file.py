@@ -1,7 +1,6 @@
 """Write, read and recover sealed files: docs/formats/sealed-file-v1.md. The only user of segment keys.
 
-Numbers in brackets are sections of that page, F, W, R and C its rules. Nothing here opens a file or a network
-connection: the writer gets an open file, the reader a way to fetch bytes.
+Numbers in brackets are sections of that page, F, W, R and C its rules. Nothing here opens a file by itself.
 """
 
 import hmac
@@ -23,6 +22,7 @@ from archive.format.rules import HEAD, SEGMENT_KEY, TAG, Closing, Header
 from vms_privacy.ids import Randomness
 from vms_privacy.keyring.plaintext import KeyBytes
 
+Buffer = bytes | bytearray | memoryview
 ReadAt = Callable[[int, int], bytes]
 """Fetch `(offset, length)` of the sealed bytes; fewer only where the file ends."""
 
@@ -73,29 +73,25 @@ class _FileKeys:
         self._prefix = okm[rules.FILE_KEY : _NONCE_PREFIX_END]
         self.check = okm[_NONCE_PREFIX_END:]
 
-    def seal(self, index: int, closing: Closing, plain: bytes | bytearray | memoryview) -> bytes:
-        return self._cipher.encrypt(rules.nonce_for(self._prefix, index, closing), plain, None)
-
-    def seal_into(self, index: int, closing: Closing, plain: bytearray | memoryview, sealed: memoryview) -> int:
-        """Seal into a buffer that is used again and again; return how many bytes there are."""
+    def seal_into(self, index: int, closing: Closing, plain: Buffer, sealed: memoryview) -> int:
+        """Seal to the beginning of `sealed`; return how many bytes that are."""
         end = len(plain) + TAG
         return self._cipher.encrypt_into(rules.nonce_for(self._prefix, index, closing), plain, None, sealed[:end])
 
-    def open(self, index: int, closing: Closing, sealed: bytes | memoryview) -> bytes:
-        """Raises DamagedChunk; nothing of the plaintext is given out then (R2)."""
-        try:
-            return self._cipher.decrypt(rules.nonce_for(self._prefix, index, closing), sealed, None)
-        except InvalidTag:
-            raise DamagedChunk(index) from None
-
-    def open_into(self, index: int, closing: Closing, sealed: memoryview, plain: memoryview) -> None:
+    def open_into(self, index: int, closing: Closing, sealed: Buffer, plain: memoryview) -> None:
         """Raises DamagedChunk; what is in `plain` then is nobody's plaintext and must be dropped (R2)."""
         try:
             self._cipher.decrypt_into(rules.nonce_for(self._prefix, index, closing), sealed, None, plain)
         except InvalidTag:
             raise DamagedChunk(index) from None
 
-    def authenticates(self, index: int, closing: Closing, sealed: bytes | memoryview) -> bool:
+    def open(self, index: int, closing: Closing, sealed: Buffer) -> bytes:
+        """Raises DamagedChunk."""
+        plain = bytearray(len(sealed) - TAG)
+        self.open_into(index, closing, sealed, memoryview(plain))
+        return bytes(plain)
+
+    def authenticates(self, index: int, closing: Closing, sealed: Buffer) -> bool:
         try:
             self.open(index, closing, sealed)
         except DamagedChunk:
@@ -217,7 +213,7 @@ class SealedWriter:
             self._seal(Closing.MORE, plain[start : start + size])
         self._open = bytearray(plain[whole:])
 
-    def _seal(self, closing: Closing, plain: bytearray | memoryview) -> None:
+    def _seal(self, closing: Closing, plain: Buffer) -> None:
         """Seal one chunk behind those that wait; the head waits before the first."""
         if self._waiting + len(plain) + TAG > len(self._outgoing):
             self._hand_over()
@@ -288,12 +284,9 @@ class SealedReader:
 
     def damaged_chunks(self) -> list[int]:
         """Authenticate every chunk and list those that fail; for `check`. Nothing is released."""
-        damaged = []
-        for index in range(self._whole):
-            sealed = self._fetch(rules.offset_of(index, self.chunk_size), self.chunk_size + TAG)
-            if not self._keys.authenticates(index, Closing.MORE, sealed):
-                damaged.append(index)
-        return damaged
+        size, step = self.chunk_size, self.chunk_size + TAG
+        stored = ((index, self._fetch(rules.offset_of(index, size), step)) for index in range(self._whole))
+        return [index for index, sealed in stored if not self._keys.authenticates(index, Closing.MORE, sealed)]
 
     def _open_final(self, final: rules.FinalChunk, last_tag: bytes) -> None:
         sealed = self._fetch(rules.offset_of(final.index, self.chunk_size), final.length)
@@ -366,10 +359,10 @@ def recover(file: BinaryIO, segment_key: KeyBytes, salt: bytes | None = None) ->
         if size > end + length:
             raise Appended("bytes stand after the chunk that closed the file")
         return Recovered(SealedSummary(size, header.salt, chunk[-TAG:]), closing, cut=0, changed=False)
-    tag = keys.seal(kept, Closing.RECOVERED, b"")
-    _close_at(file, end, tag)
-    summary = SealedSummary(end + TAG, header.salt, tag)
-    return Recovered(summary, Closing.RECOVERED, cut=size - end, changed=True)
+    tag = bytearray(TAG)
+    keys.seal_into(kept, Closing.RECOVERED, b"", memoryview(tag))
+    _close_at(file, end, memoryview(tag))
+    return Recovered(SealedSummary(end + TAG, header.salt, bytes(tag)), Closing.RECOVERED, cut=size - end, changed=True)
 
 
 def _closing_of(chunk: bytes, keys: _FileKeys, index: int) -> Closing | None:
@@ -381,19 +374,16 @@ def _closing_of(chunk: bytes, keys: _FileKeys, index: int) -> Closing | None:
     return None
 
 
-def _close_at(file: BinaryIO, end: int, tag: bytes) -> None:
+def _close_at(file: BinaryIO, end: int, tag: memoryview) -> None:
+    """Cut, then close; the cut is durable first (C6)."""
     try:
         file.truncate(end)
-        _make_durable(file)
+        os.fsync(file.fileno())
         file.seek(end)
-        _write_through(file, memoryview(tag))
-        _make_durable(file)
+        _write_through(file, tag)
+        os.fsync(file.fileno())
     except OSError as error:
         raise NotWritten("the system did not take the closing chunk") from error
-
-
-def _make_durable(file: BinaryIO) -> None:
-    os.fsync(file.fileno())
 
 
 def _write_through(file: BinaryIO, data: memoryview) -> None:

@@ -3,7 +3,7 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, String
+from sqlalchemy import CheckConstraint, ForeignKey, String, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth.resources.rules import GROUP_PATH_LENGTH
@@ -27,11 +27,11 @@ class GrantRow(Base):
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    operator_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("operator.id"), index=True)
-    person_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id"), index=True)
+    operator_id: Mapped[uuid.UUID] = mapped_column(Uuid, ForeignKey("operator.id"), index=True)
+    person_id: Mapped[uuid.UUID] = mapped_column(Uuid, ForeignKey("person.id"), index=True)
     role: Mapped[str | None] = mapped_column(String(32), comment="the bundle the rights were taken from, for people")
     rights: Mapped[str] = mapped_column(String(255), comment="sorted, joined by a comma; these decide, not the role")
-    camera_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("resource.camera_id"))
+    camera_id: Mapped[uuid.UUID | None] = mapped_column(Uuid, ForeignKey("resource.camera_id"))
     group_path: Mapped[str | None] = mapped_column(
         String(GROUP_PATH_LENGTH), comment="this group and all below it; camera and group empty: the whole operator"
     )

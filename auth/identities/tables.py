@@ -3,7 +3,7 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String
+from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vms_privacy.db import Base, UTCDateTime
@@ -18,7 +18,7 @@ class PersonRow(Base):
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    operator_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("operator.id"), index=True)
+    operator_id: Mapped[uuid.UUID | None] = mapped_column(Uuid, ForeignKey("operator.id"), index=True)
     login: Mapped[str] = mapped_column(String(127), unique=True, comment="what the person types to log in")
     display_name: Mapped[str] = mapped_column(String(200), comment="for people; never in the audit")
     password_hash: Mapped[str | None] = mapped_column(
@@ -35,7 +35,7 @@ class CodeRow(Base):
     __tablename__ = "enrolment_code"
 
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True, comment="SHA-256 of the code")
-    person_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("person.id"), index=True)
+    person_id: Mapped[uuid.UUID | None] = mapped_column(Uuid, ForeignKey("person.id"), index=True)
     made_at: Mapped[datetime] = mapped_column(UTCDateTime)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
     used_at: Mapped[datetime | None] = mapped_column(UTCDateTime, comment="used, or replaced by a newer one")

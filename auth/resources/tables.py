@@ -3,7 +3,7 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth.resources.rules import GROUP_PATH_LENGTH
@@ -20,7 +20,7 @@ class ResourceRow(Base):
     )
 
     camera_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    operator_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("operator.id"))
+    operator_id: Mapped[uuid.UUID] = mapped_column(Uuid, ForeignKey("operator.id"))
     name: Mapped[str] = mapped_column(
         String(63), comment="unique in its operator, removed cameras included: footage outlives them"
     )

@@ -3,7 +3,7 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String
+from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vms_privacy.db import Base, UTCDateTime
@@ -16,7 +16,7 @@ class LoginSessionRow(Base):
     __table_args__ = (CheckConstraint("(ended_at IS NULL) = (ended_why IS NULL)", name="an_end_has_a_reason"),)
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    person_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id"), index=True)
+    person_id: Mapped[uuid.UUID] = mapped_column(Uuid, ForeignKey("person.id"), index=True)
     family_digest: Mapped[bytes] = mapped_column(
         LargeBinary(32), unique=True, comment="SHA-256 of the part that all refresh tokens of the family share"
     )

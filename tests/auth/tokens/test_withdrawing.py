@@ -54,9 +54,14 @@ def test_a_withdrawal_is_in_the_custody_journal_and_told_once(parts: TokenParts)
 def test_a_withdrawal_that_is_rolled_back_is_not_told(parts: TokenParts) -> None:
     parts.access.grant(parts.viewer, [Right.LIVE])
     issued = parts.issue(parts.viewer, Action.LIVE, purpose="live_view")
-    with parts.db.writing() as session:
-        parts.withdrawals.withdraw(session, parts.viewer, issued.claims.token_id)
-        session.rollback()
+
+    def withdraw_and_fail() -> None:
+        with parts.db.writing() as session:
+            parts.withdrawals.withdraw(session, parts.viewer, issued.claims.token_id)
+            raise LookupError("something else went wrong")
+
+    with pytest.raises(LookupError):
+        withdraw_and_fail()
     parts.tokens.admit(issued.handle, "north", "door", Action.LIVE)
 
 
