@@ -15,7 +15,6 @@ KEY_CHECK: Final = 32
 HEAD: Final = HEADER + KEY_CHECK
 TAG: Final = 16
 SEGMENT_KEY: Final = 32
-FILE_KEY: Final = 32
 NONCE_PREFIX: Final = 7
 LEAST_EXPONENT: Final = 12
 MOST_EXPONENT: Final = 16

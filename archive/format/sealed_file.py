@@ -26,9 +26,7 @@ Buffer = bytes | bytearray | memoryview
 ReadAt = Callable[[int, int], bytes]
 """Fetch `(offset, length)` of the sealed bytes; fewer only where the file ends."""
 
-_NONCE_PREFIX_END: Final = rules.FILE_KEY + rules.NONCE_PREFIX
 _OUTGOING: Final = 128 * 1024
-_OKM: Final = _NONCE_PREFIX_END + rules.KEY_CHECK
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +65,10 @@ class _FileKeys:
     def __init__(self, segment_key: KeyBytes, header: Header) -> None:
         if len(segment_key.reveal()) != SEGMENT_KEY:
             raise ValueError("a segment key has 32 bytes")
-        derive = HKDF(algorithm=SHA256(), length=_OKM, salt=header.salt, info=header.encode()).derive
-        okm = derive(segment_key.reveal())
-        self._cipher = AESGCM(okm[: rules.FILE_KEY])
-        self._prefix = okm[rules.FILE_KEY : _NONCE_PREFIX_END]
-        self.check = okm[_NONCE_PREFIX_END:]
+        okm = HKDF(SHA256(), length=71, salt=header.salt, info=header.encode()).derive(segment_key.reveal())
+        self._cipher = AESGCM(okm[:32])
+        self._prefix = okm[32:39]
+        self.check = okm[39:71]
 
     def seal_into(self, index: int, closing: Closing, plain: Buffer, sealed: memoryview) -> int:
         """Seal to the beginning of `sealed`; return how many bytes that are."""
@@ -117,12 +114,8 @@ class SealedWriter:
         self._outgoing[:HEAD] = self._header.encode() + self._keys.check
         self._waiting = HEAD
         self._open = bytearray()
-        self._next = 0
-        self._plain_length = 0
-        self._sealed_size = 0
-        self._unsynced = 0
-        self._failed = False
-        self._finished = False
+        self._next = self._plain_length = self._sealed_size = self._unsynced = 0
+        self._failed = self._finished = False
 
     @property
     def salt(self) -> bytes:
@@ -183,8 +176,7 @@ class SealedWriter:
 
     def sync(self) -> None:
         """Make what was handed over survive a power failure. Raises NotWritten."""
-        if self._failed:
-            raise NotWritten("an earlier write failed; the file is left to recovery")
+        self._refuse_after_a_failure()
         try:
             os.fdatasync(self._file.fileno())
         except OSError as error:
@@ -193,9 +185,12 @@ class SealedWriter:
             raise NotWritten("the system could not make the bytes durable") from error
         self._unsynced = 0
 
-    def _refuse_after_the_end(self) -> None:
+    def _refuse_after_a_failure(self) -> None:
         if self._failed:
             raise NotWritten("an earlier write failed; the file is left to recovery")
+
+    def _refuse_after_the_end(self) -> None:
+        self._refuse_after_a_failure()
         if self._finished:
             raise RuntimeError("a finished file takes nothing more (W6)")
 
@@ -242,12 +237,11 @@ class SealedReader:
         self, read_at: ReadAt, size: int, segment_key: KeyBytes, salt: bytes, last_tag: bytes | None = None
     ) -> None:
         self._read_at = read_at
-        self.state: FileState
+        self.state = FileState.GROWING
         self._header, self._keys = _open_head(read_at(0, min(size, HEAD)), segment_key, salt)
         self._index: FragmentIndex | None = None
         self._final = b""
         if last_tag is None:
-            self.state = FileState.GROWING
             self._whole = rules.whole_chunks(size, self.chunk_size)
         else:
             self._open_final(rules.final_chunk(size, self.chunk_size), last_tag)

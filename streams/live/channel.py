@@ -48,7 +48,6 @@ class Channel:
         self.ring = Ring(limits.idle_seconds, limits.ring_bytes)
         self._clock = clock
         self._news = asyncio.Event()
-        self._hears = False
         self._cuts: dict[int, Callable[[], None]] = {}
         self._attached = 0
         self._watchers = 0
@@ -64,12 +63,8 @@ class Channel:
 
     def hear(self, allowed: bool) -> None:
         """Follow the camera's live-sound opt-in. Once it is withdrawn, unsent sound of every viewer is thrown away."""
-        if allowed and not self._hears:
-            self.ring.hear(_microseconds(self._clock.now()))
-        elif self._hears and not allowed:
-            self.ring.hear(None)
+        if self.ring.hear(_microseconds(self._clock.now()) if allowed else None):
             self._cut_all()
-        self._hears = allowed
 
     def attach(self, cut: Callable[[], None]) -> Callable[[], None]:
         """Keep a response's `cut` ready for the moment when sound is no longer allowed; return what takes it off."""

@@ -57,18 +57,21 @@ class Ring:
         self._epoch = epoch
         self._is_settled = False
 
-    def hear(self, from_us: int | None) -> None:
+    def hear(self, from_us: int | None) -> bool:
         """Hold sound that arrives from a moment on, beginning at the next key picture; with None, no more.
 
-        Then everything held is forgotten at once, pictures too: what is in one file with the sound goes with it.
+        Then whatever is in one file with sound is forgotten at once, pictures too. Returns whether that was so.
         """
         was_allowed = self._hears_from_us is not None
         if was_allowed == (from_us is not None):
-            return
+            return False
         self._hears_from_us = from_us
         self._is_settled = False
-        if from_us is None:
+        has_sound = self.run is not None and any(one.track is Track.AUDIO for one in self.run.tracks)
+        if from_us is None and has_sound:
             self.forget()
+            return True
+        return False
 
     def put(self, fragment: Fragment) -> Piece | None:
         """Take the newest fragment; return the piece it became, or None if it is not to be held."""

@@ -66,6 +66,8 @@ class CameraDemux:
             if channel == plan.video_channel:
                 for picture in self._pictures.read(frames, start, at, arrived_us):
                     self._take_picture(picture)
+                if at < end and frames[at + 1] == channel:
+                    at = self._pictures.run(frames, at, arrived_us)
             elif channel == plan.audio_channel and self._sound is not None:
                 self._take_sounds(self._sound, self._sound.read(frames, start, at, arrived_us))
             elif channel in {plan.video_reports, plan.audio_reports}:

@@ -1,4 +1,4 @@
-"""Init segments and what else a decoder must know, from parameter sets. The only place where libav meets a camera's bytes.
+"""Init segments and what else a decoder must know. The only place where libav meets the bytes of a camera.
 
 Runs in the child process alone: parameter sets and the first key picture of a hostile camera are read by C code here.
 Every container is opened from memory and closed in the same call, by the same thread.
@@ -111,7 +111,7 @@ def _video_info(init: bytes, codec: str, clock: int, width: int, height: int) ->
 
 
 def _sound(audio: AudioOffer) -> Any:
-    """Return a container with an audio stream as libav understands the offer: an SDP of our own words, and no packet."""
+    """Return a container with an audio stream as libav understands the offer: an SDP in our words, and no packet."""
     sdp = (
         "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=-\nc=IN IP4 127.0.0.1\nt=0 0\n"
         f"m=audio 0 RTP/AVP 97\na=rtpmap:97 MPEG4-GENERIC/{audio.clock}/{audio.channels}\n"

@@ -1,7 +1,7 @@
 """How a camera's sound lies beside its picture, from sender reports or, without them, from arrival. Pure.
 
-Each track's stamps begin at a random number (RFC 3550, 5.1). A sender report ties them to the camera's wall clock; until
-both tracks have one, what arrives together is taken for what happened together.
+Each track's stamps begin at a random number (RFC 3550, 5.1). A sender report ties them to the camera's wall clock;
+until both tracks have one, what arrives together is taken for what happened together.
 """
 
 from dataclasses import dataclass

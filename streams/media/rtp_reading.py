@@ -4,6 +4,7 @@ Sources: RFC 3550, 5.1 and 6.4 (heads, sender reports), RFC 6184 (H.264), RFC 77
 that is not what these say raises `DamagedPacket`; nothing else is ever raised, whatever the bytes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -59,6 +60,7 @@ class NalCollector:
     units: list[bytes] = field(default_factory=list)
     size: int = 0
     _parts: list[bytes] = field(default_factory=list)
+    _middle: bytes = b""
 
     @property
     def is_open(self) -> bool:
@@ -86,6 +88,18 @@ class NalCollector:
         else:
             raise DamagedPacket("a payload of a kind that is not used in this mode")
 
+    @property
+    def middle(self) -> bytes:
+        """Return how the payload of a fragment begins that neither begins nor ends the open unit; empty if none is."""
+        return self._middle if self._parts else b""
+
+    def extend(self, pieces: Sequence[bytes]) -> None:
+        """Take the rest of such fragments, without what they begin with. Raises DamagedPacket."""
+        self.size += sum(map(len, pieces))
+        if self.size > self.most_bytes:
+            raise DamagedPacket("a picture is larger than any picture may be")
+        self._parts += pieces
+
     def forget(self) -> None:
         """Begin the next access unit."""
         self.units = []
@@ -101,6 +115,7 @@ class NalCollector:
             else:
                 head = bytes((data[at] & 0xE0 | flags & 0x1F,))
             self._parts = [head]
+            self._middle = data[at : at + 1 + self.is_hevc] + bytes((flags & 0x3F,))
         elif not self._parts:
             raise DamagedPacket("a NAL unit in fragments has no beginning")
         self._parts.append(data[at + 2 + self.is_hevc : end])
@@ -135,6 +150,12 @@ def read_aac(data: bytes, at: int, end: int, heads: AuHeads) -> list[bytes]:
     body = at + 2 + (bits + 7) // 8
     if body > end:
         raise DamagedPacket("the AU headers are cut short")
+    if bits == 16 and heads.size_bits + heads.index_bits == 16:
+        # One frame in a packet is the rule, and most cameras send some fifty of them a second.
+        size = (data[at + 2] << 8 | data[at + 3]) >> heads.index_bits
+        if size == 0 or body + size > end:
+            raise DamagedPacket("an AAC frame is larger than its packet")
+        return [data[body : body + size]]
     fields = int.from_bytes(data[at + 2 : body], "big") >> 8 * (body - at - 2) - bits
     frames: list[bytes] = []
     left, gap = bits, heads.index_bits

@@ -8,7 +8,7 @@ clock jumped, so that a new epoch can begin. Nothing is dropped here, least of a
 
 from bisect import insort
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 Item = TypeVar("Item")
 
@@ -23,8 +23,7 @@ AHEAD_US: Final = 10_000_000
 BEHIND_US: Final = 20_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Unrolled:
+class Unrolled(NamedTuple):
     """A stamp without wrap. `jumped`: it does not follow from the one before, and was put behind it by arrival."""
 
     ticks: int

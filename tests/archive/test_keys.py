@@ -1,103 +1,45 @@
-"""Segment keys: made with a permit, opened with a permit, moved without being seen, destroyed for good."""
+"""Segment keys: made with a permit, opened with a permit, of use in one place and for a short time."""
 
 import dataclasses
-import threading
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
-from sqlalchemy.exc import IntegrityError
 
-from archive.keys import store
 from archive.keys.rules import (
-    Bucket,
     MayNotDecrypt,
     PermitIsOld,
     WrapIsForeign,
-    WrappedKey,
     permit_for_recovery,
     permit_from,
 )
-from archive.keys.service import BucketKeys
-from archive.keys.tables import BucketRow
-from archive.keys.wrap import NewSegmentKey, SegmentKeys
-from auth.principal import NOBODY, Granted, Principal, PrincipalKind, Right, worker
+from archive.keys.wrap import SegmentKeys
+from auth.principal import NOBODY, Granted, Right, worker
 from auth.tokens.rules import Purpose
 from tests.given.clock import HandClock
-from tests.given.consent import Cameras, make_ledger, opt_in
 from tests.given.randomness import CountedRandomness
-from vms_privacy.consent.rules import RecordingPermit
+from tests.given.segment_keys import (
+    CAMERA,
+    HOUR,
+    LOOK,
+    NOON_US,
+    OPERATOR,
+    OTHER_CAMERA,
+    OTHER_OPERATOR,
+    PERSON,
+    World,
+    granted,
+    make_world,
+)
 from vms_privacy.db import Database
-from vms_privacy.ids import BucketKeyId, CameraId, GrantId, OperatorId, PersonId, SegmentId
-from vms_privacy.keyring.file_keyring import FileKeyring
-from vms_privacy.keyring.plaintext import KeyBytes
-from vms_privacy.keyring.port import KeyIsDestroyed, Keyring, WrapIsDamaged
-
-OPERATOR, OTHER_OPERATOR = OperatorId(uuid.UUID(int=1)), OperatorId(uuid.UUID(int=2))
-CAMERA, OTHER_CAMERA = CameraId(uuid.UUID(int=11)), CameraId(uuid.UUID(int=12))
-PERSON = Principal(PrincipalKind.PERSON, PersonId(uuid.UUID(int=21)), OPERATOR)
-NOON_US = 1_894_708_800_000_000
-HOUR = NOON_US // 3_600_000_000
-
-
-def granted(right: Right = Right.ARCHIVE, camera: CameraId | None = CAMERA, who: Principal = PERSON) -> Granted:
-    return Granted(who, right, OPERATOR, camera, GrantId(uuid.UUID(int=31)), 1)
-
-
-LOOK = permit_from(granted(), Purpose.ARCHIVE_VIEW)
-
-
-@dataclass
-class World:
-    """A keyring on disk, a ledger with one opted-in camera, and the keys between them."""
-
-    db: Database
-    clock: HandClock
-    keyring: FileKeyring
-    randomness: CountedRandomness
-    keys: SegmentKeys
-    buckets: BucketKeys
-    ask: Callable[[], RecordingPermit]
-
-    def new(self, at_us: int = NOON_US, permit: RecordingPermit | None = None) -> tuple[NewSegmentKey, WrappedKey]:
-        """A key of a new segment, and the row it would have."""
-        segment_id = SegmentId(self.randomness.uuid())
-        with self.db.writing() as session:
-            made = self.keys.new(session, permit or self.ask(), OPERATOR, segment_id, at_us)
-        return made, WrappedKey(OPERATOR, CAMERA, segment_id, made.bucket_key_id, made.wrapped)
-
-    def rekey(self, old: BucketKeyId, survivors: list[WrappedKey], doomed: list[WrappedKey]) -> list[WrappedKey]:
-        """All steps of a re-key."""
-        successor = self.buckets.make_successor() if survivors else None
-        with self.db.writing() as session:
-            moved = self.buckets.replace(session, old, successor, survivors)
-        assert self.buckets.destroy(old, [one.segment_id for one in doomed]) is True
-        with self.db.writing() as session:
-            self.buckets.note_destroyed(session, old)
-        return moved
+from vms_privacy.ids import SegmentId
+from vms_privacy.keyring.port import WrapIsDamaged
 
 
 @pytest.fixture
 def world(db: Database, clock: HandClock, randomness: CountedRandomness, tmp_path: Path) -> World:
-    keyring = FileKeyring.create(tmp_path / "keyring", clock, CountedRandomness("keyring"))
-    cameras = Cameras()
-    cameras.add(CAMERA, OPERATOR)
-    ledger = make_ledger(db, clock, tmp_path, cameras)
-    with db.writing() as session:
-        opt_in(ledger, session, clock, OPERATOR, CAMERA)
-
-    def ask() -> RecordingPermit:
-        with db.reading() as session:
-            permit = ledger.permit(session, CAMERA)
-        assert permit is not None
-        return permit
-
-    keys = SegmentKeys(keyring, randomness, clock)
-    return World(db, clock, keyring, randomness, keys, BucketKeys(keyring, keys, clock), ask)
+    return make_world(db, clock, randomness, tmp_path)
 
 
 def test_f3_every_new_file_has_a_key_of_its_own(world: World) -> None:
@@ -255,180 +197,3 @@ def test_an_evicted_key_is_gone_at_once(world: World) -> None:
     assert world.keys.remembered == 1
     assert world.keys.unwrap(LOOK, row) is not first
     assert world.keys.unwrap(LOOK, other) is second
-
-
-def test_destroying_one_segment_of_a_bucket_leaves_its_neighbours_and_no_way_back(world: World) -> None:
-    """P5: with the old rows, the current keyring opens the neighbours' new wraps and nothing of the destroyed one."""
-    made = [world.new() for _ in range(3)]
-    before = [row for _, row in made]
-    old = before[0].bucket_key_id
-    for row in before:
-        world.keys.unwrap(LOOK, row)
-    moved = world.rekey(old, [before[0], before[2]], [before[1]])
-    assert [one.segment_id for one in moved] == [before[0].segment_id, before[2].segment_id]
-    for (new_key, _), row in zip((made[0], made[2]), moved, strict=True):
-        assert world.keys.unwrap(LOOK, row).reveal() == new_key.key.reveal()
-    with pytest.raises(KeyIsDestroyed):
-        world.keys.unwrap(LOOK, before[1])
-    fresh = SegmentKeys(world.keyring, world.randomness, world.clock)
-    for row in before:
-        with pytest.raises(KeyIsDestroyed):
-            fresh.unwrap(LOOK, row)
-    assert old not in world.keyring.bucket_keys()
-
-
-def test_new_keys_of_the_hour_go_under_the_successor(world: World) -> None:
-    _, row = world.new()
-    (moved,) = world.rekey(row.bucket_key_id, [row], [])
-    made, _ = world.new()
-    assert made.bucket_key_id == moved.bucket_key_id
-    with world.db.reading() as session:
-        assert store.by_id(session, made.bucket_key_id) == Bucket(made.bucket_key_id, OPERATOR, CAMERA, HOUR, 2)
-
-
-def test_a_bucket_without_survivors_needs_no_successor_until_a_new_key_comes(world: World) -> None:
-    _, row = world.new()
-    assert world.rekey(row.bucket_key_id, [], [row]) == []
-    assert world.keyring.bucket_keys() == frozenset()
-    made, _ = world.new()
-    with world.db.reading() as session:
-        bucket = store.by_id(session, made.bucket_key_id)
-    assert bucket is not None
-    assert bucket.generation == 2
-
-
-def test_a_crash_between_replacing_and_destroying_is_found_again(world: World) -> None:
-    _, row = world.new()
-    successor = world.buckets.make_successor()
-    with world.db.writing() as session:
-        world.buckets.replace(session, row.bucket_key_id, successor, [row])
-    with world.db.reading() as session:
-        assert world.buckets.unfinished(session) == {row.bucket_key_id}
-    assert world.buckets.destroy(row.bucket_key_id, []) is True
-    assert world.buckets.destroy(row.bucket_key_id, []) is False, "destroying again is calm but truthful"
-    with world.db.writing() as session:
-        world.buckets.note_destroyed(session, row.bucket_key_id)
-        world.buckets.note_destroyed(session, row.bucket_key_id)
-    with world.db.reading() as session:
-        assert world.buckets.unfinished(session) == frozenset()
-
-
-def test_a_re_key_that_is_rolled_back_changes_nothing_but_leaves_a_key_that_wraps_nothing(world: World) -> None:
-    made, row = world.new()
-    successor = world.buckets.make_successor()
-
-    def replace_and_fail() -> None:
-        with world.db.writing() as session:
-            world.buckets.replace(session, row.bucket_key_id, successor, [row])
-            raise RuntimeError("the power went")
-
-    with pytest.raises(RuntimeError, match="the power went"):
-        replace_and_fail()
-    assert world.keys.unwrap(LOOK, row).reveal() == made.key.reveal()
-    with world.db.reading() as session:
-        assert world.buckets.strangers(session) == {successor}
-        assert world.buckets.lost(session) == frozenset()
-
-
-def test_a_key_that_the_keyring_lost_is_named(world: World) -> None:
-    _, row = world.new()
-    world.keyring.destroy_bucket_key(row.bucket_key_id)
-    with world.db.reading() as session:
-        assert world.buckets.lost(session) == {row.bucket_key_id}
-        assert world.buckets.strangers(session) == frozenset()
-
-
-def test_a_survivor_of_another_bucket_or_without_a_successor_is_a_mistake(world: World) -> None:
-    _, row = world.new()
-    _, later = world.new(NOON_US + 3_600_000_000)
-    successor = world.buckets.make_successor()
-    with pytest.raises(ValueError, match="another bucket"), world.db.writing() as session:
-        world.buckets.replace(session, row.bucket_key_id, successor, [row, later])
-    with pytest.raises(ValueError, match="need a successor"), world.db.writing() as session:
-        world.buckets.replace(session, row.bucket_key_id, None, [row])
-    with pytest.raises(LookupError), world.db.writing() as session:
-        world.buckets.replace(session, successor, None, [])
-    with pytest.raises(ValueError, match="stays with its camera"):
-        world.keys.rewrap(row, Bucket(successor, OPERATOR, OTHER_CAMERA, HOUR, 2))
-
-
-class HeldKeyring:
-    """A real keyring whose unwrapping stops in the middle until it is told to go on."""
-
-    def __init__(self, inner: Keyring) -> None:
-        self._inner = inner
-        self.is_inside = threading.Event()
-        self.go_on = threading.Event()
-
-    def unwrap_in_bucket(self, bucket_key: BucketKeyId, wrapped: bytes, associated: bytes) -> KeyBytes:
-        key = self._inner.unwrap_in_bucket(bucket_key, wrapped, associated)
-        self.is_inside.set()
-        assert self.go_on.wait(10)
-        return key
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._inner, name)
-
-
-def test_a_key_that_was_being_opened_while_it_was_destroyed_is_not_remembered(world: World) -> None:
-    """Without the count of evictions, the key would come back into the memory after it was evicted."""
-    _, row = world.new()
-    held = HeldKeyring(world.keyring)
-    keys = SegmentKeys(held, world.randomness, world.clock)  # type: ignore[arg-type]
-    opener = threading.Thread(target=keys.unwrap, args=(LOOK, row))
-    opener.start()
-    assert held.is_inside.wait(10)
-    BucketKeys(world.keyring, keys, world.clock).destroy(row.bucket_key_id, [row.segment_id])
-    held.go_on.set()
-    opener.join(10)
-    assert keys.remembered == 0
-    with pytest.raises(KeyIsDestroyed):
-        keys.unwrap(LOOK, row)
-
-
-def row_of(world: World, key: BucketKeyId) -> BucketRow:
-    with world.db.reading() as session:
-        return session.scalars(select(BucketRow).where(BucketRow.bucket_key_id == key)).one()
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"destroyed_at": None},
-        {"replaced_at": None},
-        {"camera_id": OTHER_CAMERA},
-        {"operator_id": OTHER_OPERATOR},
-        {"hour": 5},
-        {"generation": 7},
-    ],
-)
-def test_the_database_keeps_what_it_was_told_of_a_destroyed_bucket(world: World, change: dict[str, object]) -> None:
-    _, row = world.new()
-    world.rekey(row.bucket_key_id, [], [row])
-    noted = row_of(world, row.bucket_key_id)
-    assert noted.destroyed_at == noted.replaced_at == world.clock.now()
-    with pytest.raises(IntegrityError, match="stays destroyed"), world.db.writing() as session:
-        session.execute(update(BucketRow).where(BucketRow.bucket_key_id == row.bucket_key_id).values(change))
-
-
-def test_the_database_refuses_two_current_keys_for_one_hour(world: World) -> None:
-    world.new()
-    with pytest.raises(IntegrityError), world.db.writing() as session:
-        store.add(session, Bucket(world.buckets.make_successor(), OPERATOR, CAMERA, HOUR, 2), world.clock.now())
-
-
-def test_the_database_refuses_to_call_a_living_bucket_destroyed(world: World) -> None:
-    _, row = world.new()
-    with pytest.raises(IntegrityError, match="replaced_before_destroyed"), world.db.writing() as session:
-        store.mark_destroyed(session, row.bucket_key_id, world.clock.now())
-
-
-def test_no_key_is_in_the_database(world: World) -> None:
-    """Everything that SQLite wrote is searched; the bucket key's id is found there, so the search works."""
-    made, _ = world.new()
-    path = Path(str(world.db.engine.url.database))
-    written = b"".join(one.read_bytes() for one in path.parent.glob(path.name + "*"))
-    assert made.bucket_key_id.bytes in written or made.bucket_key_id.hex.encode() in written
-    assert made.key.reveal() not in written
-    assert "KeyBytes(hidden)" in repr(made)
-    assert made.key.reveal().hex() not in repr(made)

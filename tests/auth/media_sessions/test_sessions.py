@@ -168,7 +168,7 @@ def test_a_changed_grant_means_judge_again_not_end(parts: TokenParts, clock: Han
     assert cut.times == 0
     assert session.claims.session_until == clock.now() + HOUR
     wait(parts, clock, HOUR)
-    assert (cut.times, session.end) == (1, End.NO_LONGER_ALLOWED)
+    assert (cut.times, session.end) == (1, End.TIME_OVER)
 
 
 def test_a_change_that_takes_the_right_away_ends_it(parts: TokenParts, clock: HandClock) -> None:

@@ -220,7 +220,7 @@ def test_sound_that_is_no_longer_allowed_is_forgotten_at_once() -> None:
     for fragment in fragments[:20]:
         ring.put(fragment)
     assert {fragment.track for fragment in held(ring)} == set(Track)
-    ring.hear(None)
+    assert ring.hear(None)
     assert (held(ring), ring.held_bytes, list(ring.segments)) == ([], 0, [])
     for fragment in fragments[20:]:
         ring.put(fragment)
@@ -237,6 +237,8 @@ def test_a_camera_without_sound_goes_on_undisturbed_when_sound_is_allowed() -> N
     for packet in drawn(5, start_s=4):
         for fragment in maker.add(packet):
             ring.put(fragment)
+    assert not ring.hear(None)
+    assert ring.held_bytes > 0
     assert {one.run.number for one in ring.segments} == {1}
     assert [one.begins_new_timeline for one in ring.segments] == [False] * 4
 

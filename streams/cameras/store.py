@@ -1,0 +1,63 @@
+"""Queries over cameras."""
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from auth.resources.tables import ResourceRow
+from streams.cameras.rules import Camera
+from streams.cameras.tables import CameraRow
+from vms_privacy.ids import CameraId, OperatorId
+
+
+class CameraStore:
+    """Keeps camera rows. Holds nothing itself; every call takes a session."""
+
+    def add(self, session: Session, row: CameraRow) -> None:
+        """Add a camera whose resource is registered in this transaction."""
+        session.add(row)
+        session.flush()
+
+    def row(self, session: Session, camera_id: CameraId) -> CameraRow | None:
+        """Return the row to change it, removed or not."""
+        return session.get(CameraRow, camera_id, with_for_update=True)
+
+    def by_id(self, session: Session, camera_id: CameraId) -> Camera | None:
+        """Return the camera, removed or not."""
+        found = session.execute(_cameras().where(CameraRow.id == camera_id)).one_or_none()
+        return None if found is None else _camera(*found)
+
+    def of_operator(self, session: Session, operator_id: OperatorId) -> list[Camera]:
+        """Return an operator's living cameras by name."""
+        query = _cameras().where(CameraRow.operator_id == operator_id, CameraRow.removed_at.is_(None))
+        return [_camera(*found) for found in session.execute(query.order_by(ResourceRow.name))]
+
+    def sealed(self, session: Session, camera_id: CameraId | None = None) -> list[tuple[CameraRow, bytes]]:
+        """Return living cameras with their sealed addresses, or the one of that id."""
+        query = select(CameraRow).where(CameraRow.removed_at.is_(None)).order_by(CameraRow.id)
+        if camera_id is not None:
+            query = query.where(CameraRow.id == camera_id)
+        return [(row, row.sealed_url) for row in session.scalars(query) if row.sealed_url is not None]
+
+
+def _cameras() -> Select[tuple[CameraRow, ResourceRow]]:
+    return select(CameraRow, ResourceRow).join(ResourceRow, ResourceRow.camera_id == CameraRow.id)
+
+
+def _camera(row: CameraRow, resource: ResourceRow) -> Camera:
+    return Camera(
+        id=CameraId(row.id),
+        operator_id=OperatorId(row.operator_id),
+        name=resource.name,
+        group_path=resource.group_path,
+        title=row.title,
+        scheme=row.scheme,
+        host=row.host,
+        port=row.port,
+        has_credential=row.has_credential,
+        purpose=row.purpose,
+        plain_exception=row.plain_exception,
+        pin=row.pin,
+        created_at=row.created_at,
+        removed_at=row.removed_at,
+        version=row.version,
+    )
