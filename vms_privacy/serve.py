@@ -16,10 +16,8 @@ import uvloop
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from auth.grants.store import GrantStore
-from auth.identities.store import PersonStore
+from auth.media_sessions.loading import load_revocations
 from auth.media_sessions.transport import MediaHttpProtocol
-from auth.tokens.store import TokenStore
 from vms_privacy.app import Assembly
 from vms_privacy.audit.events import Event, Outcome, Tag
 from vms_privacy.errors import Refusal
@@ -123,21 +121,14 @@ class Running:
 
     def _load(self) -> None:
         parts = self.parts
-        with parts.db.reading() as session:
-            parts.revocation.load(
-                GrantStore().versions(session),
-                TokenStore().withdrawn(session, parts.clock.now()),
-                PersonStore().disabled(session),
-            )
+        load_revocations(parts.db, parts.revocation, parts.withdrawals)
         with parts.db.writing() as session:
             parts.audit.note(session, Event(Tag.SERVICE_STARTED, parts.clock.now(), "worker:service"))
 
 
 def join(parts: Assembly) -> None:
     """Let the parts hear of each other's changes. A listener runs after the commit, in the committing thread."""
-    parts.grants.on_change(lambda change: parts.revocation.hear_grant(change.grant_id, change.version))
     parts.grants.on_change(parts.sessions.hear_grant)
-    parts.people.on_disabled(parts.revocation.hear_person)
     parts.people.on_disabled(parts.sessions.hear_person)
     parts.withdrawals.on_withdrawn(parts.sessions.hear_token)
     parts.ledger.on_change(parts.recorder.ask_again)

@@ -1,15 +1,21 @@
 """Which fragment is written, and where a segment ends."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum, unique
 from typing import Final
 
+from archive.segments.rules import Newest
 from streams.media.packets import Fragment, Track
+from vms_privacy.consent.rules import Answer, ConsentEntry, ConsentKind
 from vms_privacy.ids import ConsentEntryId
 
 LONGEST_SEGMENT_US: Final = 60_000_000
-SYNC_AFTER_US: Final = 5_000_000
-SYNC_AFTER_BYTES: Final = 4 * 1024 * 1024
+LONGEST_GROUP_US: Final = 300_000_000
+"""A group of pictures that goes on for longer ends its segment: a camera that never sends another key picture would
+otherwise have one endless file, which never falls due."""
+LONGEST_FILE_US: Final = LONGEST_SEGMENT_US + LONGEST_GROUP_US
 
 
 @unique
@@ -21,6 +27,7 @@ class Why(StrEnum):
     WITHDRAWN = "opt-in-withdrawn"
     AUDIO_NOT_OPTED_IN = "audio-not-opted-in"
     WAITING_FOR_KEY_PICTURE = "waiting-for-key-picture"
+    NO_KEY_PICTURE = "no-key-picture"
     FULL = "segment-is-full"
     NEW_PARAMETERS = "new-parameters"
     NEW_POLICY = "new-retention"
@@ -31,7 +38,10 @@ class Why(StrEnum):
     DISK_FULL = "disk-full"
     WRITE_FAILED = "write-failed"
     DATABASE_REFUSED = "database-refused"
+    LEDGER_DISAGREES = "ledger-disagrees"
     KEYRING_UNAVAILABLE = "keyring-unavailable"
+    CLOCK_WENT_BACK = "clock-went-back"
+    RECORDER_FAILED = "recorder-failed"
     STOPPING = "service-stopping"
     NOT_RUNNING = "service-not-running"
 
@@ -50,9 +60,10 @@ class StartNew:
 
 @dataclass(frozen=True, slots=True)
 class LeaveOut:
-    """The fragment is not written at all."""
+    """The fragment is not written at all. `ends`: nor is anything else in the open segment, which is closed."""
 
     why: Why
+    ends: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +85,15 @@ class OpenSegment:
     last_key_us: int
     policy_version: int
     allowed: Allowed
+    tracks: frozenset[Track]
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """Where a segment may begin. `cuts_newest`: the one before ends there, because its last stamps lay beyond."""
+
+    starts_us: int
+    cuts_newest: bool
 
 
 def longest_us(keep_us: int) -> int:
@@ -84,17 +104,19 @@ def longest_us(keep_us: int) -> int:
 def may_write(fragment: Fragment, allowed: Allowed | None, stopped_at_us: int | None) -> LeaveOut | None:
     """Say why a fragment must not be written, or None (P1).
 
-    A fragment is all or nothing: one packet that arrived before the opt-in, or after its end, is enough.
+    A fragment is all or nothing: one packet that arrived, or was captured, before the opt-in, or arrived after its end,
+    is enough.
     """
     if stopped_at_us is not None and fragment.last_arrived_at_us >= stopped_at_us:
         return LeaveOut(Why.WITHDRAWN)
     if allowed is None:
         return LeaveOut(Why.NO_OPT_IN)
-    if fragment.first_arrived_at_us < allowed.from_us:
+    began_us = min(fragment.first_arrived_at_us, fragment.captured_from_us)
+    if began_us < allowed.from_us:
         return LeaveOut(Why.BEFORE_OPT_IN)
     if fragment.track is Track.AUDIO:
         since = allowed.audio_from_us
-        if since is None or fragment.first_arrived_at_us < since:
+        if since is None or began_us < since:
             return LeaveOut(Why.AUDIO_NOT_OPTED_IN)
     return None
 
@@ -102,14 +124,23 @@ def may_write(fragment: Fragment, allowed: Allowed | None, stopped_at_us: int | 
 def place(
     fragment: Fragment, run: str, allowed: Allowed, policy_version: int, keep_us: int, now: OpenSegment | None
 ) -> Write | StartNew | LeaveOut:
-    """Say where an allowed fragment goes. A segment starts at a key picture and holds at least one whole GOP."""
+    """Say where an allowed fragment goes. A segment starts at a key picture and holds at least one whole GOP.
+
+    It rests on one opt-in: what another one allows is never written into it. Its tracks are those it began with.
+    """
     starts = fragment.track is Track.VIDEO and fragment.starts_with_key
     if now is None:
         return StartNew(Why.WAITING_FOR_KEY_PICTURE) if starts else LeaveOut(Why.WAITING_FOR_KEY_PICTURE)
     if (run, fragment.epoch) != (now.run, now.epoch):
         return StartNew(Why.NEW_PARAMETERS) if starts else LeaveOut(Why.WAITING_FOR_KEY_PICTURE)
+    if allowed.entry_id != now.allowed.entry_id:
+        return StartNew(Why.NEW_OPT_IN) if starts else LeaveOut(Why.NEW_OPT_IN, ends=True)
+    if fragment.track not in now.tracks:
+        # Sound was opted in while this segment grew: it comes with the next key picture.
+        return LeaveOut(Why.WAITING_FOR_KEY_PICTURE)
     if not starts:
-        return Write()
+        too_long = fragment.captured_until_us - now.last_key_us > LONGEST_GROUP_US
+        return LeaveOut(Why.NO_KEY_PICTURE, ends=True) if too_long else Write()
     if allowed != now.allowed:
         return StartNew(Why.NEW_OPT_IN)
     if policy_version != now.policy_version:
@@ -118,3 +149,37 @@ def place(
     if fragment.captured_from_us - now.starts_us + last_gop_us > longest_us(keep_us):
         return StartNew(Why.FULL)
     return Write()
+
+
+def beginning(captured_from_us: int, newest: Newest | None) -> Beginning | LeaveOut:
+    """Say where a segment begins beside what there is already: times of a camera never overlap.
+
+    The last stamps of a run are guessed a little, and a clock may be set back by less than a doubt: the segment before
+    gives way. It cannot where it began no earlier, or is being destroyed; then nothing is written until time has
+    caught up.
+    """
+    if newest is None or newest.ends_us <= captured_from_us:
+        return Beginning(captured_from_us, cuts_newest=False)
+    if newest.is_kept and newest.starts_us < captured_from_us:
+        return Beginning(captured_from_us, cuts_newest=True)
+    return LeaveOut(Why.CLOCK_WENT_BACK)
+
+
+def opted_in(entries: Iterable[ConsentEntry], kind: ConsentKind) -> tuple[tuple[datetime, datetime | None], ...]:
+    """Return from when to when one camera was opted in, in the order of the entries; None where it still is.
+
+    `entries` are one camera's whole history. An opt-in ends with the next entry, or by itself before that.
+    """
+    mine = sorted((entry for entry in entries if entry.kind is kind), key=lambda entry: entry.number)
+    found = []
+    for at, entry in enumerate(mine):
+        if entry.answer is not Answer.GIVEN:
+            continue
+        ends = [entry.until_at] if entry.until_at is not None else []
+        if at + 1 < len(mine):
+            ends.append(mine[at + 1].from_at)
+        until = min(ends, default=None)
+        # After a step of the clock a withdrawal may carry an earlier time than what it ends: then there is nothing.
+        if until is None or until > entry.from_at:
+            found.append((entry.from_at, until))
+    return tuple(found)

@@ -82,6 +82,16 @@ class Segment:
     size_bytes: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest footage of a camera that is closed. `is_kept`: nothing has begun to destroy it."""
+
+    segment_id: SegmentId
+    starts_us: int
+    ends_us: int
+    is_kept: bool
+
+
 def is_readable(captured_us: int, keep_us: int, now_us: int) -> bool:
     """Say whether a picture may still be read: until `captured + keep`, and not at that very microsecond (P4)."""
     return now_us < captured_us + keep_us

@@ -1,17 +1,17 @@
-"""Queries over segments and gaps. Nothing here decides; nothing here commits."""
+"""Queries over segments. Nothing here decides; nothing here commits."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, case, delete, func, insert, or_, select, update
+from sqlalchemy import Select, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from archive.keys.rules import WrappedKey
-from archive.segments.rules import Place, Segment, Span, State, step
-from archive.segments.tables import GapRow, SegmentRow
+from archive.segments.rules import Newest, Place, Segment, Span, State, step
+from archive.segments.tables import SegmentRow
 from vms_privacy.db import changed
-from vms_privacy.ids import BucketKeyId, CameraId, ConsentEntryId, OperatorId, Randomness, SegmentId
+from vms_privacy.ids import BucketKeyId, CameraId, ConsentEntryId, OperatorId, SegmentId
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,13 +195,31 @@ def growing(session: Session) -> list[Sealed]:
     return [_sealed(row) for row in rows]
 
 
-def in_spool(session: Session, limit: int) -> list[Segment]:
-    """Return closed segments whose bytes the store has not confirmed, oldest first."""
+def in_spool(session: Session, limit: int, after: Segment | None = None) -> list[Segment]:
+    """Return closed segments whose bytes the store has not confirmed, oldest first; those that come after one."""
+    query = select(*_COLUMNS).where(SegmentRow.state == State.STORED, SegmentRow.place == Place.SPOOL)
+    if after is not None:
+        query = query.where(tuple_(SegmentRow.starts_us, SegmentRow.id) > tuple_(after.starts_us, after.id))
+    rows = session.execute(query.order_by(SegmentRow.starts_us, SegmentRow.id).limit(limit))
+    return [_segment(row) for row in rows]
+
+
+def is_waiting(session: Session, segment_id: SegmentId) -> bool:
+    """Say whether a segment is still one whose bytes are to go from the spool to the store."""
+    found = session.scalar(
+        select(SegmentRow.id).where(
+            SegmentRow.id == segment_id, SegmentRow.state == State.STORED, SegmentRow.place == Place.SPOOL
+        )
+    )
+    return found is not None
+
+
+def in_store(session: Session, names: Collection[str]) -> list[Segment]:
+    """Return those of these blobs whose bytes the store has confirmed, and that are to be kept."""
     rows = session.execute(
-        select(*_COLUMNS)
-        .where(SegmentRow.state == State.STORED, SegmentRow.place == Place.SPOOL)
-        .order_by(SegmentRow.starts_us)
-        .limit(limit)
+        select(*_COLUMNS).where(
+            SegmentRow.blob_name.in_(names), SegmentRow.state == State.STORED, SegmentRow.place == Place.STORE
+        )
     )
     return [_segment(row) for row in rows]
 
@@ -237,37 +255,6 @@ def every(session: Session) -> Iterator[Segment]:
         yield _segment(row)
 
 
-def open_gap(
-    session: Session, randomness: Randomness, operator_id: OperatorId, camera_id: CameraId, from_us: int, why: str
-) -> None:
-    """Begin a gap of an opted-in camera, unless one is open already."""
-    if session.scalar(select(GapRow.id).where(GapRow.camera_id == camera_id, GapRow.until_us.is_(None))):
-        return
-    session.add(GapRow(id=randomness.uuid(), operator_id=operator_id, camera_id=camera_id, from_us=from_us, why=why))
-
-
-def end_gap(session: Session, camera_id: CameraId, until_us: int) -> None:
-    """End the open gap of a camera, if there is one."""
-    session.execute(
-        update(GapRow)
-        .where(GapRow.camera_id == camera_id, GapRow.until_us.is_(None))
-        .values(until_us=case((GapRow.from_us > until_us, GapRow.from_us), else_=until_us))
-    )
-
-
-def gaps(session: Session, camera_id: CameraId, span: Span) -> Sequence[GapRow]:
-    """Return the gaps of a camera that touch a span, by time."""
-    return session.scalars(
-        select(GapRow)
-        .where(
-            GapRow.camera_id == camera_id,
-            GapRow.from_us < span.until_us,
-            or_(GapRow.until_us.is_(None), GapRow.until_us > span.from_us),
-        )
-        .order_by(GapRow.from_us)
-    ).all()
-
-
 def was_recorded(session: Session, camera_id: CameraId, span: Span) -> bool:
     """Say whether something was recorded in a span, whatever became of it since."""
     found = session.scalar(
@@ -283,6 +270,28 @@ def was_recorded(session: Session, camera_id: CameraId, span: Span) -> bool:
 def last_end_us(session: Session, camera_id: CameraId) -> int | None:
     """Return when the newest footage of a camera ended, whatever became of it since."""
     return session.scalar(select(func.max(SegmentRow.ends_us)).where(SegmentRow.camera_id == camera_id))
+
+
+def newest(session: Session, camera_id: CameraId) -> Newest | None:
+    """Return the closed segment of a camera that ends last, whatever became of it since."""
+    row = session.execute(
+        select(SegmentRow.id, SegmentRow.starts_us, SegmentRow.ends_us, SegmentRow.state)
+        .where(SegmentRow.camera_id == camera_id, SegmentRow.ends_us.is_not(None))
+        .order_by(SegmentRow.ends_us.desc())
+        .limit(1)
+    ).one_or_none()
+    if row is None:
+        return None
+    return Newest(SegmentId(row.id), row.starts_us, row.ends_us, State(row.state) is State.STORED)
+
+
+def end_earlier(session: Session, segment_id: SegmentId, ends_us: int) -> None:
+    """Let a kept segment give way to the one that begins there; when it is due stays as it is."""
+    session.execute(
+        update(SegmentRow)
+        .where(SegmentRow.id == segment_id, SegmentRow.state == State.STORED, SegmentRow.ends_us > ends_us)
+        .values(ends_us=ends_us)
+    )
 
 
 def _living(camera_id: CameraId) -> Select[*tuple[Any, ...]]:

@@ -31,7 +31,7 @@ class MediaSessionShown(Strict):
     bytes: int
 
 
-def session_routes(db: Database, gate: Gate, sessions: MediaSessions, withdrawals: TokenWithdrawals) -> APIRouter:
+def media_session_routes(db: Database, gate: Gate, sessions: MediaSessions, withdrawals: TokenWithdrawals) -> APIRouter:
     """Return the routes; they take `grant` over the operator: who may withdraw rights may see and end their use."""
     routes = APIRouter(prefix="/api/v1", tags=["media sessions"])
 

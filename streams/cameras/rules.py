@@ -97,7 +97,7 @@ def check_transport(address: RtspAddress, plain_exception: str, pin: str) -> Non
 
 
 def read_fingerprint(text: str) -> str:
-    """Return a SHA-256 fingerprint in its one form, whatever colons and capitals it came with. Raises BadCameraAddress."""
+    """Return a SHA-256 fingerprint in its one form, whatever its colons and capitals. Raises BadCameraAddress."""
     fingerprint = text.replace(":", "").lower()
     if fingerprint and not _FINGERPRINT.match(fingerprint):
         raise BadCameraAddress("a pinned certificate is given by its SHA-256 fingerprint: 64 hexadecimal digits")

@@ -24,12 +24,12 @@ class CameraStore:
     def by_id(self, session: Session, camera_id: CameraId) -> Camera | None:
         """Return the camera, removed or not."""
         found = session.execute(_cameras().where(CameraRow.id == camera_id)).one_or_none()
-        return None if found is None else _camera(*found)
+        return None if found is None else _camera(found[0], found[1])
 
     def of_operator(self, session: Session, operator_id: OperatorId) -> list[Camera]:
         """Return an operator's living cameras by name."""
         query = _cameras().where(CameraRow.operator_id == operator_id, CameraRow.removed_at.is_(None))
-        return [_camera(*found) for found in session.execute(query.order_by(ResourceRow.name))]
+        return [_camera(row, resource) for row, resource in session.execute(query.order_by(ResourceRow.name))]
 
     def sealed(self, session: Session, camera_id: CameraId | None = None) -> list[tuple[CameraRow, bytes]]:
         """Return living cameras with their sealed addresses, or the one of that id."""
@@ -39,7 +39,7 @@ class CameraStore:
         return [(row, row.sealed_url) for row in session.scalars(query) if row.sealed_url is not None]
 
 
-def _cameras() -> Select[tuple[CameraRow, ResourceRow]]:
+def _cameras() -> Select[CameraRow, ResourceRow]:
     return select(CameraRow, ResourceRow).join(ResourceRow, ResourceRow.camera_id == CameraRow.id)
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from archive.format.index import FragmentEntry, FragmentIndex
+from archive.format.index import FragmentEntry, FragmentIndex, encode_trailer
 from archive.format.rebuild import rebuild_index
 from archive.format.sealed_file import SealedWriter, recover
 from streams.media.boxes import box
 from streams.media.packets import Fragment, Track
 from tests.given.encoded import Encoded, encoded
-from tests.given.fragmented import fragments_of
+from tests.given.fragmented import fragments_of, probed, stamps
 from tests.given.randomness import CountedRandomness
 from tests.given.sealed_vectors import reader_of
 from tests.given.sealing import KEY
@@ -138,6 +138,19 @@ def test_a_trailer_that_was_never_finished_is_not_a_fragment(tmp_path: Path) -> 
     assert reader.media_length > len(written.media) + 400
     rebuilt = rebuild_index(reader, written.starts_at_us)
     assert without_times(rebuilt) == without_times(written.index)
+
+
+@pytest.mark.needs("ffprobe")
+@pytest.mark.parametrize("padding", [0, 8, 5000])
+def test_the_plaintext_of_a_finished_file_is_an_mp4_that_a_player_reads(padding: int, tmp_path: Path) -> None:
+    """Init segment, fragments, padding and the trailer itself: ffprobe finds every packet and warns of nothing."""
+    stream = encoded(4.0, audio=True, bframes=2)
+    written = recorded(stream, fragments_of(stream.epoch(), stream.packets), padding)
+    trailer = encode_trailer(written.index, len(written.media))
+    (tmp_path / "plain.mp4").write_bytes(written.media + trailer)
+    found = probed(tmp_path / "plain.mp4")
+    assert sorted(found["video"]) == sorted(stamps(stream.packets))
+    assert sorted(found["audio"]) == sorted(stamps(stream.packets, Track.AUDIO))
 
 
 def test_a_second_track_that_is_unknown_ends_the_walk() -> None:

@@ -1,6 +1,6 @@
 """A certificate of one's own for a server on loopback."""
 
-import datetime
+import datetime as dt
 import ipaddress
 import ssl
 from pathlib import Path
@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-_BEGIN = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
-_END = datetime.datetime(2060, 1, 1, tzinfo=datetime.UTC)
+_BEGIN = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+_END = dt.datetime(2060, 1, 1, tzinfo=dt.UTC)
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:

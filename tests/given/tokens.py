@@ -3,18 +3,25 @@
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
+from fastapi import FastAPI
 from sqlalchemy import select
 
+from auth.authenticate import Authenticate
+from auth.backstop import GateBackstop
 from auth.gate import Gate
 from auth.grants.rules import Grant
 from auth.grants.service import GrantService
 from auth.media_sessions.door import MediaDoor
+from auth.media_sessions.http import media_session_routes
 from auth.media_sessions.loading import load_revocations
 from auth.media_sessions.rules import Limits
 from auth.media_sessions.service import MediaSessions
 from auth.principal import Principal, Role
 from auth.resources.rules import Resource
 from auth.revocation.view import RevocationView
+from auth.sessions.rules import ACCESS_PREFIX, Stranger
+from auth.tokens.http import jwks_routes, token_routes
 from auth.tokens.judging import GrantJudge
 from auth.tokens.rules import Action, Window
 from auth.tokens.service import IssuedToken, StreamTokens
@@ -27,6 +34,7 @@ from vms_privacy.audit.refusals import RefusalCounter
 from vms_privacy.audit.tables import EventRow
 from vms_privacy.clock import Clock
 from vms_privacy.db import Database, GroupCommit
+from vms_privacy.http.problems import install_problems
 from vms_privacy.ids import Randomness, TokenId
 from vms_privacy.journal.journal import Journal
 from vms_privacy.keyring.file_keyring import FileKeyring
@@ -70,6 +78,25 @@ class TokenParts:
         self.viewer = self.access.person(self.operator_id, "viewer@example.org")
         self.camera = self.access.camera(self.operator_id, "door")
         load_revocations(db, self.view, self.withdrawals)
+
+    def app(self) -> FastAPI:
+        app = FastAPI()
+        app.state.gate = self.gate
+        app.include_router(token_routes(self.db, self.gate, self.tokens, self.withdrawals))
+        app.include_router(jwks_routes(self.signer))
+        app.include_router(media_session_routes(self.db, self.gate, self.sessions, self.withdrawals))
+        install_problems(app)
+        return app
+
+    def client(self, asker: Principal | None) -> httpx.AsyncClient:
+        """Somebody who is logged in already; nobody for None."""
+
+        def identify(_: str) -> Principal | Stranger:
+            return asker or Stranger.unknown()
+
+        transport = httpx.ASGITransport(app=GateBackstop(Authenticate(self.app(), identify)))
+        headers = {} if asker is None else {"Authorization": f"Bearer {ACCESS_PREFIX}.somebody"}
+        return httpx.AsyncClient(transport=transport, base_url="http://service.example.org", headers=headers)
 
     def restart_view(self) -> None:
         """What a new process knows: what the tables say."""

@@ -14,16 +14,12 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 import uvicorn
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from starlette.concurrency import run_in_threadpool
 
 from auth.grants.rules import Grant
@@ -33,6 +29,7 @@ from auth.media_sessions.session import MediaSession
 from auth.media_sessions.transport import MediaHttpProtocol, cut_of
 from auth.principal import Right
 from auth.tokens.rules import Action
+from tests.given.tls import client_context, make_certificate
 from tests.given.tokens import TokenParts
 from vms_privacy.audit.events import Tag
 from vms_privacy.clock import SystemClock
@@ -101,7 +98,7 @@ class Viewer:
         raw = socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S)
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
         self._socket = (
-            raw if tls is None else tls.wrap_socket(raw, server_hostname="localhost", suppress_ragged_eofs=False)
+            raw if tls is None else tls.wrap_socket(raw, server_hostname="127.0.0.1", suppress_ragged_eofs=False)
         )
         if not stalls:
             self.reads.set()
@@ -157,7 +154,7 @@ def service(request: pytest.FixtureRequest, db: Database, tmp_path: Path) -> Ite
     parts = TokenParts(db, SystemClock(), SystemRandomness(), tmp_path)
     video = EndlessVideo(parts.door)
     loop, _, tls = request.param.partition(" with ")
-    files = certificate(tmp_path) if tls else None
+    files = make_certificate(tmp_path) if tls else None
     config = uvicorn.Config(
         video,
         http=MediaHttpProtocol,
@@ -179,7 +176,7 @@ def service(request: pytest.FixtureRequest, db: Database, tmp_path: Path) -> Ite
     try:
         until(lambda: server.started)
         port = server.servers[0].sockets[0].getsockname()[1]
-        yield Service(parts, video, port, ssl.create_default_context(cafile=str(files[0])) if files else None)
+        yield Service(parts, video, port, client_context(files[0]) if files else None)
     finally:
         parts.sessions.stop()
         server.should_exit = True
@@ -201,27 +198,6 @@ def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.perf_counter() < deadline, "it never came to that"
         threading.Event().wait(0.005)
-
-
-def certificate(folder: Path) -> tuple[Path, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = SystemClock().now()
-    names = [x509.DNSName("localhost")]
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    files = folder / "certificate.pem", folder / "key.pem"
-    files[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    files[1].write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return files
 
 
 def someone(service: Service, who: str, *, stalls: bool = False) -> tuple[Grant, Viewer]:

@@ -1,0 +1,89 @@
+"""The gaps of an opted-in camera: from when to when it was not recorded, and why. Nothing here commits.
+
+Promise: with the segments they account for every moment of an opt-in. At most one gap of a camera is open.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from archive.segments.rules import Span
+from archive.segments.tables import GapRow
+from vms_privacy.ids import CameraId, OperatorId, Randomness
+
+
+def begin(
+    session: Session, randomness: Randomness, operator_id: OperatorId, camera_id: CameraId, from_us: int, why: str
+) -> None:
+    """Begin a gap, unless one is open already: the first reason stands."""
+    if open_since(session, camera_id) is None:
+        session.add(
+            GapRow(id=randomness.uuid(), operator_id=operator_id, camera_id=camera_id, from_us=from_us, why=why)
+        )
+        session.flush()
+
+
+def end(session: Session, camera_id: CameraId, until_us: int) -> None:
+    """End the open gap, if there is one. One that would have no length never was."""
+    is_open = (GapRow.camera_id == camera_id, GapRow.until_us.is_(None))
+    session.execute(delete(GapRow).where(*is_open, GapRow.from_us >= until_us))
+    session.execute(update(GapRow).where(*is_open).values(until_us=until_us))
+
+
+def fill(
+    session: Session,
+    randomness: Randomness,
+    operator_id: OperatorId,
+    camera_id: CameraId,
+    since_us: int,
+    until_us: int,
+    why: str,
+) -> None:
+    """Account for everything between the newest footage and the one that begins now, and end the open gap there.
+
+    `since_us` is the end of the newest footage, or the opt-in. Where a gap is open it is stretched or shortened to
+    begin there, since only now it is known what was kept of the footage before; where none is, one with `why` is made.
+    """
+    if open_since(session, camera_id) is None:
+        begin(session, randomness, operator_id, camera_id, since_us, why)
+    else:
+        session.execute(
+            update(GapRow).where(GapRow.camera_id == camera_id, GapRow.until_us.is_(None)).values(from_us=since_us)
+        )
+    end(session, camera_id, until_us)
+
+
+def pull_to(session: Session, camera_id: CameraId, after_us: int, from_us: int) -> None:
+    """Let the first gap that begins at or after `after_us` begin at `from_us` already: less was kept than was thought."""
+    first = session.scalar(
+        select(func.min(GapRow.from_us)).where(GapRow.camera_id == camera_id, GapRow.from_us >= after_us)
+    )
+    if first is not None and first > from_us:
+        session.execute(
+            update(GapRow).where(GapRow.camera_id == camera_id, GapRow.from_us == first).values(from_us=from_us)
+        )
+
+
+def open_since(session: Session, camera_id: CameraId) -> int | None:
+    """Return when the open gap of a camera began, or None where none is open."""
+    return session.scalar(select(GapRow.from_us).where(GapRow.camera_id == camera_id, GapRow.until_us.is_(None)))
+
+
+def cameras_with_open_ones(session: Session) -> dict[CameraId, int]:
+    """Return every camera with an open gap, and when that began."""
+    rows = session.execute(select(GapRow.camera_id, GapRow.from_us).where(GapRow.until_us.is_(None)))
+    return {CameraId(row.camera_id): row.from_us for row in rows}
+
+
+def touching(session: Session, camera_id: CameraId, span: Span) -> Sequence[GapRow]:
+    """Return the gaps of a camera that touch a span, by time."""
+    return session.scalars(
+        select(GapRow)
+        .where(
+            GapRow.camera_id == camera_id,
+            GapRow.from_us < span.until_us,
+            or_(GapRow.until_us.is_(None), GapRow.until_us > span.from_us),
+        )
+        .order_by(GapRow.from_us)
+    ).all()
