@@ -37,6 +37,7 @@ from auth.tokens.judging import GrantJudge
 from auth.tokens.service import StreamTokens
 from auth.tokens.signing import TokenSigner
 from auth.tokens.withdrawing import TokenWithdrawals
+from streams.cameras.service import CameraService
 from streams.live.channel import LiveLimits
 from streams.live.service import LiveService
 from vms_privacy.audit.anchor import Anchor
@@ -196,6 +197,10 @@ class Assembly:
         return MediaDoor(self.tokens, self.sessions)
 
     # -- streams
+
+    @cached_property
+    def cameras(self) -> CameraService:
+        return CameraService(self.keyring, ResourceStore(), self.audit, self.clock, self.randomness)
 
     @cached_property
     def live(self) -> LiveService:

@@ -2,20 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.orm import Session
 
 from archive.format.errors import NotWritten
-from archive.format.rules import chunk_size_for
-from archive.format.sealed_file import SealedWriter
-from archive.keys.wrap import SegmentKeys
-from archive.recorder.growing import Growing, GrowingFile, create
+from archive.recorder.growing import Growing, GrowingFile
+from archive.recorder.rows import CameraRows, Ended, NotBegun, Tools
 from archive.recorder.rules import (
-    Allowed,
     LeaveOut,
     OpenSegment,
     StartNew,
@@ -24,47 +18,14 @@ from archive.recorder.rules import (
     may_write,
     place,
 )
-from archive.retention.rules import Policy
-from archive.segments import store as segments
-from archive.segments.store import Closed, NewSegment
+from archive.recorder.standing import Standing
+from archive.segments.store import Closed
 from streams.media.packets import Epoch, Fragment, Track
-from vms_privacy.clock import Clock
-from vms_privacy.consent.ledger import ConsentLedger
-from vms_privacy.consent.rules import RecordingPermit
-from vms_privacy.db import Database
 from vms_privacy.errors import Refusal
-from vms_privacy.ids import CameraId, OperatorId, Randomness, SegmentId
+from vms_privacy.ids import CameraId, OperatorId, SegmentId
 
-DATABASE_MAY_BE_AWAY: Final = timedelta(seconds=60)
+DATABASE_MAY_BE_AWAY_S: Final = 60.0
 RETRY_AFTER_S: Final = 2.0
-_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-
-
-def micros(moment: datetime) -> int:
-    """Return a moment as whole microseconds since 1970 (UTC)."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-class Policies(Protocol):
-    """Who knows the retention of a camera."""
-
-    def current(self, session: Session, camera_id: CameraId) -> Policy:
-        """Return the policy under which footage is taken now."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What every camera's recorder uses."""
-
-    db: Database
-    ledger: ConsentLedger
-    policies: Policies
-    keys: SegmentKeys
-    clock: Clock
-    randomness: Randomness
-    spool: Path
-    name_blob: Callable[[], str]
 
 
 @dataclass(slots=True)
@@ -94,21 +55,17 @@ class CameraRecorder:
         recover: Callable[[CameraId], int],
     ) -> None:
         self._tools = tools
-        self._operator_id = operator_id
         self._camera_id = camera_id
+        self._rows = CameraRows(tools, operator_id, camera_id)
         self._finished = finished
         self._recover = recover
-        self._left_over = False
+        self._has_left_over = False
         self._epoch: Epoch | None = None
         self._run = ""
         self._open: OpenSegment | None = None
         self._file: GrowingFile | None = None
-        self._permit: RecordingPermit | None = None
-        self._allowed: Allowed | None = None
-        self._policy = Policy(-1, timedelta(0))
-        self._stopped_at_us: int | None = None
-        self._ask_again_at: datetime | None = None
-        self._heard_at: datetime | None = None
+        self._standing: Standing | None = None
+        self._idle_why = Why.WAITING_FOR_KEY_PICTURE
         self._retry_at_s = 0.0
         self.tally = Tally()
 
@@ -116,22 +73,6 @@ class CameraRecorder:
         """Return the growing segment as a reader may rely on it now. Safe in any thread."""
         file = self._file
         return None if file is None else file.snapshot()
-
-    def ask_again(self) -> None:
-        """Learn anew about opt-in and retention: something about them has changed.
-
-        A camera that was just opted in has a gap until its next key picture, from the very moment of the opt-in.
-        """
-        self._ask_again_at = None
-        try:
-            with self._tools.db.reading() as session:
-                self._learn(session, self._tools.clock.now())
-                last_us = segments.last_end_us(session, self._camera_id) or 0
-        except (SQLAlchemyError, Refusal):
-            self.tally.failures += 1
-            return
-        if self._allowed is not None and self._file is None:
-            self._settle(None, max(self._allowed.from_us, last_us), Why.WAITING_FOR_KEY_PICTURE)
 
     def begin(self, run: str, epoch: Epoch) -> None:
         """Take note of an unbroken run of packets that begins now; the segment before it is closed."""
@@ -148,6 +89,39 @@ class CameraRecorder:
         self.tally.failures += 1
         self._end(Why.OVERLOADED)
 
+    def failed(self) -> None:
+        """Take note that some work ended in an error nobody foresaw: what is open is left to recovery."""
+        self._fail(Why.RECORDER_FAILED)
+
+    def ask_again(self) -> None:
+        """Learn anew about opt-in and retention: something about them has changed.
+
+        A camera that was just opted in has a gap until its next key picture, from the very moment of the opt-in; one
+        whose opt-in has ended has none any more.
+        """
+        try:
+            standing = self._learn_all()
+            if standing.allowed is None:
+                self._rows.stop_accounting(standing)
+            elif self._file is None:
+                self._rows.settle(None, self._idle_why)
+        except (SQLAlchemyError, Refusal):
+            self.tally.failures += 1
+            self._standing = None
+
+    def tidy(self) -> None:
+        """Between fragments: finish what a failed write left open, and notice an opt-in that has ended by itself."""
+        if self._file is not None:
+            return
+        if self._has_left_over:
+            try:
+                self._settle_left_over()
+            except SQLAlchemyError:
+                self.tally.failures += 1
+        standing = self._standing
+        if standing is None or (standing.allowed is not None and standing.is_due(self._tools.clock.now())):
+            self.ask_again()
+
     def take(self, fragment: Fragment) -> None:
         """Write one fragment, or leave it out for a reason."""
         self.tally.fragments += 1
@@ -161,51 +135,66 @@ class CameraRecorder:
             return Why.NEW_PARAMETERS
         # Every fragment asks anew: its packets have all arrived, so a withdrawal that came before the last of them is
         # seen here, whoever committed it and wherever (P1).
-        refused = self._ask(fragment)
+        refused = self._ask()
         if refused is not None:
-            if self._file is not None and refused in {Why.WITHDRAWN, Why.NO_OPT_IN}:
-                self._end(refused, gap=False)
+            self._end(refused)
             return refused
-        allowed = self._allowed
-        if allowed is None:
+        standing = self._standing
+        if standing is None:
             return Why.NO_OPT_IN
-        match place(fragment, self._run, allowed, self._policy.version, self._policy.keep_us, self._open):
-            case LeaveOut(why):
+        left_out = may_write(fragment, standing.allowed, standing.stopped_at_us)
+        if left_out is not None:
+            return left_out.why
+        if standing.allowed is None:
+            return Why.NO_OPT_IN
+        policy = standing.policy
+        match place(fragment, self._run, standing.allowed, policy.version, policy.keep_us, self._open):
+            case LeaveOut(why, ends):
+                if ends:
+                    self._end(why)
                 return why
             case StartNew(why):
-                return self._start(fragment, allowed, why)
+                return self._start(fragment, why)
             case Write():
                 return self._write(fragment)
 
-    def _ask(self, fragment: Fragment) -> Why | None:
-        now = self._tools.clock.now()
+    def _ask(self) -> Why | None:
+        """Learn whether something has changed; say why nothing may be written where that cannot be known."""
         try:
-            with self._tools.db.reading() as session:
-                self._learn(session, now)
-        except (SQLAlchemyError, Refusal):
+            standing = self._learn()
+        except SQLAlchemyError:
             self.tally.failures += 1
-            if self._heard_at is None or now - self._heard_at > DATABASE_MAY_BE_AWAY:
-                self._end(Why.DATABASE_REFUSED)
+            heard_s = None if self._standing is None else self._standing.heard_s
+            if heard_s is None or self._tools.clock.monotonic() - heard_s > DATABASE_MAY_BE_AWAY_S:
                 return Why.DATABASE_REFUSED
-        refused = may_write(fragment, self._allowed, self._stopped_at_us)
-        return None if refused is None else refused.why
+            return None
+        except Refusal:
+            # The ledger contradicts itself: nobody knows whether there is an opt-in.
+            self.tally.failures += 1
+            self._standing = None
+            return Why.LEDGER_DISAGREES
+        now = self._open
+        if now is not None and (standing.allowed is None or standing.allowed.entry_id != now.allowed.entry_id):
+            # The opt-in that the open segment rests on is over, whatever came since.
+            self._end(None)
+        return None
 
-    def _learn(self, session: Session, now: datetime) -> None:
+    def _learn(self) -> Standing:
         """Read opt-in and retention; only the head of the ledger as long as nothing has changed."""
-        ledger = self._tools.ledger
-        known = self._allowed
-        is_fresh = known is not None and self._ask_again_at is not None and now < self._ask_again_at
-        if is_fresh and known is not None and ledger.is_active(session, self._camera_id, known.entry_id):
-            self._heard_at = now
-            return
-        permit = ledger.permit(session, self._camera_id)
-        stopped_at = ledger.stopped_at(session, self._camera_id)
-        self._policy = self._tools.policies.current(session, self._camera_id)
-        self._permit = permit
-        self._allowed = None if permit is None else _allowed(permit)
-        self._stopped_at_us = None if stopped_at is None else micros(stopped_at)
-        self._ask_again_at = None if permit is None else permit.ask_again_at
-        self._heard_at = now
+        known, tools = self._standing, self._tools
+        if known is None or known.permit is None or known.is_due(tools.clock.now()):
+            return self._learn_all()
+        with tools.db.reading() as session:
+            is_active = tools.ledger.is_active(session, self._camera_id, known.permit.entry_id)
+        if not is_active:
+            return self._learn_all()
+        self._standing = replace(known, heard_s=tools.clock.monotonic())
+        return self._standing
+
+    def _learn_all(self) -> Standing:
+        with self._tools.db.reading() as session:
+            self._standing = self._rows.ask(session)
+        return self._standing
 
     def _write(self, fragment: Fragment) -> Why | None:
         file, open_segment = self._file, self._open
@@ -219,98 +208,57 @@ class CameraRecorder:
             self._open = replace(open_segment, last_key_us=fragment.captured_from_us)
         return None
 
-    def _start(self, fragment: Fragment, allowed: Allowed, why: Why) -> Why | None:
-        clock, epoch, permit = self._tools.clock, self._epoch, self._permit
-        if epoch is None or permit is None or clock.monotonic() < self._retry_at_s:
+    def _start(self, fragment: Fragment, why: Why) -> Why | None:
+        epoch = self._epoch
+        if epoch is None or self._tools.clock.monotonic() < self._retry_at_s:
             return Why.WAITING_FOR_KEY_PICTURE
+        # Stamps of a run that jump over a stretch leave it out: nothing came.
+        idle_why = self._idle_why if self._file is None else Why.CAMERA_SILENT
         ended = self._seal_open(why, fragment.captured_from_us)
         try:
-            if self._left_over:
-                self._left_over = self._recover(self._camera_id) > 0
-            file = self._register(fragment, permit, epoch, ended)
+            self._settle_left_over()
+            begun = self._rows.begin(fragment, self._run, epoch, ended, idle_why)
+        except NotBegun as refusal:
+            return self._fail(refusal.why, ended)
+        except NotWritten:
+            return self._fail_half_way(Why.WRITE_FAILED, ended)
         except IntegrityError:
             # The database's own refusal: the opt-in ended between our look and the insert, or times would overlap.
-            self.ask_again()
-            return self._fail(Why.DATABASE_REFUSED, ended)
+            return self._fail_half_way(Why.DATABASE_REFUSED, ended)
         except SQLAlchemyError:
-            return self._fail(Why.DATABASE_REFUSED, ended)
+            return self._fail_half_way(Why.DATABASE_REFUSED, ended)
         except OSError:
             return self._fail(Why.DISK_FULL, ended)
         except Refusal:
             return self._fail(Why.KEYRING_UNAVAILABLE, ended)
         if ended is not None:
-            self._finished(ended[0])
-        self._file = file
-        self._open = OpenSegment(
-            self._run,
-            epoch.number,
-            fragment.captured_from_us,
-            fragment.captured_from_us,
-            self._policy.version,
-            allowed,
-        )
+            self._finished(ended.segment_id)
+        self._file, self._standing = begun.file, begun.standing
+        self._idle_why = Why.WAITING_FOR_KEY_PICTURE
+        if begun.standing.allowed is not None:
+            self._open = OpenSegment(
+                self._run,
+                epoch.number,
+                begun.file.from_us,
+                begun.file.from_us,
+                begun.standing.policy.version,
+                begun.standing.allowed,
+                begun.tracks,
+            )
         self.tally.segments += 1
         return self._write(fragment)
 
-    def _register(
-        self,
-        fragment: Fragment,
-        permit: RecordingPermit,
-        epoch: Epoch,
-        ended: tuple[SegmentId, Closed] | None,
-    ) -> GrowingFile:
-        """Commit the row of a new segment, and the end of the one before, before the first byte is written."""
-        tools = self._tools
-        segment_id = SegmentId(tools.randomness.uuid())
-        tracks = _tracks(epoch, permit)
-        name = tools.name_blob()
-        path = tools.spool / name
-        file = create(path)
-        try:
-            with tools.db.writing() as session:
-                if ended is not None:
-                    segments.close(session, *ended)
-                # A new run's first stamps may lie a little before the last one's end: times never overlap.
-                starts_us = max(fragment.captured_from_us, segments.last_end_us(session, self._camera_id) or 0)
-                made = tools.keys.new(session, permit, self._operator_id, segment_id, starts_us)
-                length_us = max(fragment.captured_until_us - fragment.captured_from_us, 1)
-                chunk_size = chunk_size_for(len(fragment.data) * 1_000_000 // length_us)
-                writer = SealedWriter(file, made.key, chunk_size, tools.randomness)
-                segments.add(
-                    session,
-                    NewSegment(
-                        id=segment_id,
-                        operator_id=self._operator_id,
-                        camera_id=self._camera_id,
-                        consent_entry_id=permit.entry_id,
-                        policy_version=self._policy.version,
-                        blob_name=name,
-                        starts_us=starts_us,
-                        keep_us=self._policy.keep_us,
-                        run=self._run,
-                        epoch=epoch.number,
-                        tracks="+".join(sorted(tracks, reverse=True)),
-                        chunk_size=chunk_size,
-                        bucket_key_id=made.bucket_key_id,
-                        bucket_hour=made.bucket_hour,
-                        wrapped_key=made.wrapped,
-                        salt=writer.salt,
-                    ),
-                )
-                segments.end_gap(session, self._camera_id, fragment.captured_from_us)
-            return GrowingFile(segment_id, self._camera_id, starts_us, file, writer, epoch.init[tracks])
-        except BaseException:
-            # Nothing was written into it: no row, no file.
-            file.close()
-            path.unlink()
-            raise
+    def _settle_left_over(self) -> None:
+        if self._has_left_over:
+            self._has_left_over = self._recover(self._camera_id) > 0
 
-    def _seal_open(self, why: Why, next_from_us: int | None = None) -> tuple[SegmentId, Closed] | None:
+    def _seal_open(self, why: Why | None, next_from_us: int | None = None) -> Ended | None:
         """Close the open file; return what its row must say, or None if there is none to close."""
         file, self._file, self._open = self._file, None, None
         if file is None:
             return None
-        self.tally.last_why = why
+        if why is not None:
+            self.tally.last_why = why
         try:
             summary = file.finish()
         except NotWritten:
@@ -318,52 +266,50 @@ class CameraRecorder:
             return None
         ends_us = file.until_us if next_from_us is None else min(file.until_us, next_from_us)
         closed = Closed(max(ends_us, file.from_us + 1), file.last_packet_until_us, summary.last_tag, summary.size)
-        return file.segment_id, closed
+        return Ended(file.segment_id, closed)
 
     def _leave(self, file: GrowingFile) -> None:
         """Leave a file to recovery; its row stays `writing`."""
-        file.abandon()
-        self._left_over = True
+        self._has_left_over = True
         self.tally.failures += 1
+        file.abandon()
 
-    def _end(self, why: Why, *, gap: bool = True) -> None:
-        ended = self._seal_open(why)
-        if ended is not None:
-            self._settle(ended, ended[1].ends_us, why, gap=gap)
+    def _end(self, why: Why | None) -> None:
+        """Close what is open. The gap that begins there has `why`; without one there is no opt-in any more."""
+        file = self._file
+        if why is not None:
+            self._idle_why = why
+        if file is not None:
+            ended = self._seal_open(why)
+            self._settle(ended, why, file.until_us if ended is None else 0)
 
-    def _settle(self, ended: tuple[SegmentId, Closed] | None, from_us: int, why: Why, *, gap: bool = True) -> None:
+    def _settle(self, ended: Ended | None, why: Why | None, at_least_us: int = 0) -> None:
         """Write the end of a segment, and the gap that begins there while the opt-in goes on."""
         try:
-            with self._tools.db.writing() as session:
-                if ended is not None:
-                    segments.close(session, *ended)
-                if gap and why not in {Why.NO_OPT_IN, Why.WITHDRAWN}:
-                    segments.open_gap(session, self._tools.randomness, self._operator_id, self._camera_id, from_us, why)
-        except SQLAlchemyError:
-            # The row stays `writing`: recovery closes it from the file itself.
-            self._left_over = self._left_over or ended is not None
+            self._rows.settle(ended, why, at_least_us)
+        except (SQLAlchemyError, Refusal):
+            # The row stays `writing`: recovery closes it from the file itself; the gap is told with the next segment.
+            self._has_left_over = self._has_left_over or ended is not None
             self.tally.failures += 1
             return
         if ended is not None:
-            self._finished(ended[0])
+            self._finished(ended.segment_id)
 
-    def _fail(self, why: Why, ended: tuple[SegmentId, Closed] | None = None) -> Why:
+    def _fail_half_way(self, why: Why, ended: Ended | None) -> Why:
+        """As `_fail`, where a row may have been committed all the same; what there is of it is recovered."""
+        self._has_left_over = True
+        return self._fail(why, ended)
+
+    def _fail(self, why: Why, ended: Ended | None = None) -> Why:
         self.tally.failures += 1
+        self._idle_why = why
         self._retry_at_s = self._tools.clock.monotonic() + RETRY_AFTER_S
         file, self._file, self._open = self._file, None, None
-        from_us = micros(self._tools.clock.now())
+        at_least_us = 0
         if file is not None:
-            from_us = file.until_us or from_us
+            at_least_us = file.until_us
             self._leave(file)
-        self._settle(ended, ended[1].ends_us if ended else from_us, why)
+        # What has changed about opt-in and retention is asked for anew before anything else is written.
+        self._standing = None
+        self._settle(ended, why, at_least_us)
         return why
-
-
-def _allowed(permit: RecordingPermit) -> Allowed:
-    audio = permit.audio_given_at
-    return Allowed(permit.entry_id, micros(permit.given_at), None if audio is None else micros(audio))
-
-
-def _tracks(epoch: Epoch, permit: RecordingPermit) -> frozenset[Track]:
-    there = {info.track for info in epoch.tracks}
-    return frozenset(there if permit.audio else there & {Track.VIDEO})

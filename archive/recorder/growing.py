@@ -69,8 +69,9 @@ class GrowingFile:
         self.last_packet_until_us = max(self.last_packet_until_us, fragment.captured_until_us)
         if fragment.track is not Track.VIDEO:
             return
-        self.until_us = fragment.captured_until_us
         self._writer.fill_chunk()
+        # Only now: what follows a failed write begins where the last whole fragment ends.
+        self.until_us = fragment.captured_until_us
         self._snapshot = Growing(
             self.segment_id,
             self.camera_id,
@@ -98,6 +99,9 @@ class GrowingFile:
 
 
 def create(path: Path) -> BinaryIO:
-    """Make the empty file of a new segment; its name was never used. Raises FileExistsError, OSError."""
+    """Make the empty file of a new segment; its name was never used. Raises FileExistsError, OSError.
+
+    Unbuffered: no object may keep bytes of a failed write and hand them over later, behind the back of recovery.
+    """
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    return os.fdopen(descriptor, "w+b")
+    return os.fdopen(descriptor, "w+b", buffering=0)

@@ -167,18 +167,6 @@ def by_id(session: Session, camera_id: CameraId, segment_id: SegmentId) -> Seale
     return None if row is None else _sealed(row)
 
 
-def extent(session: Session, camera_id: CameraId, readable_at_us: int) -> Span | None:
-    """Return from when to when there is something readable at all, or None."""
-    first, last = session.execute(
-        select(func.min(SegmentRow.starts_us), func.max(SegmentRow.ends_us)).where(
-            SegmentRow.camera_id == camera_id,
-            SegmentRow.state == State.STORED,
-            SegmentRow.destroy_from_us > readable_at_us,
-        )
-    ).one()
-    return None if first is None or last is None else Span(first, last)
-
-
 def take_back(session: Session, segment_id: SegmentId) -> None:
     """Remove the row of a segment of which no byte was ever written."""
     session.execute(delete(SegmentRow).where(SegmentRow.id == segment_id, SegmentRow.state == State.WRITING))

@@ -49,11 +49,12 @@ class Subscription:
         self._leave = leave
         self._items: deque[Item] = deque()
         self._bytes = 0
-        self._epoch: Epoch | None = None
         self._needs_key = True
+        self._is_behind = False
         self._is_over = False
         self._lock = threading.Condition()
         self._waiter: asyncio.Future[None] | None = None
+        self._waits_in = 0
 
     @property
     def is_over(self) -> bool:
@@ -86,8 +87,9 @@ class Subscription:
             with self._lock:
                 if self._items or self._is_over:
                     return self._drain()
-                self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
+                waiter = self._waiter = asyncio.get_running_loop().create_future()
+                self._waits_in = threading.get_ident()
+            await waiter
 
     async def __aiter__(self) -> AsyncIterator[Item]:
         while True:
@@ -97,12 +99,14 @@ class Subscription:
             if not items and self._is_over:
                 return
 
-    def begin(self, epoch: Epoch) -> None:
-        """Hear of a new epoch from the tap; it is never dropped, as nothing after it makes sense without."""
+    def begin(self, epoch: Epoch, *, from_its_start: bool = True) -> None:
+        """Hear of a new epoch from the tap, or of the one that runs already. It is never dropped."""
         with self._lock:
-            self._epoch = epoch
-            self._needs_key = True
-        # It is handed over with the key picture that it begins with.
+            self._put_aside(Epoch)
+            self._items.append(epoch)
+            # Its first picture is a key picture; who comes later waits for the next one.
+            self._needs_key = not from_its_start
+            self._wake()
 
     def put(self, item: Packet | Fragment) -> None:
         """Take an item from the tap, or drop it."""
@@ -110,27 +114,26 @@ class Subscription:
         with self._lock:
             if self._is_over:
                 return
-            if self._needs_key and not _begins(item):
-                if self._epoch is None:
-                    self._drop(size)
+            is_needed = not self._needs_key or _begins(item)
+            if is_needed and self._bytes + size <= self.max_bytes:
+                self._needs_key = self._is_behind = False
+                self._items.append(item)
+                self._bytes += size
+                self._wake()
                 return
-            if self._bytes + size > self.max_bytes:
+            # Nothing was lost of what came before the listener's first key picture.
+            self._is_behind = self._is_behind or is_needed
+            if self._is_behind:
                 self._needs_key = True
-                self._drop(size)
-                return
-            self._needs_key = False
-            if self._epoch is not None:
-                self._items.append(self._epoch)
-                self._epoch = None
-            self._items.append(item)
-            self._bytes += size
-            self._wake()
+                self.dropped += 1
+                self.dropped_bytes += size
 
     def lose(self, why: str) -> None:
         """Hear from the tap that the camera is lost for now."""
         if not self._tells_loss:
             return
         with self._lock:
+            self._put_aside(Epoch, Lost)
             self._items.append(Lost(why))
             self._wake()
 
@@ -140,9 +143,10 @@ class Subscription:
             self._is_over = True
             self._wake()
 
-    def _drop(self, size: int) -> None:
-        self.dropped += 1
-        self.dropped_bytes += size
+    def _put_aside(self, *kinds: type[Epoch] | type[Lost]) -> None:
+        """Forget what is at the end of the queue and has no media behind it: a camera may come and go for days."""
+        while self._items and isinstance(self._items[-1], kinds):
+            self._items.pop()
 
     def _drain(self) -> list[Item]:
         items = list(self._items)
@@ -153,10 +157,12 @@ class Subscription:
     def _wake(self) -> None:
         self._lock.notify_all()
         waiter, self._waiter = self._waiter, None
-        if waiter is not None:
-            loop = waiter.get_loop()
-            # Closing may come from any thread; a future belongs to its loop.
-            loop.call_soon_threadsafe(_settle, waiter)
+        if waiter is None:
+            return
+        if threading.get_ident() == self._waits_in:
+            _settle(waiter)
+        else:
+            waiter.get_loop().call_soon_threadsafe(_settle, waiter)
 
 
 def _settle(waiter: "asyncio.Future[None]") -> None:

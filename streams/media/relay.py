@@ -95,7 +95,10 @@ class Relay:
 
 
 class Pump:
-    """Moves one camera's bytes. `tick` never waits and never raises; `failed` is called once, when it is over."""
+    """Moves one camera's bytes. `tick` never waits and never raises; `failed` is called once, when it is over.
+
+    `arrived_us` is when the newest bytes arrived: never less than before within one connection.
+    """
 
     def __init__(
         self,
@@ -120,7 +123,7 @@ class Pump:
         self._failed = failed
         self._keep_alive_s = min(limits.keep_alive_s, self._link.timeout_s / 2)
         self._video_at_s = self._said_at_s = self._last_s = clock.monotonic()
-        self._last_us = _micros(clock.now())
+        self.arrived_us = _micros(clock.now())
 
     def tick(self) -> None:
         """Take what has come since the last tick."""
@@ -173,11 +176,11 @@ class Pump:
         """
         now_us = _micros(self._clock.now())
         passed_us = int((now_s - self._last_s) * 1_000_000)
-        if abs(now_us - self._last_us - passed_us) > _STEP_US:
+        if abs(now_us - self.arrived_us - passed_us) > _STEP_US:
             raise SourceFailed(Fault.CLOCK_STEPPED, "this machine's clock was set; the connection begins anew")
         self._last_s = now_s
-        self._last_us = max(self._last_us, now_us)
-        return self._last_us
+        self.arrived_us = max(self.arrived_us, now_us)
+        return self.arrived_us
 
 
 class Pacer:

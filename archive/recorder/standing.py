@@ -1,0 +1,63 @@
+"""What the ledger and the policies said last about one camera."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from sqlalchemy.orm import Session
+
+from archive.recorder.rules import Allowed
+from archive.retention.rules import Policy
+from vms_privacy.clock import Clock
+from vms_privacy.consent.ledger import ConsentLedger
+from vms_privacy.consent.rules import RecordingPermit
+from vms_privacy.ids import CameraId
+
+_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+def micros(moment: datetime) -> int:
+    """Return a moment as whole microseconds since 1970 (UTC)."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+class Policies(Protocol):
+    """Who knows the retention of a camera."""
+
+    def current(self, session: Session, camera_id: CameraId) -> Policy:
+        """Return the policy under which footage is taken now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Opt-in and retention of a camera as one transaction saw them. `heard_s` is monotonic time."""
+
+    permit: RecordingPermit | None
+    allowed: Allowed | None
+    stopped_at_us: int | None
+    policy: Policy
+    heard_s: float
+
+    def is_due(self, now: datetime) -> bool:
+        """Say whether the ledger has to be asked for everything again, not only for its head."""
+        return self.permit is None or now >= self.permit.ask_again_at
+
+
+def ask(session: Session, camera_id: CameraId, ledger: ConsentLedger, policies: Policies, clock: Clock) -> Standing:
+    """Ask for all of it. Raises LedgerDisagrees."""
+    permit = ledger.permit(session, camera_id)
+    stopped_at = ledger.stopped_at(session, camera_id)
+    return Standing(
+        permit,
+        None if permit is None else allowed_by(permit),
+        None if stopped_at is None else micros(stopped_at),
+        policies.current(session, camera_id),
+        clock.monotonic(),
+    )
+
+
+def allowed_by(permit: RecordingPermit) -> Allowed:
+    """Return what a permit allows, in the recorder's own unit of time."""
+    audio = permit.audio_given_at
+    return Allowed(permit.entry_id, micros(permit.given_at), None if audio is None else micros(audio))

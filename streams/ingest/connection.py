@@ -1,0 +1,147 @@
+"""One connection to one camera, from the address to the packets in its tap, and how it ended."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Protocol
+
+from streams.cameras.rules import CameraSource
+from streams.media.captured import CapturedTimes
+from streams.media.child_protocol import Coded, NewEpoch
+from streams.media.demux import DemuxPool
+from streams.media.faults import Fault, SourceFailed
+from streams.media.packets import Packet, Track
+from streams.media.relay import Connected, Pacer, Pump, Relay
+from vms_privacy.clock import Clock
+
+# A child that is that far behind is ended as one that hangs.
+_OLDEST_US: Final = 20_000_000
+
+
+class Receiver(Protocol):
+    """Who gets what a connection brings. Called in the event loop."""
+
+    def offered(self, audio_left_out: str) -> None:
+        """Hear that the camera has answered, and which sound codec cannot be taken; empty if none is left out."""
+        ...
+
+    def begun(self, new: NewEpoch) -> None:
+        """Hear of a new epoch."""
+        ...
+
+    def came(self, packets: Sequence[Packet], lost: int) -> None:
+        """Take packets of the present epoch; `lost` ones came damaged."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Joints:
+    """The shared parts that every connection uses."""
+
+    relay: Relay
+    pool: DemuxPool
+    pacer: Pacer
+    clock: Clock
+    key_picture_within: timedelta = timedelta(seconds=15)
+
+
+class Connection:
+    """Lives from `run` until the camera, the network, the child or we ourselves end it."""
+
+    def __init__(self, source: CameraSource, joints: Joints, receiver: Receiver) -> None:
+        self._source = source
+        self._joints = joints
+        self._receiver = receiver
+        self._over: asyncio.Future[SourceFailed] = asyncio.get_running_loop().create_future()
+        self._timescales: dict[Track, int] = {}
+        self._times = CapturedTimes()
+        self._pump: Pump | None = None
+        self._has_begun = asyncio.Event()
+
+    async def run(self) -> SourceFailed:
+        """Bring packets until it is over; return why. Cancelling it ends the connection."""
+        try:
+            connected = await self._joints.relay.connect(self._source.address, self._source.pin)
+        except SourceFailed as failed:
+            return failed
+        try:
+            return await self._stream(connected)
+        finally:
+            connected.link.leave()
+
+    async def _stream(self, connected: Connected) -> SourceFailed:
+        self._receiver.offered(connected.offer.audio_left_out or "")
+        joints = self._joints
+        channel = joints.pool.open(str(self._source.camera_id), connected.plan, self)
+        try:
+            pump = self._pump = await joints.relay.play(connected, channel, self._fail)
+            joints.pacer.add(pump)
+            try:
+                await self._first_picture()
+                return await self._over
+            finally:
+                pump.stop()
+        except SourceFailed as failed:
+            return failed
+        finally:
+            channel.close()
+
+    async def _first_picture(self) -> None:
+        begun = asyncio.ensure_future(self._has_begun.wait())
+        try:
+            within_s = self._joints.key_picture_within.total_seconds()
+            done, _ = await asyncio.wait({begun, self._over}, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            begun.cancel()
+        if not done:
+            raise SourceFailed(Fault.NO_KEY_PICTURE, "the camera sends no picture with which decoding could begin")
+
+    def begun(self, epoch: NewEpoch) -> None:
+        """Hear from the child."""
+        self._timescales = {info.track: info.timescale for info in epoch.tracks}
+        self._times = CapturedTimes()
+        self._receiver.begun(epoch)
+        self._has_begun.set()
+
+    def came(self, packets: Sequence[Coded], lost: int) -> None:
+        """Hear from the child; it may be lying, so what it says of time is checked against our own clock."""
+        if not all(self._is_possible(coded) for coded in packets):
+            self._fail(SourceFailed(Fault.DEMUXER_DIED, "a demux process spoke nonsense"))
+            return
+        if not self._over.done():
+            self._receiver.came(self._placed(packets), lost)
+
+    def over(self, fault: Fault, detail: str) -> None:
+        """Hear from the child that it is over."""
+        self._fail(SourceFailed(fault, detail))
+
+    def _is_possible(self, coded: Coded) -> bool:
+        newest_us = 0 if self._pump is None else self._pump.arrived_us
+        return coded.track in self._timescales and newest_us - _OLDEST_US <= coded.arrived_us <= newest_us
+
+    def _placed(self, packets: Sequence[Coded]) -> list[Packet]:
+        times = self._times
+        stamps = [coded.dts * 1_000_000 // self._timescales[coded.track] for coded in packets]
+        for coded, stamp_us in zip(packets, stamps, strict=True):
+            times.expect(stamp_us, coded.arrived_us)
+        placed = []
+        for coded, stamp_us in zip(packets, stamps, strict=True):
+            captured_us, arrived_us = times.place(coded.track, stamp_us, coded.arrived_us)
+            placed.append(
+                Packet(
+                    coded.track,
+                    coded.dts,
+                    coded.pts,
+                    coded.duration,
+                    coded.is_key,
+                    coded.data,
+                    arrived_us,
+                    captured_us,
+                )
+            )
+        return placed
+
+    def _fail(self, failed: SourceFailed) -> None:
+        if not self._over.done():
+            self._over.set_result(failed)
