@@ -3,6 +3,7 @@
 Each part is one property, so that a story can replace exactly one of them by another real object.
 """
 
+from collections.abc import AsyncIterable, AsyncIterator
 from functools import cached_property
 from typing import Final
 
@@ -14,9 +15,9 @@ from archive.keys.wrap import SegmentKeys
 from archive.playback.entrance import ArchiveEntrance
 from archive.playback.service import Footage
 from archive.receipts.service import ReceiptService
-from archive.recorder.camera import Tools
 from archive.recorder.delivery import Delivery
 from archive.recorder.recovery import Recovery
+from archive.recorder.rows import Tools
 from archive.recorder.service import RecorderService
 from archive.retention.service import RetentionService
 from auth.gate import Gate
@@ -38,8 +39,14 @@ from auth.tokens.service import StreamTokens
 from auth.tokens.signing import TokenSigner
 from auth.tokens.withdrawing import TokenWithdrawals
 from streams.cameras.service import CameraService
+from streams.ingest.service import IngestService
+from streams.ingest.subscription import Item, Wants
 from streams.live.channel import LiveLimits
 from streams.live.service import LiveService
+from streams.media.fmp4 import Fragmenter
+from streams.media.packets import Epoch, Fragment
+from streams.media.relay import Relay
+from streams.media.wire import Trust
 from vms_privacy.audit.anchor import Anchor
 from vms_privacy.audit.log import AuditLog
 from vms_privacy.audit.pseudonyms import Pseudonyms
@@ -52,10 +59,10 @@ from vms_privacy.guarded_clock import GuardedClock
 from vms_privacy.ids import CameraId, Randomness, SystemRandomness
 from vms_privacy.journal.journal import Journal
 from vms_privacy.keyring.file_keyring import FileKeyring
-from vms_privacy.keyring.port import Keyring
 from vms_privacy.settings import Settings
 
 AUDIENCE: Final = "vms-privacy-streams"
+TAP_BYTES: Final = 16 * 1024 * 1024
 
 
 class Assembly:
@@ -91,7 +98,7 @@ class Assembly:
         return GroupCommit(self.db)
 
     @cached_property
-    def keyring(self) -> Keyring:
+    def keyring(self) -> FileKeyring:
         return FileKeyring(self.settings.keyring, self.clock, self.randomness)
 
     @cached_property
@@ -186,7 +193,7 @@ class Assembly:
 
     @cached_property
     def withdrawals(self) -> TokenWithdrawals:
-        return TokenWithdrawals(self.clock, self.judge, self.audit, self.journal, self.revocation)
+        return TokenWithdrawals(self.db, self.clock, self.signer, self.judge, self.audit, self.journal, self.revocation)
 
     @cached_property
     def sessions(self) -> MediaSessions:
@@ -201,6 +208,22 @@ class Assembly:
     @cached_property
     def cameras(self) -> CameraService:
         return CameraService(self.keyring, ResourceStore(), self.audit, self.clock, self.randomness)
+
+    @cached_property
+    def relay(self) -> Relay:
+        return Relay(self.clock, self.randomness, Trust(), self.settings.camera_networks)
+
+    @cached_property
+    def ingest(self) -> IngestService:
+        return IngestService(self.relay, self.clock, self.randomness, Fragmenter)
+
+    def feed_of(self, camera_id: CameraId) -> AsyncIterator[Epoch | Fragment]:
+        """Return the fragments of a camera for its live channel."""
+        return _pictures(self.ingest.tap(camera_id).subscribe("live", Wants.FRAGMENTS, TAP_BYTES))
+
+    def recorder_feed_of(self, camera_id: CameraId) -> AsyncIterable[Item]:
+        """Return the fragments of a camera for its recorder, which is told when the camera is lost."""
+        return self.ingest.tap(camera_id).subscribe("recorder", Wants.FRAGMENTS, TAP_BYTES, tells_loss=True)
 
     @cached_property
     def live(self) -> LiveService:
@@ -289,3 +312,9 @@ class Assembly:
     @cached_property
     def receipts(self) -> ReceiptService:
         return ReceiptService(self.keyring, self.audit, self.clock, self.randomness, self.installation_id)
+
+
+async def _pictures(items: AsyncIterable[Item]) -> AsyncIterator[Epoch | Fragment]:
+    async for item in items:
+        if isinstance(item, Epoch | Fragment):
+            yield item

@@ -4,8 +4,8 @@ Services take a `Session` and never commit; the edge (route, worker, command) do
 Nothing here is SQLite only, except what `_SQLITE_PRAGMAS` says.
 """
 
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -179,13 +179,15 @@ class WriteFailed(Refusal):
 
 
 class _Waiting(Generic[Result]):
-    """One caller's work and what came of it; `done` is set when it is durable, or lost."""
+    """One caller's work and what came of it. `woken` is released once, when it is done or must lead."""
 
-    __slots__ = ("callbacks", "done", "error", "result", "work")
+    __slots__ = ("callbacks", "error", "is_done", "result", "woken", "work")
 
     def __init__(self, work: Callable[[Session], Result]) -> None:
         self.work = work
-        self.done = threading.Event()
+        self.woken = threading.Lock()
+        self.woken.acquire()
+        self.is_done = False
         self.callbacks: list[Callable[[], None]] = []
         self.error: Exception | None = None
         self.result: Result
@@ -196,7 +198,6 @@ class _Waiting(Generic[Result]):
         self.callbacks = _callbacks_of(session)
 
     def outcome(self) -> Result:
-        self.done.wait()
         if self.error is not None:
             raise self.error
         for callback in self.callbacks:
@@ -207,20 +208,20 @@ class _Waiting(Generic[Result]):
 class GroupCommit:
     """Many small writes in one transaction: each caller pays for its own statements, all share one flush to disk.
 
-    A writer thread runs the waiting pieces of work in the order they came. One that fails takes nothing from its
+    Whoever comes while nobody writes leads: it runs its own piece of work and those that came meanwhile, in their
+    order, commits, and hands the lead to the first of those who came since. A piece that fails takes nothing from its
     neighbours: then the batch is rolled back and run again, each piece in a savepoint of its own. So `work` may be
-    called twice, and does nothing but talk to its session. Nobody gets a result before the commit is durable.
-    Use as a context manager, or `close` it; what waits by then is still done.
+    called twice, by another caller's thread, and does nothing but talk to its session.
     """
 
     def __init__(self, db: Database, most_waiting: int = 1000, most_at_once: int = 64) -> None:
         self._db = db
-        self._queue: queue.Queue[_Waiting[Any] | None] = queue.Queue(most_waiting)
+        self._most_waiting = most_waiting
         self._most_at_once = most_at_once
-        self._closing = threading.Lock()
+        self._queue: deque[_Waiting[Any]] = deque()
+        self._changing = threading.Condition()
+        self._is_led = False
         self._is_closed = False
-        self._thread = threading.Thread(target=self._write, name="group-commit", daemon=True)
-        self._thread.start()
 
     def __enter__(self) -> Self:
         return self
@@ -231,7 +232,7 @@ class GroupCommit:
     @property
     def waiting(self) -> int:
         """How many pieces of work wait for the next transaction."""
-        return self._queue.qsize()
+        return len(self._queue)
 
     def run(self, work: Callable[[Session], Result]) -> Result:
         """Return what `work` returns, once that is durable; what it gave to `after_commit` runs in this thread.
@@ -239,43 +240,53 @@ class GroupCommit:
         Raises what `work` raises, or WriteFailed. `work` must not wait for anything: others wait behind it.
         """
         self._db.refuse_inside_writing()
-        waiting = _Waiting(work)
-        with self._closing:
+        mine = _Waiting(work)
+        with self._changing:
             if self._is_closed:
                 raise WriteFailed("the service is stopping")
-            try:
-                self._queue.put_nowait(waiting)
-            except queue.Full:
-                raise WriteFailed("too many writes are waiting", retry_after=1) from None
-        return waiting.outcome()
+            if len(self._queue) >= self._most_waiting:
+                raise WriteFailed("too many writes are waiting", retry_after=1)
+            self._queue.append(mine)
+            leads, self._is_led = not self._is_led, True
+        if not leads:
+            mine.woken.acquire()
+        if not mine.is_done:
+            self._lead()
+        return mine.outcome()
 
     def close(self) -> None:
-        """Finish what waits, take nothing new, and end the writer thread."""
-        with self._closing:
-            if not self._is_closed:
-                self._is_closed = True
-                self._queue.put(None)
-        self._thread.join()
+        """Take nothing new, and return when what waits is done."""
+        with self._changing:
+            self._is_closed = True
+            self._changing.wait_for(lambda: not self._is_led)
 
-    def _write(self) -> None:
-        going_on = True
-        while going_on:
-            batch = [self._queue.get()]
-            while len(batch) < self._most_at_once and not self._queue.empty():
-                batch.append(self._queue.get())
-            going_on = batch[-1] is not None
-            self._commit([waiting for waiting in batch if waiting is not None])
+    def _lead(self) -> None:
+        """Commit the first of those who wait, the caller among them, and hand the lead on."""
+        with self._changing:
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._most_at_once))]
+        try:
+            self._commit(batch)
+        finally:
+            with self._changing:
+                following = self._queue[0] if self._queue else None
+                self._is_led = following is not None
+                self._changing.notify_all()
+            for waiting in batch:
+                waiting.is_done = True
+                waiting.woken.release()
+            if following is not None:
+                following.woken.release()
 
     def _commit(self, batch: list[_Waiting[Any]]) -> None:
         try:
             if not self._commit_at_once(batch):
                 self._commit_apart(batch)
-        except Exception as error:  # noqa: BLE001 - told to every caller whose work is lost with it
+        except BaseException as error:
+            # Told to every caller whose work is lost with it; what is no failure of the work goes on up as well.
             for waiting in batch:
                 waiting.error = waiting.error or _lost(error)
-        finally:
-            for waiting in batch:
-                waiting.done.set()
+            if not isinstance(error, Exception):
+                raise
 
     def _commit_at_once(self, batch: list[_Waiting[Any]]) -> bool:
         """Commit all, or, if one of them fails, nothing: savepoints cost more than most work, so they come second."""
@@ -305,7 +316,7 @@ class GroupCommit:
                     savepoint.rollback()
 
 
-def _lost(error: Exception) -> WriteFailed:
+def _lost(error: BaseException) -> WriteFailed:
     refusal = WriteFailed("the database could not keep this; nothing of it was written", retry_after=1)
     refusal.__cause__ = error
     return refusal

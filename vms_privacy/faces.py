@@ -13,7 +13,7 @@ from auth.authenticate import Authenticate
 from auth.backstop import GateBackstop
 from auth.grants.http import grant_routes
 from auth.identities.http import password_routes, person_routes
-from auth.media_sessions.http import session_routes as media_session_routes
+from auth.media_sessions.http import media_session_routes
 from auth.operators.http import operator_routes
 from auth.sessions.http import session_routes
 from auth.source import Sources

@@ -16,6 +16,8 @@ import uvloop
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from archive.recorder.feed import feed_recorder
+from auth.errors import NotFound
 from auth.media_sessions.loading import load_revocations
 from auth.media_sessions.transport import MediaHttpProtocol
 from vms_privacy.app import Assembly
@@ -42,7 +44,8 @@ class Running:
         self.port = 0
         self._server: uvicorn.Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._doubted = False
+        self._run = str(parts.randomness.uuid())
+        self._feeds: dict[CameraId, asyncio.Task[None]] = {}
 
     def serve(self) -> None:
         """Open the port and serve until `stop`, or a signal where this is the main thread."""
@@ -100,9 +103,10 @@ class Running:
         report = await asyncio.to_thread(parts.recorder.start)
         _log.info("recovered", closed=len(report.closed), empty=len(report.empty), failed=len(report.failed))
         parts.live.open()
-        await parts.ingest.open()
+        parts.ingest.open()
+        parts.cameras.on_change(self._camera_changed)
         for camera_id in await asyncio.to_thread(self._cameras):
-            self.camera_added(camera_id)
+            await asyncio.to_thread(self._camera_changed, camera_id)
         self.jobs.start()
         self.is_up.set()
         try:
@@ -111,13 +115,44 @@ class Running:
             self.is_up.clear()
             await asyncio.to_thread(parts.sessions.stop)
             await parts.ingest.close()
+            await asyncio.gather(*self._feeds.values(), return_exceptions=True)
             await parts.live.close()
             await asyncio.to_thread(parts.recorder.stop, _STOP_WITHIN_S)
             await asyncio.to_thread(self.jobs.stop)
 
     def _cameras(self) -> list[CameraId]:
         with self.parts.db.reading() as session:
-            return self.parts.cameras.living(session)
+            return [source.camera_id for source in self.parts.cameras.sources(session)]
+
+    def _camera_changed(self, camera_id: CameraId) -> None:
+        """Start, move or stop a camera, as its row says now; called in the thread that committed the change."""
+        parts = self.parts
+        try:
+            with parts.db.reading() as session:
+                source = parts.cameras.source_of(session, camera_id)
+        except NotFound:
+            self._stop_camera(camera_id)
+            return
+        parts.ingest.start(source)
+        parts.recorder.add(source.operator_id, camera_id)
+        parts.live.start(camera_id)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._feed_recorder, camera_id)
+
+    def _stop_camera(self, camera_id: CameraId) -> None:
+        parts = self.parts
+        parts.ingest.stop(camera_id)
+        parts.live.stop(camera_id)
+        parts.recorder.remove(camera_id)
+        parts.sessions.hear_camera(camera_id)
+
+    def _feed_recorder(self, camera_id: CameraId) -> None:
+        if camera_id in self._feeds and not self._feeds[camera_id].done():
+            return
+        items = self.parts.recorder_feed_of(camera_id)
+        # The tap outlives connections but not this process: its epochs are counted within this run.
+        feed = feed_recorder(self.parts.recorder, camera_id, self._run, items)
+        self._feeds[camera_id] = asyncio.get_running_loop().create_task(feed)
 
     def _load(self) -> None:
         parts = self.parts

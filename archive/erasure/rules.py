@@ -1,9 +1,14 @@
 """The steps of an erasure, when a failed one is tried again, and what is overdue."""
 
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum, unique
 from typing import Final
+
+from archive.segments.rules import Segment
+from vms_privacy.ids import OperatorId
 
 FIRST_RETRY: Final = timedelta(seconds=5)
 LAST_RETRY: Final = timedelta(minutes=15)
@@ -54,6 +59,19 @@ class Debt:
     def is_clear(self) -> bool:
         """Say whether nothing is overdue."""
         return self.segments == 0
+
+
+def in_turns(due: Iterable[Segment], most: int) -> Iterator[list[Segment]]:
+    """Cut what is due into batches of one operator each; operators take turns, so that no backlog delays a neighbour."""
+    queues: dict[OperatorId, deque[Segment]] = {}
+    for segment in due:
+        queues.setdefault(segment.operator_id, deque()).append(segment)
+    turns = deque(queues.values())
+    while turns:
+        queue = turns.popleft()
+        yield [queue.popleft() for _ in range(min(most, len(queue)))]
+        if queue:
+            turns.append(queue)
 
 
 def is_overdue(destroy_from: datetime, now: datetime, sweep_every: timedelta) -> bool:

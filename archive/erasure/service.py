@@ -1,9 +1,9 @@
 """Carrying erasures out, step by step, each durable before the next (docs/design/archive-lifecycle.md)."""
 
+import itertools
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from archive.blobs.store import BlobStore
 from archive.erasure import store
-from archive.erasure.rules import BATCH, Cause, Debt, Step, retry_after
+from archive.erasure.rules import BATCH, Cause, Debt, Step, in_turns, retry_after
 from archive.erasure.store import Erasure, Remains
+from archive.keys import store as buckets
 from archive.keys.service import BucketKeys
 from archive.segments import store as segments
 from archive.segments.rules import Segment
@@ -34,6 +35,7 @@ _WORDS_IN_AN_ENTRY: Final = 18
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 ERASED: Final = "erased"
 WAS_NOT_THERE: Final = "was-not-there"
+TIME_IN_DOUBT: Final = "time-in-doubt"
 
 
 class DerivedCopies(Protocol):
@@ -56,6 +58,14 @@ class SweepReport:
         return not self.failed
 
 
+@dataclass(frozen=True, slots=True)
+class UnusedKeys:
+    """Bucket keys that nothing needs: those destroyed, and those left because that could not be proven."""
+
+    destroyed: frozenset[BucketKeyId]
+    left: frozenset[BucketKeyId]
+
+
 def _nothing(_: Step) -> None:
     """Tell nobody of the progress."""
 
@@ -63,7 +73,7 @@ def _nothing(_: Step) -> None:
 class Eraser:
     """The one engine for every erasure. One round at a time; a crash anywhere is resumed from the rows.
 
-    `progress` is told each step once it is durable.
+    `progress` is told each step once it is durable. `uncounted_failures` counts those that the database could not note.
     """
 
     def __init__(
@@ -90,28 +100,63 @@ class Eraser:
         self._copies = copies
         self._progress = progress
         self._one_round = threading.Lock()
+        self._spare: BucketKeyId | None = None
+        self.uncounted_failures = 0
 
     def sweep(self) -> SweepReport:
-        """Go on with what is unfinished, then destroy what is due on the clock for destroying (P4: never early)."""
+        """Go on with what is unfinished, then destroy what is due on the clock for destroying (P4: never early).
+
+        What fails is in the report, counted and tried again; it keeps nothing else from being destroyed (P12).
+        """
         with self._one_round:
             report = SweepReport()
-            now = self._clock.now()
             with self._db.reading() as session:
-                waiting = store.unfinished(session, now, MOST_AT_ONCE)
-                due = segments.due(session, _micros(self._clock.for_destroying()), MOST_AT_ONCE)
+                waiting = store.unfinished(session, self._clock.now(), MOST_AT_ONCE)
             for erasure in waiting:
                 self._carry_out(erasure, report)
-            for operator_id, theirs in _by_operator(due).items():
-                for at in range(0, len(theirs), BATCH):
-                    self._begin_and_carry_out(operator_id, theirs[at : at + BATCH], report)
-            return report
+            while True:
+                with self._db.reading() as session:
+                    due = segments.due(session, _micros(self._clock.for_destroying()), MOST_AT_ONCE)
+                for batch in in_turns(due, BATCH):
+                    self._begin_and_carry_out(batch, report)
+                if len(due) < MOST_AT_ONCE or not report.is_clean:
+                    return report
 
     def debt(self, sweep_every: timedelta, operator_id: OperatorId | None = None) -> Debt:
-        """Return what is overdue by more than a sweep and not destroyed."""
+        """Return what is overdue by more than a sweep and not destroyed; also what waits for a doubt about the time."""
+        now, safe = self._clock.now(), self._clock.for_destroying()
         with self._db.reading() as session:
-            return store.debt(session, _micros(self._clock.for_destroying() - sweep_every), operator_id)
+            found = store.debt(session, _micros(now - sweep_every), operator_id)
+        if found.segments and not found.reason and safe < now:
+            return replace(found, reason=TIME_IN_DOUBT)
+        return found
 
-    def _begin_and_carry_out(self, operator_id: OperatorId, doomed: Sequence[Segment], report: SweepReport) -> None:
+    def destroy_unused_keys(self) -> UnusedKeys:
+        """Destroy bucket keys that a crash left behind; for the start, before anything records or erases.
+
+        A key whose row says that it is destroyed goes at once: it came back with an older keyring. One that no row
+        knows goes only if every file of spool and store is known, so that nothing sealed can be under it; else it
+        stays, since the rows may have been lost rather than the key be unused.
+        """
+        with self._one_round:
+            with self._db.reading() as session:
+                strangers = self._buckets.strangers(session)
+                returned = frozenset(one for one in strangers if self._is_registered(session, one))
+            unknown = strangers - returned
+            is_proven = not unknown or not self._has_unknown_files()
+            gone = returned | unknown if is_proven else returned
+            for key in sorted(gone):
+                self._journal.append(JournalKind.KEY_DESTROYED, {"bucket_key": str(key), "segments": 0})
+                self._buckets.destroy(key, ())
+            if gone:
+                with self._db.writing() as session:
+                    detail: dict[str, str | int | bool | None] = {"unused": len(gone - returned), "returned": len(returned)}
+                    now = self._clock.now()
+                    self._audit.note(session, Event(Tag.KEY_DESTROYED, now, "worker:sweep", detail=detail))
+            return UnusedKeys(gone, frozenset() if is_proven else unknown)
+
+    def _begin_and_carry_out(self, doomed: Sequence[Segment], report: SweepReport) -> None:
+        operator_id = doomed[0].operator_id
         erasure = Erasure(
             ErasureId(self._randomness.uuid()), operator_id, Cause.EXPIRY, "worker:sweep", Step.JOURNALLED, 0
         )
@@ -120,20 +165,21 @@ class Eraser:
             self._progress(Step.JOURNALLED)
             with self._db.writing() as session:
                 taken = store.begin(session, erasure, doomed, number, self._clock.now())
-                self._note(session, Tag.ERASURE_STARTED, erasure, segments=taken)
+                if taken:
+                    self._note(session, Tag.ERASURE_STARTED, erasure, segments=taken)
             self._progress(Step.MARKED)
-        except (SQLAlchemyError, Refusal) as error:
-            # Nothing is marked: the segments are due still, and the next sweep takes them.
+        except Exception as error:  # noqa: BLE001 - nothing is marked: they are due still, and the next sweep takes them
             report.failed[erasure.id] = _code(error)
             return
-        self._carry_out(erasure, report)
+        if taken:
+            self._carry_out(erasure, report)
 
     def _carry_out(self, erasure: Erasure, report: SweepReport) -> None:
         try:
             self._destroy_keys(erasure)
             gone = self._remove_bytes(erasure)
-            self._finish(erasure, len(gone))
-        except (SQLAlchemyError, Refusal, OSError) as error:
+            self._finish(erasure)
+        except Exception as error:  # noqa: BLE001 - counted and tried again; it must not keep others from being erased
             report.failed[erasure.id] = _code(error)
             self._count_failure(erasure, _code(error))
             return
@@ -151,7 +197,7 @@ class Eraser:
             is_replaced = old in self._buckets.unfinished(session)
             lives_on = bool(store.survivors(session, old))
         if not is_replaced:
-            successor = self._buckets.make_successor() if lives_on else None
+            successor = self._successor() if lives_on else None
             self._progress(Step.NEW_BUCKET_KEY_MADE)
             self._replace(old, successor)
         self._progress(Step.SURVIVORS_REWRAPPED)
@@ -165,16 +211,38 @@ class Eraser:
             store.note_key_destroyed(session, old, self._clock.now())
         self._progress(Step.KEY_DESTRUCTION_NOTED)
 
+    def _successor(self) -> BucketKeyId:
+        """Return a key that wraps nothing yet: the one that an attempt that failed has left, or a new one."""
+        if self._spare is not None:
+            with self._db.reading() as session:
+                # The attempt may have been committed although it ended in an error.
+                if self._is_registered(session, self._spare):
+                    self._spare = None
+        if self._spare is None:
+            self._spare = self._buckets.make_successor()
+        return self._spare
+
     def _replace(self, old: BucketKeyId, successor: BucketKeyId | None) -> None:
         """One transaction: survivors under the successor, the doomed wraps out of their rows, the old key replaced."""
         with self._db.writing() as session:
             living = store.survivors(session, old)
             if living and successor is None:
                 # A segment was begun under it since we looked: it lives on, so a successor is needed after all.
-                successor = self._buckets.make_successor()
+                successor = self._spare = self._buckets.make_successor()
             rewrapped = self._buckets.replace(session, old, successor if living else None, living)
             store.store_rewrapped(session, rewrapped)
             store.drop_wraps(session, old)
+        if rewrapped:
+            self._spare = None
+
+    def _is_registered(self, session: Session, key: BucketKeyId) -> bool:
+        return buckets.by_id(session, key) is not None
+
+    def _has_unknown_files(self) -> bool:
+        with self._db.reading() as session:
+            known = segments.blob_names(session)
+        spooled = (path.name for path in self._spool.iterdir() if path.stat().st_size)
+        return any(name not in known for name in itertools.chain(spooled, self._blobs.names()))
 
     def _remove_bytes(self, erasure: Erasure) -> list[SegmentId]:
         """Step 7. What fails is told after everything else was tried (P12)."""
@@ -190,7 +258,7 @@ class Eraser:
         with self._db.writing() as session:
             store.note_bytes_gone(session, answers, self._clock.now())
             if failure is None:
-                store.reach(session, erasure.id, Step.BYTES_GONE, self._clock.now())
+                store.reach(session, erasure.id, Step.BYTES_GONE)
         if failure is not None:
             raise failure
         self._progress(Step.BYTES_GONE)
@@ -208,18 +276,22 @@ class Eraser:
             sync_folder(self._spool)
         return ERASED if was_stored or was_spooled else WAS_NOT_THERE
 
-    def _finish(self, erasure: Erasure, count: int) -> None:
+    def _finish(self, erasure: Erasure) -> None:
         with self._db.writing() as session:
-            store.reach(session, erasure.id, Step.DONE, self._clock.now())
+            count = store.finish(session, erasure.id, self._clock.now())
             self._note(session, Tag.ERASURE_DONE, erasure, segments=count)
         self._progress(Step.DONE)
 
     def _count_failure(self, erasure: Erasure, code: str) -> None:
         attempts = erasure.attempts + 1
         now = self._clock.now()
-        with self._db.writing() as session:
-            store.note_failure(session, erasure.id, attempts, code, now + retry_after(attempts))
-            self._note(session, Tag.ERASURE_FAILED, erasure, code, attempts=attempts)
+        try:
+            with self._db.writing() as session:
+                store.note_failure(session, erasure.id, attempts, code, now + retry_after(attempts))
+                self._note(session, Tag.ERASURE_FAILED, erasure, code, attempts=attempts)
+        except SQLAlchemyError:
+            # The report tells it all the same, and without a note the next sweep tries at once.
+            self.uncounted_failures += 1
 
     def _write_journal(self, erasure: Erasure, doomed: Sequence[Segment]) -> int:
         """Name the erasure and its segments, in as many entries as that takes; return the first one's number."""
@@ -250,13 +322,6 @@ class Eraser:
                 detail={"erasure_id": str(erasure.id), **counts},
             ),
         )
-
-
-def _by_operator(due: Iterable[Segment]) -> dict[OperatorId, list[Segment]]:
-    found: dict[OperatorId, list[Segment]] = defaultdict(list)
-    for segment in due:
-        found[segment.operator_id].append(segment)
-    return found
 
 
 def _words(doomed: Sequence[Segment]) -> list[str]:

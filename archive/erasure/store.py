@@ -37,7 +37,7 @@ class Remains:
 
 
 def begin(session: Session, erasure: Erasure, segments: Sequence[Segment], journal_number: int, now: datetime) -> int:
-    """Write the erasure's row and mark its segments; return how many still were to be had."""
+    """Mark segments and write the erasure's row; return how many still were to be had. For none there is no row."""
     taken = 0
     for at in range(0, len(segments), 500):
         taken += changed(
@@ -46,6 +46,9 @@ def begin(session: Session, erasure: Erasure, segments: Sequence[Segment], journ
             .where(SegmentRow.id.in_([one.id for one in segments[at : at + 500]]), SegmentRow.state == State.STORED)
             .values(state=step(State.STORED, State.ERASING), erasure_id=erasure.id),
         )
+    if not taken:
+        return 0
+    size = select(func.sum(SegmentRow.size_bytes)).where(SegmentRow.erasure_id == erasure.id)
     session.execute(
         insert(ErasureRow).values(
             id=erasure.id,
@@ -55,7 +58,7 @@ def begin(session: Session, erasure: Erasure, segments: Sequence[Segment], journ
             journal_number=journal_number,
             step=Step.MARKED,
             segments=taken,
-            size_bytes=sum(one.size_bytes or 0 for one in segments),
+            size_bytes=session.scalar(size) or 0,
             started_at=now,
             attempts=0,
             last_failure="",
@@ -174,10 +177,16 @@ def note_bytes_gone(session: Session, answers: Sequence[tuple[SegmentId, str]], 
         )
 
 
-def reach(session: Session, erasure_id: ErasureId, reached: Step, now: datetime) -> None:
+def reach(session: Session, erasure_id: ErasureId, reached: Step) -> None:
     """Note the last durable step."""
-    done_at = now if reached is Step.DONE else None
-    session.execute(update(ErasureRow).where(ErasureRow.id == erasure_id).values(step=reached, done_at=done_at))
+    session.execute(update(ErasureRow).where(ErasureRow.id == erasure_id).values(step=reached))
+
+
+def finish(session: Session, erasure_id: ErasureId, now: datetime) -> int:
+    """Note that an erasure is done; return how many segments it destroyed."""
+    session.execute(update(ErasureRow).where(ErasureRow.id == erasure_id).values(step=Step.DONE, done_at=now))
+    erased = select(func.count()).where(SegmentRow.erasure_id == erasure_id, SegmentRow.state == State.ERASED)
+    return session.scalar(erased) or 0
 
 
 def note_failure(session: Session, erasure_id: ErasureId, attempts: int, failure: str, next_at: datetime) -> None:

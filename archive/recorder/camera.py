@@ -18,7 +18,7 @@ from archive.recorder.rules import (
     may_write,
     place,
 )
-from archive.recorder.standing import Standing
+from archive.recorder.standing import Standing, is_unchanged
 from archive.segments.store import Closed
 from streams.media.packets import Epoch, Fragment, Track
 from vms_privacy.errors import Refusal
@@ -83,6 +83,7 @@ class CameraRecorder:
         """Take note that nothing comes any more, and why."""
         self._end(why)
         self._epoch = None
+        self._idle_why = why
 
     def overloaded(self) -> None:
         """Take note that fragments were lost because too much waited; what follows begins a new segment."""
@@ -101,6 +102,7 @@ class CameraRecorder:
         """
         try:
             standing = self._learn_all()
+            self._end_if_over(standing)
             if standing.allowed is None:
                 self._rows.stop_accounting(standing)
             elif self._file is None:
@@ -116,7 +118,7 @@ class CameraRecorder:
         if self._has_left_over:
             try:
                 self._settle_left_over()
-            except SQLAlchemyError:
+            except (SQLAlchemyError, OSError):
                 self.tally.failures += 1
         standing = self._standing
         if standing is None or (standing.allowed is not None and standing.is_due(self._tools.clock.now())):
@@ -173,11 +175,14 @@ class CameraRecorder:
             self.tally.failures += 1
             self._standing = None
             return Why.LEDGER_DISAGREES
-        now = self._open
-        if now is not None and (standing.allowed is None or standing.allowed.entry_id != now.allowed.entry_id):
-            # The opt-in that the open segment rests on is over, whatever came since.
-            self._end(None)
+        self._end_if_over(standing)
         return None
+
+    def _end_if_over(self, standing: Standing) -> None:
+        """Close the open segment if the opt-in it rests on is over, whatever came since."""
+        now, allowed = self._open, standing.allowed
+        if now is not None and (allowed is None or allowed.entry_id != now.allowed.entry_id):
+            self._end(None)
 
     def _learn(self) -> Standing:
         """Read opt-in and retention; only the head of the ledger as long as nothing has changed."""
@@ -185,8 +190,8 @@ class CameraRecorder:
         if known is None or known.permit is None or known.is_due(tools.clock.now()):
             return self._learn_all()
         with tools.db.reading() as session:
-            is_active = tools.ledger.is_active(session, self._camera_id, known.permit.entry_id)
-        if not is_active:
+            nothing_new = is_unchanged(session, self._camera_id, tools.ledger, known)
+        if not nothing_new:
             return self._learn_all()
         self._standing = replace(known, heard_s=tools.clock.monotonic())
         return self._standing
@@ -277,9 +282,8 @@ class CameraRecorder:
     def _end(self, why: Why | None) -> None:
         """Close what is open. The gap that begins there has `why`; without one there is no opt-in any more."""
         file = self._file
-        if why is not None:
-            self._idle_why = why
         if file is not None:
+            self._idle_why = why or Why.WAITING_FOR_KEY_PICTURE
             ended = self._seal_open(why)
             self._settle(ended, why, file.until_us if ended is None else 0)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -9,8 +10,11 @@ from archive.format.errors import SealedFileRefused
 from archive.format.index import FragmentIndex
 from archive.format.rebuild import rebuild_index
 from archive.format.sealed_file import FileState, ReadAt, SealedReader, recover
-from archive.keys.rules import permit_for_recovery
+from archive.keys.rules import WrapIsForeign, permit_for_recovery
 from archive.keys.wrap import SegmentKeys
+from archive.recorder.rules import LONGEST_FILE_US
+from archive.recorder.standing import micros
+from archive.segments import gaps
 from archive.segments import store as segments
 from archive.segments.rules import Segment
 from archive.segments.store import Closed, Sealed
@@ -22,23 +26,31 @@ from vms_privacy.db import Database
 from vms_privacy.durable_files import sync_folder
 from vms_privacy.errors import Refusal
 from vms_privacy.ids import CameraId, SegmentId
+from vms_privacy.keyring.port import KeyIsDestroyed, WrapIsDamaged
+
+NO_SEAL: Final = bytes(16)
+"""The last tag in the row of a file that could not be opened: no file has it."""
 
 
 @dataclass(slots=True)
 class RecoveryReport:
-    """What was left open and became of it. `empty`: a row without a byte, taken back. `failed`: tried again later."""
+    """What was left open and became of it. `empty`: a row without a byte, taken back. `failed`: tried again later.
+
+    `failed_cameras` are those of which it could not be told at the start since when they are not recorded.
+    """
 
     closed: list[SegmentId] = field(default_factory=list)
     empty: list[SegmentId] = field(default_factory=list)
     failed: dict[SegmentId, str] = field(default_factory=dict)
+    failed_cameras: dict[CameraId, str] = field(default_factory=dict)
     stray_files: int = 0
 
 
 class Recovery:
     """Closes growing segments that nobody writes any more. The caller makes sure that nobody does.
 
-    A file whose head cannot be opened is closed as it is: its pictures are lost, its row says so, and the camera can
-    be recorded again.
+    A file that cannot be opened, whose key is gone or that is not there is closed as it is: its pictures are lost, its
+    row says so and stays, and the camera can be recorded again.
     """
 
     def __init__(self, db: Database, keys: SegmentKeys, spool: Path, audit: AuditLog, clock: Clock) -> None:
@@ -49,8 +61,12 @@ class Recovery:
         self._clock = clock
 
     def recover(self, camera_id: CameraId | None = None) -> RecoveryReport:
-        """Close what a camera, or every camera, has left open; remove files that never got a row or a byte."""
+        """Close what a camera, or every camera, has left open; remove files that never got a row or a byte.
+
+        Raises FileNotFoundError where the spool itself is not there: a disk that is not mounted tells nothing.
+        """
         report = RecoveryReport()
+        self._spool.stat()
         with self._db.reading() as session:
             left = [one for one in segments.growing(session) if camera_id in (None, one.segment.camera_id)]
         for sealed in left:
@@ -66,36 +82,54 @@ class Recovery:
     def _close(self, sealed: Sealed, report: RecoveryReport) -> None:
         segment = sealed.segment
         path = self._spool / segment.blob_name
-        if not path.exists() or path.stat().st_size == 0:
-            with self._db.writing() as session:
-                segments.take_back(session, segment.id)
-                self._note(session, segment, Outcome.DONE, "no-byte-was-written", 0)
-            path.unlink(missing_ok=True)
-            sync_folder(self._spool)
+        if not path.exists():
+            # The empty file was durable before its row: somebody has taken the file, or the wrong disk is mounted.
+            self._close_unreadable(segment, 0, "spool-file-is-missing")
+            report.closed.append(segment.id)
+            return
+        if path.stat().st_size == 0:
+            self._take_back(segment, path)
             report.empty.append(segment.id)
             return
-        key = self._keys.unwrap(
-            permit_for_recovery(segment.operator_id, segment.camera_id, segment.id), sealed.wrapped_place()
-        )
         try:
-            with path.open("r+b") as file:
+            key = self._keys.unwrap(
+                permit_for_recovery(segment.operator_id, segment.camera_id, segment.id), sealed.wrapped_place()
+            )
+            with path.open("r+b", buffering=0) as file:
                 found = recover(file, key, sealed.salt)
             reader = SealedReader(self._reader(path), found.summary.size, key, sealed.salt, found.summary.last_tag)
             index = self._index(reader, segment)
-        except SealedFileRefused as refusal:
+        except (SealedFileRefused, KeyIsDestroyed, WrapIsDamaged, WrapIsForeign) as refusal:
             self._close_unreadable(segment, path.stat().st_size, refusal.code)
             report.closed.append(segment.id)
             return
+        # Times are rebuilt from the camera's own stamps: they lead no further than a file, or than time itself.
+        most_us = min(segment.starts_us + LONGEST_FILE_US, micros(self._clock.now()))
         until_us = max((one.captured_until_us for one in index.entries if one.track is Track.VIDEO), default=0)
         last_us = max((one.captured_until_us for one in index.entries), default=0)
         floor_us = segment.starts_us + 1
         closed = Closed(
-            max(until_us, floor_us), max(last_us, floor_us), found.summary.last_tag, found.summary.size, recovered=True
+            max(min(until_us, most_us), floor_us),
+            max(min(last_us, most_us), floor_us),
+            found.summary.last_tag,
+            found.summary.size,
+            recovered=True,
         )
+        self._write_closed(segment, closed, Outcome.DONE, "closed-after-a-crash", found.cut)
+        report.closed.append(segment.id)
+
+    def _take_back(self, segment: Segment, path: Path) -> None:
+        with self._db.writing() as session:
+            segments.take_back(session, segment.id)
+            self._note(session, segment, Outcome.DONE, "no-byte-was-written", 0)
+        path.unlink()
+        sync_folder(self._spool)
+
+    def _write_closed(self, segment: Segment, closed: Closed, outcome: Outcome, reason: str, cut: int) -> None:
         with self._db.writing() as session:
             segments.close(session, segment.id, closed)
-            self._note(session, segment, Outcome.DONE, "closed-after-a-crash", found.cut)
-        report.closed.append(segment.id)
+            gaps.pull_to(session, segment.camera_id, segment.starts_us, closed.ends_us)
+            self._note(session, segment, outcome, reason, cut)
 
     def _reader(self, path: Path) -> ReadAt:
         def read_at(offset: int, length: int) -> bytes:
@@ -112,9 +146,8 @@ class Recovery:
 
     def _close_unreadable(self, segment: Segment, size: int, code: str) -> None:
         floor_us = segment.starts_us + 1
-        with self._db.writing() as session:
-            segments.close(session, segment.id, Closed(floor_us, floor_us, bytes(16), size, recovered=True))
-            self._note(session, segment, Outcome.FAILED, code, size)
+        closed = Closed(floor_us, floor_us, NO_SEAL, size, recovered=True)
+        self._write_closed(segment, closed, Outcome.FAILED, code, size)
 
     def _remove_strays(self) -> int:
         """Remove empty files without a row: a crash came between making one and the commit of its row."""

@@ -130,9 +130,7 @@ class CameraRows:
                     ),
                 )
                 may_have_a_row = True
-            return Begun(
-                GrowingFile(segment_id, self._camera_id, starts_us, file, writer, init), tracks, standing
-            )
+            return Begun(GrowingFile(segment_id, self._camera_id, starts_us, file, writer, init), tracks, standing)
         except BaseException:
             file.close()
             if not may_have_a_row:
@@ -163,9 +161,7 @@ class CameraRows:
             if standing.allowed is None and stopped_us is not None:
                 gaps.end(session, self._camera_id, stopped_us)
 
-    def _place(
-        self, session: Session, standing: Standing, fragment: Fragment, why: Why
-    ) -> tuple[RecordingPermit, int]:
+    def _place(self, session: Session, standing: Standing, fragment: Fragment, why: Why) -> tuple[RecordingPermit, int]:
         permit = standing.permit
         refused = may_write(fragment, standing.allowed, standing.stopped_at_us)
         if refused is not None or permit is None:

@@ -6,14 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-from archive.recorder.camera import CameraRecorder, Tally, Tools, micros
+from archive.recorder.camera import CameraRecorder, Tally
 from archive.recorder.delivery import Delivery, DeliveryReport
 from archive.recorder.growing import Growing
 from archive.recorder.recovery import Recovery, RecoveryReport
+from archive.recorder.rows import Tools
 from archive.recorder.rules import Why
+from archive.recorder.start import account_for_the_absence
 from archive.recorder.strand import Strand
-from archive.segments import store as segments
-from auth.resources.store import ResourceStore
 from streams.media.packets import Epoch, Fragment
 from vms_privacy.ids import CameraId, OperatorId, SegmentId
 
@@ -23,17 +23,19 @@ THREADS: Final = 4
 _Work = Callable[[CameraRecorder], None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Lane:
     recorder: CameraRecorder
     strand: Strand[_Work]
+    is_leaving: bool = False
 
 
 class RecorderService:
     """Feeds one `CameraRecorder` per camera, in order. `epoch`, `fragment` and `lost` may be called by an event loop.
 
     A camera whose disk is slower than its pictures loses whole fragments, loudly: the segment is closed and the gap
-    has its reason.
+    has its reason. A slow store delays no recording: delivery has a thread of its own. `failed_deliveries` counts
+    rounds between timers that ended in an error; the timer's own raise it.
     """
 
     def __init__(self, tools: Tools, recovery: Recovery, delivery: Delivery) -> None:
@@ -41,45 +43,40 @@ class RecorderService:
         self._recovery = recovery
         self._delivery = delivery
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="recorder")
+        self._courier = ThreadPoolExecutor(1, thread_name_prefix="delivery")
         self._lanes: dict[CameraId, _Lane] = {}
         self._lock = threading.Lock()
-        self._delivering = threading.Lock()
+        self._is_delivery_due = False
         self._is_stopping = False
         self.last_delivery = DeliveryReport()
+        self.failed_deliveries = 0
 
     def start(self) -> RecoveryReport:
-        """Close what a crash left open, and begin the gap of every opted-in camera until its first segment."""
+        """Close what a crash left open and account for the time in which nobody recorded; before any camera is added."""
         report = self._recovery.recover()
-        now_us = micros(self._tools.clock.now())
-        with self._tools.db.writing() as session:
-            opted_in = self._tools.ledger.opted_in(session)
-            owners = ResourceStore().by_ids(session, opted_in)
-            for camera_id, owner in owners.items():
-                permit = self._tools.ledger.permit(session, camera_id)
-                if permit is None:
-                    continue
-                last_us = segments.last_end_us(session, camera_id) or micros(permit.given_at)
-                from_us = min(max(last_us, micros(permit.given_at)), now_us)
-                segments.open_gap(
-                    session, self._tools.randomness, owner.operator_id, camera_id, from_us, Why.NOT_RUNNING
-                )
+        report.failed_cameras = account_for_the_absence(self._tools)
         return report
 
     def add(self, operator_id: OperatorId, camera_id: CameraId) -> None:
         """Make a lane for a camera; it writes nothing before there is a permit and a key picture."""
-        recorder = CameraRecorder(self._tools, operator_id, camera_id, self._finished, self._recover)
         with self._lock:
-            if camera_id not in self._lanes:
-                self._lanes[camera_id] = _Lane(
-                    recorder, Strand(self._pool, lambda work: work(recorder), MOST_WAITING_BYTES)
-                )
+            lane = self._lanes.get(camera_id)
+            if lane is not None:
+                lane.is_leaving = False
+                return
+            recorder = CameraRecorder(self._tools, operator_id, camera_id, self._finished, self._recover)
+            self._lanes[camera_id] = _Lane(
+                recorder, Strand(self._pool, lambda work: _do(recorder, work), MOST_WAITING_BYTES)
+            )
 
     def remove(self, camera_id: CameraId) -> None:
-        """Close what is open of a camera and forget it."""
+        """Close what is open of a camera, then forget it; added again before that, it keeps its lane: never two at once."""
         with self._lock:
-            lane = self._lanes.pop(camera_id, None)
-        if lane is not None:
-            lane.strand.put(lambda recorder: recorder.lost(Why.CAMERA_LOST))
+            lane = self._lanes.get(camera_id)
+            if lane is None:
+                return
+            lane.is_leaving = True
+        lane.strand.put(lambda recorder: self._leave(camera_id, recorder))
 
     def epoch(self, camera_id: CameraId, run: str, epoch: Epoch) -> None:
         """Take note of an unbroken run that begins."""
@@ -110,31 +107,64 @@ class RecorderService:
             return {camera_id: lane.recorder.tally for camera_id, lane in self._lanes.items()}
 
     def deliver(self) -> DeliveryReport:
-        """Move closed segments to the store; for a timer, and after each closed segment."""
-        with self._delivering:
-            self.last_delivery = self._delivery.deliver()
-            return self.last_delivery
+        """Move closed segments to the store, and let idle recorders tidy up; for a timer."""
+        with self._lock:
+            lanes = [] if self._is_stopping else list(self._lanes.values())
+        for lane in lanes:
+            lane.strand.put(lambda recorder: recorder.tidy())
+        self.last_delivery = self._delivery.deliver()
+        return self.last_delivery
 
     def stop(self, within_s: float) -> bool:
         """Close every open segment and the threads; say whether that came about in time."""
+        until_s = self._tools.clock.monotonic() + within_s
         with self._lock:
             lanes = list(self._lanes.values())
             self._is_stopping = True
         for lane in lanes:
             lane.strand.put(lambda recorder: recorder.lost(Why.STOPPING))
-        settled = all(lane.strand.settle(within_s) for lane in lanes)
-        self._pool.shutdown(wait=settled, cancel_futures=True)
-        return settled
+        settled = [lane.strand.settle(max(0.0, until_s - self._tools.clock.monotonic())) for lane in lanes]
+        in_time = all(settled)
+        self._pool.shutdown(wait=in_time, cancel_futures=True)
+        self._courier.shutdown(wait=in_time, cancel_futures=True)
+        return in_time
 
     def _put(self, camera_id: CameraId, work: _Work) -> None:
         lane = self._lanes.get(camera_id)
         if lane is not None:
             lane.strand.put(work)
 
-    def _finished(self, _: SegmentId) -> None:
+    def _leave(self, camera_id: CameraId, recorder: CameraRecorder) -> None:
+        recorder.lost(Why.CAMERA_LOST)
         with self._lock:
-            if not self._is_stopping:
-                self._pool.submit(self.deliver)
+            lane = self._lanes.get(camera_id)
+            if lane is not None and lane.is_leaving:
+                del self._lanes[camera_id]
+
+    def _finished(self, _: SegmentId) -> None:
+        """Have what was closed delivered soon; many closed at once make one round."""
+        with self._lock:
+            if self._is_stopping or self._is_delivery_due:
+                return
+            self._is_delivery_due = True
+            self._courier.submit(self._deliver_soon)
+
+    def _deliver_soon(self) -> None:
+        with self._lock:
+            self._is_delivery_due = False
+        try:
+            self.last_delivery = self._delivery.deliver()
+        except Exception:  # noqa: BLE001 - counted here, and the timer's next round meets and tells it again
+            self.failed_deliveries += 1
 
     def _recover(self, camera_id: CameraId) -> int:
         return len(self._recovery.recover(camera_id).failed)
+
+
+def _do(recorder: CameraRecorder, work: _Work) -> None:
+    try:
+        work(recorder)
+    except Exception:
+        # Whatever it was, what is open is closed by recovery, and the camera goes on with its next key picture.
+        recorder.failed()
+        raise

@@ -10,8 +10,9 @@ from archive.recorder.rules import Allowed
 from archive.retention.rules import Policy
 from vms_privacy.clock import Clock
 from vms_privacy.consent.ledger import ConsentLedger
-from vms_privacy.consent.rules import RecordingPermit
-from vms_privacy.ids import CameraId
+from vms_privacy.consent.rules import ConsentKind, RecordingPermit
+from vms_privacy.consent.store import ConsentStore
+from vms_privacy.ids import CameraId, ConsentEntryId
 
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
@@ -34,6 +35,7 @@ class Standing:
     """Opt-in and retention of a camera as one transaction saw them. `heard_s` is monotonic time."""
 
     permit: RecordingPermit | None
+    audio_entry_id: ConsentEntryId | None
     allowed: Allowed | None
     stopped_at_us: int | None
     policy: Policy
@@ -50,6 +52,7 @@ def ask(session: Session, camera_id: CameraId, ledger: ConsentLedger, policies: 
     stopped_at = ledger.stopped_at(session, camera_id)
     return Standing(
         permit,
+        _audio_entry(session, camera_id),
         None if permit is None else allowed_by(permit),
         None if stopped_at is None else micros(stopped_at),
         policies.current(session, camera_id),
@@ -57,7 +60,18 @@ def ask(session: Session, camera_id: CameraId, ledger: ConsentLedger, policies: 
     )
 
 
+def is_unchanged(session: Session, camera_id: CameraId, ledger: ConsentLedger, known: Standing) -> bool:
+    """Say whether the ledger's heads still say what they said: nothing was withdrawn or given since."""
+    if known.permit is None or not ledger.is_active(session, camera_id, known.permit.entry_id):
+        return False
+    return not known.permit.audio or _audio_entry(session, camera_id) == known.audio_entry_id
+
+
 def allowed_by(permit: RecordingPermit) -> Allowed:
     """Return what a permit allows, in the recorder's own unit of time."""
     audio = permit.audio_given_at
     return Allowed(permit.entry_id, micros(permit.given_at), None if audio is None else micros(audio))
+
+
+def _audio_entry(session: Session, camera_id: CameraId) -> ConsentEntryId | None:
+    return ConsentStore().active_entry(session, camera_id, ConsentKind.RECORDED_AUDIO)

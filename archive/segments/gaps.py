@@ -55,7 +55,7 @@ def fill(
 
 
 def pull_to(session: Session, camera_id: CameraId, after_us: int, from_us: int) -> None:
-    """Let the first gap that begins at or after `after_us` begin at `from_us` already: less was kept than was thought."""
+    """Let the first gap that begins at or after `after_us` begin at `from_us`: less was kept than was thought."""
     first = session.scalar(
         select(func.min(GapRow.from_us)).where(GapRow.camera_id == camera_id, GapRow.from_us >= after_us)
     )

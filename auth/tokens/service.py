@@ -33,7 +33,7 @@ from auth.tokens.handles import PREFIX, is_handle, new_handle
 from auth.tokens.judging import GrantJudge
 from auth.tokens.rules import Action, Claims, No, Purpose, Why, Window, covers, in_time, uses_for
 from auth.tokens.signing import TokenSigner
-from auth.tokens.store import TokenStore
+from auth.tokens.store import KeptToken, TokenStore
 from auth.tokens.wishes import DEFAULT_LIFETIME, Wish, grant_wish, judge_wish
 from vms_privacy.audit.events import Event, Outcome, Tag
 from vms_privacy.audit.log import AuditLog
@@ -91,7 +91,7 @@ class StreamTokens:
         self._audit = audit
         self._refusals = refusals
         self._revocation = revocation
-        self._store = TokenStore()
+        self._store = TokenStore(db.engine.dialect)
         self._resources = ResourceStore()
 
     def issue(
@@ -137,7 +137,8 @@ class StreamTokens:
     def record(self, session: Session, token: IssuedToken) -> None:
         """Write the token and the event that it was issued; many of these may share one transaction."""
         claims = token.claims
-        self._store.add(session, claims, digest_of(token.handle))
+        payload = token.jwt.split(".")[1]
+        self._store.add(session, KeptToken(claims.token_id, digest_of(token.handle), payload, claims.session_until))
         self._audit.note(session, token_event(Tag.TOKEN_ISSUED, claims, self._clock.now(), **_told(claims)))
 
     def read(self, text: str | None) -> Claims:
@@ -197,10 +198,10 @@ class StreamTokens:
         if not is_handle(text):
             raise TokenIsBad("handle")
         with self._db.reading() as session:
-            claims = self._store.by_digest(session, digest_of(text))
-        if claims is None:
+            payload = self._store.by_digest(session, digest_of(text))
+        if payload is None:
             raise TokenIsBad("unknown handle")
-        return claims
+        return self._signer.claims_of(payload)
 
     def _resource(self, operator_name: str, camera_name: str) -> Resource | None:
         with self._db.reading() as session:

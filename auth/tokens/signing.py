@@ -1,17 +1,19 @@
 """Signing and reading JWT stream tokens; the only importer of `jwt`.
 
-The private key never leaves the keyring: PyJWT is given an algorithm whose `sign` asks the keyring (RFC 8037, Ed25519).
-The algorithm is a constant here, never taken from a token (RFC 8725, 3.1), and `kid` is looked up in a dict.
+The private key never leaves the keyring, so the parts of a token are joined here and signed there (RFC 8037, Ed25519);
+PyJWT reads. The algorithm is a constant, never taken from a token (RFC 8725, 3.1), and `kid` is looked up in a dict.
 """
 
+import json
 import re
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import jwt
 from jwt.algorithms import OKPAlgorithm
-from jwt.utils import base64url_encode
+from jwt.utils import base64url_decode, base64url_encode
 
 from auth.tokens.errors import TokenIsBad
 from auth.tokens.payload import read_payload, write_payload
@@ -37,27 +39,23 @@ class TokenSigner:
         self._clock = clock
         self._issuer = issuer
         self._audience = audience
-        self._jws = jwt.PyJWS(algorithms=[])
-        self._jws.register_algorithm(_ALGORITHM, _KeyringEdDSA())
+        self._jws = jwt.PyJWS(algorithms=[_ALGORITHM])
         self._lock = threading.Lock()
         self._keys: Mapping[str, Any] = {}
-        self._current = ""
+        self._head = _Head("", "")
         self._asked_at: float | None = None
 
     def sign(self, claims: Claims) -> str:
         """Return the compact JWT of these claims, under the keyring's current key. Raises KeyringUnavailable."""
-        payload = write_payload(claims, self._issuer, self._audience)
-        if not self._current:
-            self._ask_keyring()
-        signature_of = _KeyringSignature(self._keyring)
-        text = self._encode(payload, signature_of)
-        if signature_of.kid != self._current:
+        body = f".{_encoded(write_payload(claims, self._issuer, self._audience))}"
+        for _ in range(2):
+            head = self._head
+            kid, signature = self._keyring.sign(KeyPurpose.TOKEN_SIGNING, f"{head.text}{body}".encode())
+            if kid == head.kid:
+                return f"{head.text}{body}.{_encoded(signature)}"
             # The key was rotated since we last looked; the header must name the one that really signed.
             self._ask_keyring()
-            text = self._encode(payload, signature_of)
-        if signature_of.kid != self._current:
-            raise RuntimeError("the keyring signs with a key that it does not publish")
-        return text
+        raise RuntimeError("the keyring signs with a key that it does not publish")
 
     def read(self, text: str) -> Claims:
         """Return the claims of a token that we signed. Whether they still hold is not judged. Raises TokenIsBad."""
@@ -71,13 +69,13 @@ class TokenSigner:
             raise TokenIsBad("signature") from None
         return read_payload(payload, self._issuer, self._audience)
 
+    def claims_of(self, payload: str) -> Claims:
+        """Return the claims of the second part of a token that this installation kept. Raises TokenIsBad."""
+        return read_payload(base64url_decode(payload), self._issuer, self._audience)
+
     def jwks(self) -> dict[str, list[dict[str, str]]]:
         """Return every key that a living token may name, as a JWK set (RFC 7517, RFC 8037)."""
         return {"keys": [_jwk(key) for key in self._keyring.public_keys(KeyPurpose.TOKEN_SIGNING)]}
-
-    def _encode(self, payload: bytes, key: "_KeyringSignature") -> str:
-        headers = {"typ": _TYPE, "kid": self._current}
-        return self._jws.encode(payload, key=key, algorithm=_ALGORITHM, headers=headers)  # type: ignore[arg-type]
 
     def _key_of(self, header: Mapping[str, object]) -> Any:
         if header.keys() != {"alg", "kid", "typ"} or header["typ"] != _TYPE or header["alg"] != _ALGORITHM:
@@ -101,29 +99,22 @@ class TokenSigner:
         with self._lock:
             keys = self._keyring.public_keys(KeyPurpose.TOKEN_SIGNING)
             self._keys = {key.kid: OKPAlgorithm.from_jwk(_jwk(key)) for key in keys}
-            self._current = keys[0].kid
+            header = {"alg": _ALGORITHM, "kid": keys[0].kid, "typ": _TYPE}
+            self._head = _Head(keys[0].kid, _encoded(json.dumps(header, separators=(",", ":")).encode()))
             self._asked_at = self._clock.monotonic()
 
 
-class _KeyringSignature:
-    """Stands where PyJWT expects a private key; signs inside the keyring and remembers under which key."""
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """The first part of a token, as long as one key signs."""
 
-    def __init__(self, keyring: Keyring) -> None:
-        self._keyring = keyring
-        self.kid = ""
-
-    def sign(self, message: bytes) -> bytes:
-        self.kid, signature = self._keyring.sign(KeyPurpose.TOKEN_SIGNING, message)
-        return signature
+    kid: str
+    text: str
 
 
-class _KeyringEdDSA(OKPAlgorithm):
-    """EdDSA whose private half is somewhere else; verification is PyJWT's own."""
-
-    def prepare_key(self, key: Any) -> Any:
-        return key if isinstance(key, _KeyringSignature) else super().prepare_key(key)
+def _encoded(raw: bytes) -> str:
+    return base64url_encode(raw).decode()
 
 
 def _jwk(key: PublicKey) -> dict[str, str]:
-    x = base64url_encode(key.raw).decode()
-    return {"kty": "OKP", "crv": "Ed25519", "alg": _ALGORITHM, "use": "sig", "kid": key.kid, "x": x}
+    return {"kty": "OKP", "crv": "Ed25519", "alg": _ALGORITHM, "use": "sig", "kid": key.kid, "x": _encoded(key.raw)}

@@ -13,11 +13,12 @@ from auth.revocation.view import RevocationView
 from auth.tokens.judging import GrantJudge
 from auth.tokens.rules import Claims
 from auth.tokens.service import token_event
+from auth.tokens.signing import TokenSigner
 from auth.tokens.store import TokenStore
 from vms_privacy.audit.events import Tag
 from vms_privacy.audit.log import AuditLog
 from vms_privacy.clock import Clock
-from vms_privacy.db import after_commit
+from vms_privacy.db import Database, after_commit
 from vms_privacy.ids import TokenId
 from vms_privacy.journal.journal import Journal
 from vms_privacy.journal.rules import JournalKind
@@ -33,14 +34,22 @@ class TokenWithdrawals:
     """
 
     def __init__(
-        self, clock: Clock, judge: GrantJudge, audit: AuditLog, journal: Journal, revocation: RevocationView
+        self,
+        db: Database,
+        clock: Clock,
+        signer: TokenSigner,
+        judge: GrantJudge,
+        audit: AuditLog,
+        journal: Journal,
+        revocation: RevocationView,
     ) -> None:
         self._clock = clock
         self._judge = judge
         self._audit = audit
         self._journal = journal
         self._revocation = revocation
-        self._store = TokenStore()
+        self._signer = signer
+        self._store = TokenStore(db.engine.dialect)
         self._listeners: list[Callable[[TokenId], None]] = []
 
     def on_withdrawn(self, listener: Callable[[TokenId], None]) -> None:
@@ -53,8 +62,11 @@ class TokenWithdrawals:
         Its own person may, and whoever may give rights over its camera. Raises NotFound to everybody else. The custody
         journal has it before this is answered. Withdrawing twice is calm.
         """
-        claims = self._store.by_id(session, token_id)
-        if claims is None or not self._may_withdraw(session, actor, claims):
+        payload = self._store.by_id(session, token_id)
+        if payload is None:
+            raise NotFound
+        claims = self._signer.claims_of(payload)
+        if not self._may_withdraw(session, actor, claims):
             raise NotFound
         if not self._store.withdraw(session, token_id, self._clock.now()):
             return

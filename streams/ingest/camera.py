@@ -52,6 +52,7 @@ class KeptCamera:
         """Begin to keep it connected, in the running event loop. Running twice, or after `let_go`, does nothing."""
         if self._task is None and not self._is_over:
             self._task = asyncio.get_running_loop().create_task(self._keep())
+            self._task.add_done_callback(self._ended)
 
     def let_go(self) -> asyncio.Task[None] | None:
         """Disconnect; the tap stays open. Return the task that is ending, to be waited for."""
@@ -104,6 +105,12 @@ class KeptCamera:
                 detail=failed.detail,
             )
             await asyncio.sleep(again.after.total_seconds())
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        """A camera is kept for ever; if it ends otherwise than by us, that is a bug, and it is shown as one."""
+        if not task.cancelled() and task.exception() is not None:
+            self._say(CameraState.OFF, why="internal-error", detail="the service failed; its log says where")
+            raise RuntimeError("a camera is no longer kept connected") from task.exception()
 
     async def _connect(self) -> tuple[SourceFailed, bool]:
         """Stay connected as long as it lasts; return why it ended, and whether it had been well before."""

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from streams.cameras.rules import CameraSource
 from streams.media.captured import CapturedTimes
@@ -91,7 +91,8 @@ class Connection:
         begun = asyncio.ensure_future(self._has_begun.wait())
         try:
             within_s = self._joints.key_picture_within.total_seconds()
-            done, _ = await asyncio.wait({begun, self._over}, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+            either: set[asyncio.Future[Any]] = {begun, self._over}
+            done, _ = await asyncio.wait(either, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             begun.cancel()
         if not done:

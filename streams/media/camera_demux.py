@@ -16,7 +16,7 @@ from streams.media.lip_sync import Skew, TrackTimes, is_worth_a_new_epoch, skew_
 from streams.media.nal import with_lengths
 from streams.media.offer import AudioOffer
 from streams.media.packets import Track
-from streams.media.pictures import NalKinds, Picture, PictureReader, Sound, SoundReader
+from streams.media.pictures import H264, HEVC, NalKinds, Picture, PictureReader, Sound, SoundReader
 from streams.media.rtp_reading import AuHeads, read_report, says_bye
 from streams.media.stamps import DecodeOrder, Stamped, Unroller
 
@@ -38,7 +38,7 @@ class CameraDemux:
     def __init__(self, plan: Plan, make_init: MakeInit) -> None:
         self._plan = plan
         self._make_init = make_init
-        self._kinds = NalKinds(plan.video.codec == "hevc")
+        self._kinds = HEVC if plan.video.codec == "hevc" else H264
         self._pictures = PictureReader(self._kinds, plan.video.payload_type)
         self._picture_stamps = Unroller(plan.video.clock)
         self._picture_times = TrackTimes()
@@ -61,14 +61,15 @@ class CameraDemux:
         at, end = 0, len(frames)
         while at < end:
             channel = frames[at + 1]
+            if channel == plan.video_channel:
+                pictures: list[Picture] = []
+                at = self._pictures.read(frames, at, arrived_us, pictures)
+                for picture in pictures:
+                    self._take_picture(picture)
+                continue
             start = at + 4
             at = start + (frames[at + 2] << 8 | frames[at + 3])
-            if channel == plan.video_channel:
-                for picture in self._pictures.read(frames, start, at, arrived_us):
-                    self._take_picture(picture)
-                if at < end and frames[at + 1] == channel:
-                    at = self._pictures.run(frames, at, arrived_us)
-            elif channel == plan.audio_channel and self._sound is not None:
+            if channel == plan.audio_channel and self._sound is not None:
                 self._take_sounds(self._sound, self._sound.read(frames, start, at, arrived_us))
             elif channel in {plan.video_reports, plan.audio_reports}:
                 self._take_report(channel, frames, start, at)
@@ -111,7 +112,8 @@ class CameraDemux:
             self._emit(self._order.flush())
         video = self._plan.video
         if self._made is None or self._sets.known != self._made_for:
-            slices = [unit for unit in key.units if self._kinds.is_slice(unit)]
+            kinds = self._kinds
+            slices = [unit for unit in key.units if unit[0] & kinds.mask in kinds.slices]
             audio = None if self._sound is None else self._sound.offer
             self._made = self._make_init(video.codec, video.clock, self._sets.known, slices, audio)
             self._made_for = self._sets.known
@@ -187,26 +189,27 @@ class _ParameterSets:
     """The newest parameter sets of each kind."""
 
     def __init__(self, kinds: NalKinds, first: Sequence[bytes]) -> None:
-        self._kinds = kinds
-        self._wanted = (32, 33, 34) if kinds.is_hevc else (7, 8)
+        self._mask = kinds.mask
+        self._kinds = kinds.parameter_sets
         self._by_kind: dict[int, tuple[bytes, ...]] = {}
         self.known: tuple[bytes, ...] = ()
         self.hear(first)
 
     @property
     def are_whole(self) -> bool:
-        return len(self._by_kind) == len(self._wanted)
+        return len(self._by_kind) == len(self._kinds)
 
     def hear(self, units: Sequence[bytes]) -> None:
         """Take note of the sets among these units; a picture that brings some of a kind brings all of it."""
-        sets = [unit for unit in units if self._kinds.is_parameter_set(unit)]
+        mask, kinds = self._mask, self._kinds
+        sets = [unit for unit in units if unit[0] & mask in kinds]
         if not sets:
             return
         found: dict[int, dict[bytes, None]] = {}
         for unit in sets:
-            found.setdefault(self._kinds.of(unit), {})[unit] = None
+            found.setdefault(unit[0] & mask, {})[unit] = None
         self._by_kind.update({kind: tuple(units) for kind, units in found.items()})
-        self.known = tuple(unit for kind in self._wanted for unit in self._by_kind.get(kind, ()))
+        self.known = tuple(unit for kind in kinds for unit in self._by_kind.get(kind, ()))
 
 
 class _Sounds:

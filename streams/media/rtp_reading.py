@@ -4,12 +4,9 @@ Sources: RFC 3550, 5.1 and 6.4 (heads, sender reports), RFC 6184 (H.264), RFC 77
 that is not what these say raises `DamagedPacket`; nothing else is ever raised, whatever the bytes.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-_SINGLE_LAST, _STAP_A, _FU_A = 23, 24, 28
-_HEVC_AGGREGATE, _HEVC_FRAGMENT, _HEVC_LAST = 48, 49, 47
 _SENDER_REPORT: Final = 200
 _BYE: Final = 203
 _NTP_TO_UNIX_S: Final = 2_208_988_800
@@ -51,86 +48,19 @@ def read_head(data: bytes, at: int, end: int) -> RtpHead:
     return RtpHead(second & 0x7F, second >= 0x80, data[at + 2] << 8 | data[at + 3], stamp, start, stop)
 
 
-@dataclass(slots=True)
-class NalCollector:
-    """NAL units of one access unit, as they come out of packets. `is_hevc` chooses RFC 7798 over RFC 6184."""
+def read_aggregate(data: bytes, at: int, end: int) -> list[bytes]:
+    """Return the NAL units of an aggregation packet, each behind two bytes of length, from behind the packet's own head.
 
-    is_hevc: bool
-    most_bytes: int
-    units: list[bytes] = field(default_factory=list)
-    size: int = 0
-    _parts: list[bytes] = field(default_factory=list)
-    _middle: bytes = b""
-
-    @property
-    def is_open(self) -> bool:
-        """Say whether a unit has begun and not ended."""
-        return bool(self._parts)
-
-    def add(self, data: bytes, at: int, end: int) -> None:
-        """Take one payload. Raises DamagedPacket; what was collected so far stays."""
-        if end - at < 2 + self.is_hevc:
-            raise DamagedPacket("a payload is too short for a NAL unit")
-        self.size += end - at
-        if self.size > self.most_bytes:
-            raise DamagedPacket("a picture is larger than any picture may be")
-        kind = data[at] >> 1 & 0x3F if self.is_hevc else data[at] & 0x1F
-        if kind == (_HEVC_FRAGMENT if self.is_hevc else _FU_A):
-            self._fragment(data, at, end)
-            return
-        if self._parts:
-            self._parts.clear()
-            raise DamagedPacket("a NAL unit in fragments was never finished")
-        if kind == (_HEVC_AGGREGATE if self.is_hevc else _STAP_A):
-            self._aggregate(data, at + 1 + self.is_hevc, end)
-        elif 1 <= kind <= _SINGLE_LAST or (self.is_hevc and kind <= _HEVC_LAST):
-            self.units.append(data[at:end])
-        else:
-            raise DamagedPacket("a payload of a kind that is not used in this mode")
-
-    @property
-    def middle(self) -> bytes:
-        """Return how the payload of a fragment begins that neither begins nor ends the open unit; empty if none is."""
-        return self._middle if self._parts else b""
-
-    def extend(self, pieces: Sequence[bytes]) -> None:
-        """Take the rest of such fragments, without what they begin with. Raises DamagedPacket."""
-        self.size += sum(map(len, pieces))
-        if self.size > self.most_bytes:
-            raise DamagedPacket("a picture is larger than any picture may be")
-        self._parts += pieces
-
-    def forget(self) -> None:
-        """Begin the next access unit."""
-        self.units = []
-        self._parts = []
-        self.size = 0
-
-    def _fragment(self, data: bytes, at: int, end: int) -> None:
-        """RFC 6184, 5.8 and RFC 7798, 4.4.3: head, one byte of flags, and a piece."""
-        flags = data[at + 1 + self.is_hevc]
-        if flags & 0x80:
-            if self.is_hevc:
-                head = bytes((data[at] & 0x81 | (flags & 0x3F) << 1, data[at + 1]))
-            else:
-                head = bytes((data[at] & 0xE0 | flags & 0x1F,))
-            self._parts = [head]
-            self._middle = data[at : at + 1 + self.is_hevc] + bytes((flags & 0x3F,))
-        elif not self._parts:
-            raise DamagedPacket("a NAL unit in fragments has no beginning")
-        self._parts.append(data[at + 2 + self.is_hevc : end])
-        if flags & 0x40:
-            self.units.append(b"".join(self._parts))
-            self._parts = []
-
-    def _aggregate(self, data: bytes, at: int, end: int) -> None:
-        """RFC 6184, 5.7.1 and RFC 7798, 4.4.2: units, each behind two bytes of length."""
-        while at < end:
-            after = at + 2 + int.from_bytes(data[at : at + 2], "big")
-            if after > end or after < at + 4:
-                raise DamagedPacket("an aggregate of NAL units does not add up")
-            self.units.append(data[at + 2 : after])
-            at = after
+    RFC 6184, 5.7.1 (STAP-A) and RFC 7798, 4.4.2.
+    """
+    units: list[bytes] = []
+    while at < end:
+        after = at + 2 + int.from_bytes(data[at : at + 2], "big")
+        if after > end or after < at + 4:
+            raise DamagedPacket("an aggregate of NAL units does not add up")
+        units.append(data[at + 2 : after])
+        at = after
+    return units
 
 
 @dataclass(frozen=True, slots=True)

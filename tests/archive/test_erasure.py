@@ -20,7 +20,7 @@ from archive.receipts import store as receipts
 from archive.receipts.rules import Invalid, Valid
 from archive.receipts.service import NothingToTell, verify
 from archive.segments import store as segments
-from archive.segments.rules import Span, State
+from archive.segments.rules import Segment, Span, State
 from tests.given.clock import HandClock
 from tests.given.footage import House
 from vms_privacy.db import Database
@@ -42,12 +42,12 @@ def house(db: Database, clock: HandClock, tmp_path: Path) -> Iterator[House]:
     made.kill()
 
 
-def _rows(house: House) -> list[segments.Segment]:
+def _rows(house: House) -> list[Segment]:
     with house.db.reading() as session:
         return list(segments.every(session))
 
 
-def _record_two(house: House) -> tuple[segments.Segment, segments.Segment]:
+def _record_two(house: House) -> tuple[Segment, Segment]:
     """Two segments of one bucket, the first of which expires half a minute before the second."""
     house.opt_in()
     house.keep_for(_KEEP)

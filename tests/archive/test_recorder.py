@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from archive.errors import FootageIsGone, NoFootage
-from archive.recorder.camera import micros
+from archive.recorder.standing import micros
 from archive.recorder.rules import Why
+from archive.segments import gaps
 from archive.segments import store as segments
-from archive.segments.rules import Place, Span, State
+from archive.segments.rules import Place, Segment, Span, State
 from streams.media.packets import Track
 from tests.given.clock import HandClock
 from tests.given.encoded import encoded
@@ -27,7 +28,7 @@ def house(db: Database, clock: HandClock, tmp_path: Path) -> Iterator[House]:
     made.kill()
 
 
-def _rows(house: House) -> list[segments.Segment]:
+def _rows(house: House) -> list[Segment]:
     with house.db.reading() as session:
         return list(segments.every(session))
 
@@ -201,9 +202,9 @@ def test_an_opted_in_camera_has_a_gap_until_its_first_key_picture(house: House) 
     given_us = micros(house.clock.now())
     fed = house.record(2)
     with house.db.reading() as session:
-        gaps = [(gap.from_us, gap.until_us, gap.why) for gap in segments.gaps(session, house.camera.camera_id, _ALL)]
-    assert gaps[0] == (given_us, fed[0].captured_from_us, Why.WAITING_FOR_KEY_PICTURE)
-    assert gaps[1][1:] == (None, Why.CAMERA_LOST)
+        found = [(gap.from_us, gap.until_us, gap.why) for gap in gaps.touching(session, house.camera.camera_id, _ALL)]
+    assert found[0] == (given_us, fed[0].captured_from_us, Why.WAITING_FOR_KEY_PICTURE)
+    assert found[1][1:] == (None, Why.CAMERA_LOST)
 
 
 _ALL = Span(0, 2**60)

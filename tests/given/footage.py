@@ -12,7 +12,9 @@ from archive.keys.service import BucketKeys
 from archive.keys.wrap import SegmentKeys
 from archive.playback.service import Footage, Look
 from archive.receipts.service import ReceiptService
-from archive.recorder.camera import CameraRecorder, Tools, micros
+from archive.recorder.camera import CameraRecorder
+from archive.recorder.rows import Tools
+from archive.recorder.standing import micros
 from archive.recorder.delivery import Delivery
 from archive.recorder.recovery import Recovery
 from archive.recorder.rules import Why

@@ -64,7 +64,7 @@ class TokenParts:
         self.tokens = StreamTokens(
             db, self.group, clock, randomness, self.signer, self.judge, self.audit, self.refusals, self.view
         )
-        self.withdrawals = TokenWithdrawals(clock, self.judge, self.audit, self.journal, self.view)
+        self.withdrawals = TokenWithdrawals(db, clock, self.signer, self.judge, self.audit, self.journal, self.view)
         self.sessions = MediaSessions(
             self.group, clock, randomness, self.audit, self.view, self.judge, limits or Limits()
         )
