@@ -89,8 +89,8 @@ RIGHTS_OF: Final[Mapping[Role, frozenset[Right]]] = MappingProxyType(
 class Granted:
     """Proof that the gate said yes: one person, one right, one camera (or operator), until a moment.
 
-    Made only by `auth/gate.py`. `valid_until` None means the grant itself has no end; `depth` bounds how far back
-    the archive may be read; `window_from`/`window_until` a fixed archive window.
+    Made only by the judgement in `auth/grants/rules.py`. `valid_until` None means the grant itself has no end; `depth`
+    bounds how far back the archive may be read; `window_from`/`window_until` a fixed archive window.
     """
 
     principal: Principal

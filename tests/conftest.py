@@ -10,7 +10,7 @@ from tests.given.clock import HandClock
 from tests.given.randomness import CountedRandomness
 from vms_privacy.db import Base, Database
 
-# No deadline: two cores are shared, and a slow moment is no counterexample. A found one is printed as it can be replayed.
+# Two cores are shared: a slow moment is no counterexample. A real one is printed so that it can be replayed.
 settings.register_profile("house", deadline=None, print_blob=True)
 settings.load_profile("house")
 

@@ -23,6 +23,7 @@ from streams.live.http import LiveParts, live_routes
 from vms_privacy.app import Assembly
 from vms_privacy.http.audit import audit_routes
 from vms_privacy.http.consent import consent_routes
+from vms_privacy.http.documents import document_routes
 from vms_privacy.http.health import Probe, health_routes
 from vms_privacy.http.problems import install_problems
 
@@ -53,6 +54,7 @@ def build_api(parts: Assembly, probes: Mapping[str, Probe], registry: CollectorR
         clock=parts.clock,
     )
     for routes in (
+        document_routes(app),
         health_routes(probes, registry, behind_proxy=parts.settings.behind_proxy),
         session_routes(db, parts.logins, sources),
         password_routes(parts.enrolment, sources),

@@ -26,6 +26,7 @@ from vms_privacy.errors import Refusal
 from vms_privacy.faces import build_api, surround
 from vms_privacy.http.health import Probe
 from vms_privacy.ids import CameraId
+from vms_privacy.metrics import ServiceCollector
 from vms_privacy.worker import Job, Jobs
 
 _SECOND: Final = timedelta(seconds=1)
@@ -56,6 +57,7 @@ class Running:
         self._load()
         api = build_api(self.parts, self.probes(), self.registry)
         api.router.lifespan_context = self._alive
+        self.registry.register(ServiceCollector(self.parts, self.jobs))
         config = uvicorn.Config(
             surround(api, self.parts),
             http=MediaHttpProtocol,

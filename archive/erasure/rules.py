@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import IntEnum, StrEnum, unique
 from typing import Final
 
@@ -62,7 +62,7 @@ class Debt:
 
 
 def in_turns(due: Iterable[Segment], most: int) -> Iterator[list[Segment]]:
-    """Cut what is due into batches of one operator each; operators take turns, so that no backlog delays a neighbour."""
+    """Cut what is due into batches of one operator each; they take turns, so that no backlog delays a neighbour."""
     queues: dict[OperatorId, deque[Segment]] = {}
     for segment in due:
         queues.setdefault(segment.operator_id, deque()).append(segment)
@@ -72,8 +72,3 @@ def in_turns(due: Iterable[Segment], most: int) -> Iterator[list[Segment]]:
         yield [queue.popleft() for _ in range(min(most, len(queue)))]
         if queue:
             turns.append(queue)
-
-
-def is_overdue(destroy_from: datetime, now: datetime, sweep_every: timedelta) -> bool:
-    """Say whether destruction is late: a sweep has passed since it became due."""
-    return now > destroy_from + sweep_every

@@ -1,6 +1,5 @@
 """Carrying erasures out, step by step, each durable before the next (docs/design/archive-lifecycle.md)."""
 
-import itertools
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -56,14 +55,6 @@ class SweepReport:
     @property
     def is_clean(self) -> bool:
         return not self.failed
-
-
-@dataclass(frozen=True, slots=True)
-class UnusedKeys:
-    """Bucket keys that nothing needs: those destroyed, and those left because that could not be proven."""
-
-    destroyed: frozenset[BucketKeyId]
-    left: frozenset[BucketKeyId]
 
 
 def _nothing(_: Step) -> None:
@@ -131,30 +122,6 @@ class Eraser:
             return replace(found, reason=TIME_IN_DOUBT)
         return found
 
-    def destroy_unused_keys(self) -> UnusedKeys:
-        """Destroy bucket keys that a crash left behind; for the start, before anything records or erases.
-
-        A key whose row says that it is destroyed goes at once: it came back with an older keyring. One that no row
-        knows goes only if every file of spool and store is known, so that nothing sealed can be under it; else it
-        stays, since the rows may have been lost rather than the key be unused.
-        """
-        with self._one_round:
-            with self._db.reading() as session:
-                strangers = self._buckets.strangers(session)
-                returned = frozenset(one for one in strangers if self._is_registered(session, one))
-            unknown = strangers - returned
-            is_proven = not unknown or not self._has_unknown_files()
-            gone = returned | unknown if is_proven else returned
-            for key in sorted(gone):
-                self._journal.append(JournalKind.KEY_DESTROYED, {"bucket_key": str(key), "segments": 0})
-                self._buckets.destroy(key, ())
-            if gone:
-                with self._db.writing() as session:
-                    detail: dict[str, str | int | bool | None] = {"unused": len(gone - returned), "returned": len(returned)}
-                    now = self._clock.now()
-                    self._audit.note(session, Event(Tag.KEY_DESTROYED, now, "worker:sweep", detail=detail))
-            return UnusedKeys(gone, frozenset() if is_proven else unknown)
-
     def _begin_and_carry_out(self, doomed: Sequence[Segment], report: SweepReport) -> None:
         operator_id = doomed[0].operator_id
         erasure = Erasure(
@@ -216,7 +183,7 @@ class Eraser:
         if self._spare is not None:
             with self._db.reading() as session:
                 # The attempt may have been committed although it ended in an error.
-                if self._is_registered(session, self._spare):
+                if buckets.by_id(session, self._spare) is not None:
                     self._spare = None
         if self._spare is None:
             self._spare = self._buckets.make_successor()
@@ -234,15 +201,6 @@ class Eraser:
             store.drop_wraps(session, old)
         if rewrapped:
             self._spare = None
-
-    def _is_registered(self, session: Session, key: BucketKeyId) -> bool:
-        return buckets.by_id(session, key) is not None
-
-    def _has_unknown_files(self) -> bool:
-        with self._db.reading() as session:
-            known = segments.blob_names(session)
-        spooled = (path.name for path in self._spool.iterdir() if path.stat().st_size)
-        return any(name not in known for name in itertools.chain(spooled, self._blobs.names()))
 
     def _remove_bytes(self, erasure: Erasure) -> list[SegmentId]:
         """Step 7. What fails is told after everything else was tried (P12)."""

@@ -3,17 +3,28 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar, Final
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import and_, case, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from archive.erasure.rules import Cause, Debt, Step
 from archive.erasure.tables import ErasureRow
 from archive.keys.rules import WrappedKey
-from archive.segments.rules import Segment, State, step
+from archive.segments.rules import LONGEST_FILE_US, Segment, State, step
 from archive.segments.tables import SegmentRow
 from vms_privacy.db import changed
+from vms_privacy.errors import Kind, Refusal
 from vms_privacy.ids import BucketKeyId, CameraId, ErasureId, OperatorId, SegmentId
+
+STILL_OPEN: Final = "still-open"
+
+
+class NotAllErased(Refusal):
+    """An erasure is not done while one of its segments is not destroyed, whatever the steps say."""
+
+    kind: ClassVar[Kind] = Kind.CONFLICT
+    code: ClassVar[str] = "not-all-erased"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,10 +194,12 @@ def reach(session: Session, erasure_id: ErasureId, reached: Step) -> None:
 
 
 def finish(session: Session, erasure_id: ErasureId, now: datetime) -> int:
-    """Note that an erasure is done; return how many segments it destroyed."""
+    """Note that an erasure is done; return how many segments it destroyed. Raises NotAllErased."""
+    mine = select(func.count()).where(SegmentRow.erasure_id == erasure_id)
+    if session.scalar(mine.where(SegmentRow.state != State.ERASED)):
+        raise NotAllErased("a segment of this erasure is not destroyed yet")
     session.execute(update(ErasureRow).where(ErasureRow.id == erasure_id).values(step=Step.DONE, done_at=now))
-    erased = select(func.count()).where(SegmentRow.erasure_id == erasure_id, SegmentRow.state == State.ERASED)
-    return session.scalar(erased) or 0
+    return session.scalar(mine) or 0
 
 
 def note_failure(session: Session, erasure_id: ErasureId, attempts: int, failure: str, next_at: datetime) -> None:
@@ -200,8 +213,17 @@ def note_failure(session: Session, erasure_id: ErasureId, attempts: int, failure
 
 def debt(session: Session, overdue_before_us: int, operator_id: OperatorId | None = None) -> Debt:
     """Return what was due before a moment and is not destroyed, of one operator or of all."""
-    overdue = select(func.count(), func.sum(SegmentRow.size_bytes), func.min(SegmentRow.destroy_from_us)).where(
-        SegmentRow.state.in_((State.STORED, State.ERASING)), SegmentRow.destroy_from_us < overdue_before_us
+    # One that is still open long after all of it should have been destroyed: nobody closes it.
+    open_until_us = SegmentRow.starts_us + SegmentRow.keep_us + LONGEST_FILE_US
+    due_us = func.coalesce(SegmentRow.destroy_from_us, open_until_us)
+    is_open = SegmentRow.state == State.WRITING
+    overdue = select(
+        func.count(), func.sum(SegmentRow.size_bytes), func.min(due_us), func.sum(case((is_open, 1), else_=0))
+    ).where(
+        or_(
+            and_(SegmentRow.state.in_((State.STORED, State.ERASING)), SegmentRow.destroy_from_us < overdue_before_us),
+            and_(is_open, open_until_us < overdue_before_us),
+        )
     )
     failing = (
         select(ErasureRow.attempts, ErasureRow.last_failure)
@@ -212,7 +234,7 @@ def debt(session: Session, overdue_before_us: int, operator_id: OperatorId | Non
     if operator_id is not None:
         overdue = overdue.where(SegmentRow.operator_id == operator_id)
         failing = failing.where(ErasureRow.operator_id == operator_id)
-    count, size, oldest = session.execute(overdue).one()
+    count, size, oldest, still_open = session.execute(overdue).one()
     worst = session.execute(failing).one_or_none()
-    attempts, reason = (0, "") if worst is None else (worst[0], worst[1])
+    attempts, reason = (0, STILL_OPEN if still_open else "") if worst is None else (worst[0], worst[1])
     return Debt(count, size or 0, oldest, attempts, reason if count else "")

@@ -1,10 +1,10 @@
 """Which fragments may be shown, and how they are grouped for a player. Times are microseconds of our clock."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from archive.format.index import FragmentEntry
+from archive.format.index import FragmentEntry, FragmentIndex
 from archive.segments.rules import Span, readable_from_us
 from streams.media.packets import Track
 
@@ -50,7 +50,9 @@ def selected(entries: Sequence[FragmentEntry], wanted: Span, allowed: Bounds) ->
     """Return the places of the fragments that show `wanted`, beginning with a key picture that may be shown.
 
     Decoding starts at a key picture, so the one before `wanted` is taken if it may be shown, else the next one. A
-    picture that could only be decoded with the help of one that must not be shown is not shown either.
+    picture that could only be decoded with the help of one that must not be shown is not shown either. Sound may lie
+    behind a picture that was captured after it: where that sound must not be shown any more, the next key picture
+    begins.
     """
     keys = [
         at
@@ -60,15 +62,42 @@ def selected(entries: Sequence[FragmentEntry], wanted: Span, allowed: Bounds) ->
     before = [at for at in keys if entries[at].captured_from_us <= wanted.from_us]
     later = [at for at in keys if wanted.from_us < entries[at].captured_from_us < wanted.until_us]
     if before and _reaches(entries, before[-1], wanted.from_us):
-        start = before[-1]
-    elif later:
-        start = later[0]
-    else:
+        later.insert(0, before[-1])
+    # Nothing that came too early may lie behind the start.
+    too_early = [at for at, entry in enumerate(entries) if entry.captured_from_us < allowed.from_us]
+    last_too_early = too_early[-1] if too_early else -1
+    start = next((at for at in later if at > last_too_early), None)
+    if start is None:
         return range(0)
     end = start
-    while end < len(entries) and entries[end].captured_from_us < wanted.until_us and may_show(entries[end], allowed):
-        end += 1
+    for at in range(start, len(entries)):
+        entry = entries[at]
+        is_wanted = entry.captured_from_us < wanted.until_us
+        if not may_show(entry, allowed) or (entry.track is Track.VIDEO and not is_wanted):
+            break
+        if is_wanted:
+            end = at + 1
     return range(start, end)
+
+
+def within(index: FragmentIndex, until_us: int) -> FragmentIndex:
+    """Return a rebuilt index in which nothing was captured after the end of its segment.
+
+    Its times come from the camera's stamps, which may have jumped; the row's end was bounded when it was recovered.
+    """
+    if all(entry.captured_until_us <= until_us for entry in index.entries):
+        return index
+    return FragmentIndex(
+        index.init_length,
+        tuple(
+            replace(
+                entry,
+                captured_from_us=min(entry.captured_from_us, until_us),
+                captured_until_us=min(entry.captured_until_us, until_us),
+            )
+            for entry in index.entries
+        ),
+    )
 
 
 def pieces(entries: Sequence[FragmentEntry], chosen: range, longest_us: int = PIECE_US) -> list[Piece]:

@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from archive.blobs.store import BlobStore
-from archive.errors import FootageIsGone, NoFootage
+from archive.errors import FootageIsGone, NoFootage, SpanTooLong
 from archive.format.index import FragmentEntry, FragmentIndex
 from archive.format.rebuild import rebuild_index
 from archive.format.sealed_file import FileState, SealedReader
 from archive.keys.rules import DecryptPermit
 from archive.keys.wrap import SegmentKeys
-from archive.playback.rules import Bounds, bounds, may_show, selected
+from archive.playback.rules import Bounds, bounds, may_show, selected, within
 from archive.recorder.growing import Growing
 from archive.segments import store as segments
 from archive.segments.rules import Place, Span
@@ -23,8 +23,11 @@ from archive.segments.store import Sealed
 from vms_privacy.clock import Clock
 from vms_privacy.db import Database
 from vms_privacy.ids import CameraId, SegmentId
+from vms_privacy.keyring.port import KeyIsDestroyed
 
+Made = TypeVar("Made")
 MOST_INDEXES: Final = 2_000
+MOST_SEGMENTS: Final = 20_000
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
@@ -50,6 +53,10 @@ class Part:
     def entries(self) -> tuple[FragmentEntry, ...]:
         """Return the chosen fragments."""
         return self.index.entries[self.chosen.start : self.chosen.stop]
+
+
+class _IsBeingClosed(Exception):
+    """The row says that the segment grows, and nobody writes it any more: in a moment its row says otherwise."""
 
 
 class Footage:
@@ -79,9 +86,14 @@ class Footage:
             self._indexes.pop(segment_id, None)
 
     def find(self, look: Look, wanted: Span) -> list[Part]:
-        """Return what may be shown of a span, by time. Raises FootageIsGone if all of it has expired, NoFootage."""
+        """Return what may be shown of a span, by time.
+
+        Raises FootageIsGone if all of it has expired, NoFootage, SpanTooLong if it has more segments than one answer.
+        """
         with self._db.reading() as session:
-            found = segments.in_span(session, look.camera_id, wanted)
+            found = segments.in_span(session, look.camera_id, wanted, MOST_SEGMENTS + 1)
+        if len(found) > MOST_SEGMENTS:
+            raise SpanTooLong("there is too much in this span; ask for less at once")
         parts = [part for sealed in found if (part := self._part(look, sealed, wanted)) is not None]
         if parts:
             return parts
@@ -100,19 +112,26 @@ class Footage:
         return sealed, self._index(look, sealed)
 
     def init(self, look: Look, sealed: Sealed, index: FragmentIndex) -> bytes:
-        """Return the init segment of a file."""
-        return self._open(look, sealed).read(0, index.init_length)
+        """Return the init segment of a file. Raises FootageIsGone."""
+        return self._with_reader(look, sealed, lambda reader, _: reader.read(0, index.init_length))
 
     def read(self, look: Look, sealed: Sealed, index: FragmentIndex, places: range) -> bytes:
-        """Return fragments as they were sealed. Raises FootageIsGone if one of them may not be shown (any more)."""
+        """Return fragments as they were sealed. Raises FootageIsGone if one of them may not be shown (any more).
+
+        `sealed` may be as old as the look: what has become of the segment since (closed, moved, under another key, kept
+        shorter, destroyed) is asked for here.
+        """
         entries = index.entries[places.start : places.stop]
         if not entries or len(entries) != len(places):
             raise FootageIsGone("this part of the footage is gone")
-        allowed = self.allowed(look, sealed)
-        if not all(may_show(entry, allowed) for entry in entries):
-            raise FootageIsGone("this part of the footage has expired, or is outside of what the token allows")
-        reader = self._open(look, sealed)
-        return b"".join(_runs(reader, entries))
+
+        def shown(reader: SealedReader, now: Sealed) -> bytes:
+            allowed = self.allowed(look, now)
+            if not all(may_show(entry, allowed) for entry in entries):
+                raise FootageIsGone("this part of the footage has expired, or is outside of what the token allows")
+            return b"".join(_runs(reader, entries))
+
+        return self._with_reader(look, sealed, shown)
 
     def allowed(self, look: Look, sealed: Sealed) -> Bounds:
         """Return what may be shown of a segment at this moment."""
@@ -122,9 +141,7 @@ class Footage:
         """Return the stretches that can be read now, neighbours joined; needs no key."""
         now_us = self._now_us()
         found: list[Span] = []
-        with self._db.reading() as session:
-            rows = segments.in_span(session, camera_id, asked)
-        for sealed in rows:
+        for sealed in self._all_in(camera_id, asked):
             span = self._readable(sealed, now_us)
             if span is None:
                 continue
@@ -133,6 +150,16 @@ class Footage:
             else:
                 found.append(span)
         return found
+
+    def _all_in(self, camera_id: CameraId, asked: Span) -> Iterator[Sealed]:
+        """Go through the segments of a span, however many there are."""
+        rest: Span | None = asked
+        while rest is not None:
+            with self._db.reading() as session:
+                rows = segments.in_span(session, camera_id, rest, MOST_SEGMENTS)
+            yield from rows
+            last = rows[-1].segment.ends_us if len(rows) == MOST_SEGMENTS else None
+            rest = Span(last, rest.until_us) if last is not None and last < rest.until_us else None
 
     def _readable(self, sealed: Sealed, now_us: int) -> Span | None:
         segment = sealed.segment
@@ -173,31 +200,46 @@ class Footage:
             if known is not None:
                 self._indexes.move_to_end(segment.id)
                 return known
-        reader = self._open(look, sealed)
-        recovered = reader.state is FileState.RECOVERED
-        index = rebuild_index(reader, segment.starts_us) if recovered else reader.index()
+        index = self._with_reader(look, sealed, _index_of)
         with self._lock:
             self._indexes[segment.id] = index
             while len(self._indexes) > MOST_INDEXES:
                 self._indexes.popitem(last=False)
         return index
 
-    def _open(self, look: Look, sealed: Sealed) -> SealedReader:
+    def _with_reader(self, look: Look, sealed: Sealed, act: Callable[[SealedReader, Sealed], Made]) -> Made:
+        """Open a segment as its row is now, and act on it.
+
+        A row can change between the look at it and the opening: the segment is closed, moved to the store, or put under
+        another bucket key because a neighbour is destroyed. Then it is looked at once more.
+        """
+        try:
+            return self._try(look, self._fresh(look, sealed), act)
+        except (KeyIsDestroyed, FileNotFoundError, _IsBeingClosed) as first:
+            now = self._fresh(look, sealed)
+            try:
+                return self._try(look, now, act)
+            except (FileNotFoundError, _IsBeingClosed):
+                raise FootageIsGone("this part of the footage cannot be read now") from first
+
+    def _fresh(self, look: Look, sealed: Sealed) -> Sealed:
+        with self._db.reading() as session:
+            now = segments.by_id(session, look.camera_id, sealed.segment.id)
+        if now is None:
+            raise FootageIsGone("this part of the footage is gone")
+        return now
+
+    def _try(self, look: Look, sealed: Sealed, act: Callable[[SealedReader, Sealed], Made]) -> Made:
         segment = sealed.segment
         key = self._keys.unwrap(look.permit, sealed.wrapped_place())
-        size = segment.size_bytes
+        size, last_tag = segment.size_bytes, sealed.last_tag
         if segment.ends_us is None or size is None:
             growing = self._growing(segment.camera_id)
             if growing is None or growing.segment_id != segment.id:
-                raise FootageIsGone("this part of the footage is being closed; ask again")
-            return SealedReader(self._spool_reader(segment.blob_name), growing.sealed_size, key, sealed.salt)
-        if segment.place is Place.STORE:
-            return SealedReader(self._store_reader(segment.blob_name), size, key, sealed.salt, sealed.last_tag)
-        try:
-            return SealedReader(self._spool_reader(segment.blob_name), size, key, sealed.salt, sealed.last_tag)
-        except FileNotFoundError:
-            # It went to the store since the row was read.
-            return SealedReader(self._store_reader(segment.blob_name), size, key, sealed.salt, sealed.last_tag)
+                raise _IsBeingClosed
+            size, last_tag = growing.sealed_size, None
+        read_at = self._store_reader if segment.place is Place.STORE else self._spool_reader
+        return act(SealedReader(read_at(segment.blob_name), size, key, sealed.salt, last_tag), sealed)
 
     def _spool_reader(self, name: str) -> Callable[[int, int], bytes]:
         path = self._spool / name
@@ -217,6 +259,14 @@ class Footage:
 
     def _now_us(self) -> int:
         return (self._clock.for_reading() - _EPOCH) // timedelta(microseconds=1)
+
+
+def _index_of(reader: SealedReader, sealed: Sealed) -> FragmentIndex:
+    segment = sealed.segment
+    if reader.state is not FileState.RECOVERED:
+        return reader.index()
+    rebuilt = rebuild_index(reader, segment.starts_us)
+    return rebuilt if segment.ends_us is None else within(rebuilt, segment.ends_us)
 
 
 def _runs(reader: SealedReader, entries: tuple[FragmentEntry, ...]) -> Iterator[bytes]:

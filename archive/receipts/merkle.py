@@ -9,26 +9,37 @@ def leaf_hash(leaf: bytes) -> bytes:
     return hashlib.sha256(b"\x00" + leaf).digest()
 
 
-def root(leaves: Sequence[bytes]) -> bytes:
-    """Return the root over leaf hashes; of none it is the hash of nothing."""
-    if not leaves:
-        return hashlib.sha256(b"").digest()
-    if len(leaves) == 1:
-        return leaves[0]
-    half = _half(len(leaves))
-    return _node(root(leaves[:half]), root(leaves[half:]))
+class Tree:
+    """The tree over leaf hashes, made once, in time that grows with their number; each path is then a look-up.
 
+    RFC 6962, 2.1, splits at the largest power of two below the count. That is the same tree as pairing neighbours level
+    by level and letting one that is left over at the end rise as it is.
+    """
 
-def path(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """Return the hashes that lead from one leaf hash to the root, nearest first (RFC 6962, 2.1.1)."""
-    if not 0 <= index < len(leaves):
-        raise ValueError("no such leaf")
-    if len(leaves) == 1:
-        return []
-    half = _half(len(leaves))
-    if index < half:
-        return [*path(leaves[:half], index), root(leaves[half:])]
-    return [*path(leaves[half:], index - half), root(leaves[:half])]
+    def __init__(self, leaves: Sequence[bytes]) -> None:
+        self._levels = [list(leaves)]
+        while len(self._levels[-1]) > 1:
+            below = self._levels[-1]
+            pairs = [_node(below[at], below[at + 1]) for at in range(0, len(below) - 1, 2)]
+            self._levels.append(pairs + below[len(below) - len(below) % 2 :])
+
+    @property
+    def root(self) -> bytes:
+        """The root; of no leaves it is the hash of nothing."""
+        top = self._levels[-1]
+        return top[0] if top else hashlib.sha256(b"").digest()
+
+    def path(self, index: int) -> list[bytes]:
+        """Return the hashes that lead from one leaf hash to the root, nearest first (RFC 6962, 2.1.1)."""
+        if not 0 <= index < len(self._levels[0]):
+            raise ValueError("no such leaf")
+        found = []
+        for level in self._levels[:-1]:
+            beside = index ^ 1
+            if beside < len(level):
+                found.append(level[beside])
+            index >>= 1
+        return found
 
 
 def root_from(leaf: bytes, index: int, count: int, steps: Sequence[bytes]) -> bytes | None:

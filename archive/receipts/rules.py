@@ -103,13 +103,11 @@ def extract(receipt: bytes, camera_id: str) -> bytes:
     """Return one camera's part of a whole receipt, each leaf with its path. Does not verify."""
     lines = receipt.split(b"\n")
     head, seal, leaves = lines[1], lines[2], lines[3:-1]
-    hashes = [merkle.leaf_hash(leaf) for leaf in leaves]
+    tree = merkle.Tree([merkle.leaf_hash(leaf) for leaf in leaves])
+    shown = [(index, leaf) for index, leaf in enumerate(map(json.loads, leaves)) if leaf["camera_id"] == camera_id]
     proven = [
-        canonical(
-            {"index": index, "leaf": json.loads(leaf), "path": [_b64(step) for step in merkle.path(hashes, index)]}
-        )
-        for index, leaf in enumerate(leaves)
-        if json.loads(leaf)["camera_id"] == camera_id
+        canonical({"index": index, "leaf": leaf, "path": [_b64(step) for step in tree.path(index)]})
+        for index, leaf in shown
     ]
     return signed_part(head) + seal + b"\n" + b"".join(line + b"\n" for line in proven)
 
@@ -145,7 +143,7 @@ def _check_leaves(head: Mapping[str, Any], kid: str, lines: Sequence[bytes]) -> 
     known = tuple(leaf for leaf in leaves if leaf is not None)
     if known and all("path" in leaf for leaf in known):
         return _check_extract(head, kid, known, count, expected)
-    if len(lines) != count or merkle.root([merkle.leaf_hash(line) for line in lines]) != expected:
+    if len(lines) != count or merkle.Tree([merkle.leaf_hash(line) for line in lines]).root != expected:
         return Invalid("receipt-leaves", "the leaves are not those that were signed")
     return Valid(head, known, kid, partial=False)
 

@@ -20,7 +20,7 @@ from vms_privacy.errors import Kind, Refusal
 from vms_privacy.ids import OperatorId, Randomness, ReceiptId
 from vms_privacy.keyring.port import Keyring, PublicKey, Purpose
 
-MOST_LEAVES: Final = 100_000
+MOST_LEAVES: Final = 20_000
 ROOT_LIVES_AT_MOST: Final = timedelta(days=30)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -45,13 +45,19 @@ class ReceiptService:
         self._installation_id = installation_id
 
     def sign_hourly(self, session: Session) -> list[ReceiptId]:
-        """Sign one receipt per operator over everything destroyed before the running hour."""
+        """Sign one receipt per operator over what was destroyed before the running hour, up to `MOST_LEAVES` each.
+
+        The caller calls again, in another transaction, until nothing is signed: none holds up all other writers.
+        """
         hour = self._clock.now().replace(minute=0, second=0, microsecond=0)
         waiting = store.operators_waiting(session, hour)
         return [self._sign(session, operator, hour, "hourly", "worker:receipts") for operator in waiting]
 
     def sign_now(self, session: Session, operator_id: OperatorId, actor: str) -> ReceiptId:
-        """Sign a receipt over everything destroyed so far. Raises NothingToTell."""
+        """Sign a receipt over everything destroyed so far, up to `MOST_LEAVES`; a further call tells of the rest.
+
+        Raises NothingToTell.
+        """
         # One microsecond on: what was destroyed in this very moment is told too.
         until = self._clock.now() + timedelta(microseconds=1)
         if operator_id not in store.operators_waiting(session, until):
@@ -63,7 +69,10 @@ class ReceiptService:
         leaves = [_leaf(row, cause).octets() for row, cause in rows]
         now = self._clock.now()
         receipt_id = ReceiptId(self._randomness.uuid())
-        covers_from = min(_moment(row.bytes_gone_at) for row, _ in rows)
+        covers_from = _moment(rows[0][0].bytes_gone_at)
+        if len(rows) == MOST_LEAVES:
+            # It tells of everything up to there; the next one goes on.
+            until = _moment(rows[-1][0].bytes_gone_at)
         head = Head(
             receipt_id=str(receipt_id),
             installation_id=self._installation_id,
@@ -74,7 +83,7 @@ class ReceiptService:
             covers_from=_iso(covers_from),
             covers_until=_iso(until),
             leaf_count=len(leaves),
-            merkle_root=_b64(merkle.root([merkle.leaf_hash(leaf) for leaf in leaves])),
+            merkle_root=_b64(merkle.Tree([merkle.leaf_hash(leaf) for leaf in leaves]).root),
             beyond_backups_at=_iso(now + ROOT_LIVES_AT_MOST),
         ).octets()
         kid, signature = self._keyring.sign(Purpose.RECEIPT_SIGNING, signed_part(head))

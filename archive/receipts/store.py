@@ -25,7 +25,7 @@ def operators_waiting(session: Session, before: datetime) -> list[OperatorId]:
 
 
 def untold(session: Session, operator_id: OperatorId, before: datetime, limit: int) -> list[tuple[SegmentRow, str]]:
-    """Return destroyed segments without a receipt, with the cause of each, by camera and time."""
+    """Return destroyed segments without a receipt, with the cause of each, in the order of their destruction."""
     rows = session.execute(
         select(SegmentRow, ErasureRow.cause)
         .join(ErasureRow, ErasureRow.id == SegmentRow.erasure_id)
@@ -35,7 +35,7 @@ def untold(session: Session, operator_id: OperatorId, before: datetime, limit: i
             SegmentRow.operator_id == operator_id,
             SegmentRow.bytes_gone_at < before,
         )
-        .order_by(SegmentRow.camera_id, SegmentRow.starts_us)
+        .order_by(SegmentRow.bytes_gone_at, SegmentRow.camera_id, SegmentRow.starts_us)
         .limit(limit)
     )
     return [(row, cause) for row, cause in rows]

@@ -12,11 +12,10 @@ from archive.format.rebuild import rebuild_index
 from archive.format.sealed_file import FileState, ReadAt, SealedReader, recover
 from archive.keys.rules import WrapIsForeign, permit_for_recovery
 from archive.keys.wrap import SegmentKeys
-from archive.recorder.rules import LONGEST_FILE_US
 from archive.recorder.standing import micros
 from archive.segments import gaps
 from archive.segments import store as segments
-from archive.segments.rules import Segment
+from archive.segments.rules import LONGEST_FILE_US, Segment
 from archive.segments.store import Closed, Sealed
 from streams.media.packets import Track
 from vms_privacy.audit.events import Event, Outcome, Tag

@@ -6,16 +6,15 @@ from datetime import datetime
 from enum import StrEnum, unique
 from typing import Final
 
-from archive.segments.rules import Newest
+from archive.segments.rules import LONGEST_FILE_US, Newest
 from streams.media.packets import Fragment, Track
 from vms_privacy.consent.rules import Answer, ConsentEntry, ConsentKind
 from vms_privacy.ids import ConsentEntryId
 
 LONGEST_SEGMENT_US: Final = 60_000_000
-LONGEST_GROUP_US: Final = 300_000_000
+LONGEST_GROUP_US: Final = LONGEST_FILE_US - LONGEST_SEGMENT_US
 """A group of pictures that goes on for longer ends its segment: a camera that never sends another key picture would
-otherwise have one endless file, which never falls due."""
-LONGEST_FILE_US: Final = LONGEST_SEGMENT_US + LONGEST_GROUP_US
+otherwise have one endless file."""
 
 
 @unique

@@ -52,7 +52,7 @@ class RecorderService:
         self.failed_deliveries = 0
 
     def start(self) -> RecoveryReport:
-        """Close what a crash left open and account for the time in which nobody recorded; before any camera is added."""
+        """Close what a crash left open, and account for the absence; before any camera is added."""
         report = self._recovery.recover()
         report.failed_cameras = account_for_the_absence(self._tools)
         return report
@@ -70,7 +70,7 @@ class RecorderService:
             )
 
     def remove(self, camera_id: CameraId) -> None:
-        """Close what is open of a camera, then forget it; added again before that, it keeps its lane: never two at once."""
+        """Close what is open of a camera, then forget it; if it is added again before that, it keeps its lane."""
         with self._lock:
             lane = self._lanes.get(camera_id)
             if lane is None:

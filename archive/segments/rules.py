@@ -8,6 +8,9 @@ from typing import Final
 
 from vms_privacy.ids import CameraId, OperatorId, SegmentId
 
+LONGEST_FILE_US: Final = 360_000_000
+"""No file grows for longer, whatever the camera sends: what is never closed never falls due."""
+
 
 @unique
 class State(StrEnum):

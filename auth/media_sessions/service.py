@@ -172,6 +172,11 @@ class MediaSessions:
         """Hear that a camera was moved or removed: whoever looks at it is judged again."""
         self.rejudge(lambda one: one.camera_id == camera_id)
 
+    @property
+    def count(self) -> int:
+        """Return how many sessions there are now, for the metrics."""
+        return sum(1 for _ in self._book.living())
+
     def of_operator(self, operator_id: OperatorId) -> list[MediaSession]:
         """Return who is looking at an operator's cameras now, oldest first."""
         found = [session for session in self._book.living() if session.operator_id == operator_id]

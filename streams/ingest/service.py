@@ -6,6 +6,7 @@ fails is tried again for ever, slower and slower, and says why.
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Callable
 
 from streams.cameras.rules import CameraSource, CameraState, CameraStatus
@@ -104,6 +105,11 @@ class IngestService:
         if camera is None:
             raise CameraNotStarted
         return camera.tap
+
+    def states(self) -> Counter[CameraState]:
+        """Return how many cameras are in each state, for the metrics. Any thread."""
+        with self._lock:
+            return Counter(camera.status.state for camera in self._kept.values())
 
     @property
     def child_processes(self) -> tuple[int, ...]:

@@ -6,15 +6,14 @@ because one camera fans out to many viewers: what asks the database goes through
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
-from uuid import UUID
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from auth.errors import NotFound
-from auth.gate import mark
 from auth.media_sessions.door import MediaDoor
+from auth.media_sessions.entrance import MediaEntrance, by_key, by_token
 from auth.media_sessions.rules import End, Protocol
 from auth.media_sessions.service import MediaSessions
 from auth.media_sessions.session import MediaSession
@@ -34,12 +33,10 @@ from vms_privacy.audit.log import AuditLog
 from vms_privacy.audit.pseudonyms import Pseudonyms
 from vms_privacy.clock import Clock
 from vms_privacy.db import GroupCommit
-from vms_privacy.ids import CameraId
 
 _MP4: Final = "video/mp4"
-_NO_CAMERA: Final = CameraId(UUID(int=0))
-_BY_TOKEN: Final[dict[str, Any]] = {"x-needs": "stream token for live"}
-_BY_KEY: Final[dict[str, Any]] = {"x-needs": "media session for live"}
+_BY_TOKEN: Final = by_token(Action.LIVE)
+_BY_KEY: Final = by_key(Action.LIVE)
 Token = Annotated[str | None, Query(description="a stream token in either form")]
 Key = Annotated[str | None, Query(description="the key of a media session, as nested URIs carry it")]
 Number = Annotated[int, Path(ge=0, le=2**53)]
@@ -59,43 +56,10 @@ class LiveParts:
     clock: Clock
 
 
-class _Entrance:
-    """Lets requests in by token or by session key, and marks them for the backstop."""
-
-    def __init__(self, parts: LiveParts) -> None:
-        self._parts = parts
-        # Names under which a token was let in. A key opens its own camera only, so an old name gives nothing away.
-        self._names: dict[tuple[str, str], CameraId] = {}
-
-    async def by_token(
-        self, request: Request, operator: str, camera: str, token: str | None, protocol: Protocol
-    ) -> MediaSession:
-        address = self._parts.pseudonyms.address(request.client.host if request.client else "")
-        session, admission = await run_in_threadpool(
-            self._parts.door.enter, token, operator, camera, Action.LIVE, protocol, address
-        )
-        mark(request.scope, _BY_TOKEN["x-needs"])
-        self._names[operator, camera] = admission.resource.camera_id
-        return session
-
-    async def only_asking(self, request: Request, operator: str, camera: str, token: str | None) -> Admission:
-        """Let a request in that looks at no picture, so opens no session."""
-        admission = await run_in_threadpool(self._parts.tokens.admit, token, operator, camera, Action.LIVE)
-        mark(request.scope, _BY_TOKEN["x-needs"])
-        return admission
-
-    def by_key(self, request: Request, operator: str, camera: str, key: str | None) -> MediaSession:
-        # Names that nobody was let in under are asked for all the same, so they answer like any other wrong camera.
-        camera_id = self._names.get((operator, camera), _NO_CAMERA)
-        session = self._parts.sessions.resume(key or "", camera_id, Action.LIVE)
-        mark(request.scope, _BY_KEY["x-needs"])
-        return session
-
-
 def live_routes(parts: LiveParts) -> APIRouter:
     """Return the routes. Every one refuses before it says anything about the camera."""
     routes = APIRouter(prefix="/{operator}/{camera}", tags=["live"])
-    entrance = _Entrance(parts)
+    entrance = MediaEntrance(parts.door, parts.tokens, parts.sessions, parts.pseudonyms, Action.LIVE)
 
     @routes.get("/index.m3u8", openapi_extra=_BY_TOKEN, response_class=Response)
     async def index(operator: str, camera: str, request: Request, token: Token = None) -> Response:

@@ -16,7 +16,7 @@ from streams.media.lip_sync import Skew, TrackTimes, is_worth_a_new_epoch, skew_
 from streams.media.nal import with_lengths
 from streams.media.offer import AudioOffer
 from streams.media.packets import Track
-from streams.media.pictures import H264, HEVC, NalKinds, Picture, PictureReader, Sound, SoundReader
+from streams.media.pictures import H264, HEVC, NalKinds, Picture, PictureReader, SoundReader, Sounds
 from streams.media.rtp_reading import AuHeads, read_report, says_bye
 from streams.media.stamps import DecodeOrder, Stamped, Unroller
 
@@ -49,7 +49,7 @@ class CameraDemux:
         self._depth = 0
         self._wants_epoch = True
         self._zero: int | None = None
-        self._sound = None if plan.audio is None else _Sounds(plan.audio)
+        self._sound = None if plan.audio is None else _Sound(plan.audio)
         self._heard = Heard()
 
     def feed(self, frames: bytes, arrived_us: int) -> Heard:
@@ -70,7 +70,7 @@ class CameraDemux:
             start = at + 4
             at = start + (frames[at + 2] << 8 | frames[at + 3])
             if channel == plan.audio_channel and self._sound is not None:
-                self._take_sounds(self._sound, self._sound.read(frames, start, at, arrived_us))
+                self._take_sounds(self._sound, frames, start, at, arrived_us)
             elif channel in {plan.video_reports, plan.audio_reports}:
                 self._take_report(channel, frames, start, at)
         heard, self._heard = self._heard, Heard()
@@ -154,15 +154,13 @@ class CameraDemux:
         if skew is not None:
             self._heard.items += sound.lay(skew, zero_us, now_us)
 
-    def _take_sounds(self, sound: "_Sounds", frames: Sequence[Sound]) -> None:
-        if not frames:
-            return
-        self._heard.items += sound.take(frames)
+    def _take_sounds(self, sound: "_Sound", frames: bytes, start: int, end: int, arrived_us: int) -> None:
+        self._heard.items += sound.take(frames, start, end, arrived_us)
         if sound.jumped:
             sound.jumped = False
             self._wants_epoch = True
         if sound.skew is None and self._zero is not None:
-            self._lay_sound(self._video_us(self._zero), frames[-1].arrived_us)
+            self._lay_sound(self._video_us(self._zero), arrived_us)
 
     def _take_report(self, channel: int, frames: bytes, start: int, end: int) -> None:
         if says_bye(frames, start, end) and channel == self._plan.video_reports:
@@ -212,7 +210,7 @@ class _ParameterSets:
         self.known = tuple(unit for kind in kinds for unit in self._by_kind.get(kind, ()))
 
 
-class _Sounds:
+class _Sound:
     """The sound track: its stamps laid on the picture's time line."""
 
     def __init__(self, offer: AudioOffer) -> None:
@@ -223,14 +221,12 @@ class _Sounds:
         self.jumped = False
         self._reader = SoundReader(AuHeads(offer.size_bits, offer.index_bits, offer.delta_bits), offer.payload_type)
         self._stamps = Unroller(offer.clock)
-        self._waiting: deque[tuple[int, Sound]] = deque(maxlen=_MOST_WAITING_SOUND)
+        self._waiting: deque[tuple[int, Sounds]] = deque(maxlen=_MOST_WAITING_SOUND)
         self._base = 0
         self._last = -1
 
-    def read(self, data: bytes, start: int, end: int, arrived_us: int) -> list[Sound]:
-        return self._reader.read(data, start, end, arrived_us)
-
     def take_lost(self) -> int:
+        """Return how many packets were lost since the last time."""
         lost, self._reader.lost = self._reader.lost, 0
         return lost
 
@@ -243,23 +239,23 @@ class _Sounds:
         """Fix where the sound lies in this epoch; return what waited for it."""
         self.skew, self.skew_since_us = skew, now_us
         self._base = (zero_us - skew.us) * self.offer.clock // 1_000_000
-        waiting = list(self._waiting)
+        coded = [one for ticks, sounds in self._waiting for one in self._coded(ticks, sounds)]
         self._waiting.clear()
-        return [coded for ticks, sound in waiting if (coded := self._coded(ticks, sound)) is not None]
+        return coded
 
-    def take(self, frames: Sequence[Sound]) -> list[Coded]:
-        """Take the frames of one packet."""
-        first = frames[0]
-        unrolled = self._stamps.unroll(first.stamp, first.arrived_us)
-        if unrolled.jumped:
-            self.times.forget()
-            self.jumped = True
-        self.times.hear(unrolled.ticks * 1_000_000 // self.offer.clock, first.arrived_us)
-        placed = [(unrolled.ticks + frame.after, frame) for frame in frames]
-        if self.skew is None:
-            self._waiting.extend(placed)
+    def take(self, frames: bytes, start: int, end: int, arrived_us: int) -> list[Coded]:
+        """Take the packet `frames[start:end]`; return what it held, if it is known where it lies."""
+        sounds = self._reader.read(frames, start, end, arrived_us)
+        if sounds is None:
             return []
-        return [coded for ticks, sound in placed if (coded := self._coded(ticks, sound)) is not None]
+        ticks, self.jumped = self._stamps.unroll(sounds.stamp, arrived_us)
+        if self.jumped:
+            self.times.forget()
+        self.times.hear(ticks * 1_000_000 // self.offer.clock, arrived_us)
+        if self.skew is None:
+            self._waiting.append((ticks, sounds))
+            return []
+        return self._coded(ticks, sounds)
 
     def report(self, stamp: int, wall_us: int) -> None:
         """Take note of a sender report of this track."""
@@ -267,11 +263,14 @@ class _Sounds:
         if ticks is not None:
             self.times.report(ticks * 1_000_000 // self.offer.clock, wall_us)
 
-    def _coded(self, ticks: int, sound: Sound) -> Coded | None:
-        """Return a frame on the picture's time line; None for sound from before the first picture."""
+    def _coded(self, ticks: int, sounds: Sounds) -> list[Coded]:
+        """Return frames on the picture's time line, without those from before the first picture."""
+        coded = []
+        frames, _, length, arrived_us = sounds
         dts = ticks - self._base
-        if dts < 0:
-            return None
-        dts = max(dts, self._last + 1)
-        self._last = dts
-        return Coded(Track.AUDIO, False, dts, dts, sound.length, sound.arrived_us, sound.data)
+        for frame in frames:
+            if dts >= 0:
+                self._last = placed = dts if dts > self._last else self._last + 1
+                coded.append(Coded(Track.AUDIO, False, placed, placed, length, arrived_us, frame))
+            dts += length
+        return coded

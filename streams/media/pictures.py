@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from streams.media.rtp_reading import AuHeads, DamagedPacket, read_aac, read_aggregate, read_head
 
 _MOST_BYTES: Final = 16 * 1024 * 1024
+_MOST_UNITS: Final = 4096
 _FRAME_LENGTHS: Final = frozenset({960, 1024, 1920, 2048})
 
 
@@ -48,7 +49,7 @@ H264: Final = NalKinds(
     aggregate=24,
     fragment=28,
 )
-# ISO/IEC 23008-2, table 7-1: slices, random access pictures, VPS, SPS and PPS. RFC 7798, 4.4. The type is shifted by one.
+# ISO/IEC 23008-2, table 7-1: slices, random access pictures, VPS, SPS and PPS, each shifted by one. RFC 7798, 4.4.
 HEVC: Final = NalKinds(
     head=2,
     mask=0x7E,
@@ -71,7 +72,7 @@ class Picture(NamedTuple):
 
 
 class PictureReader:
-    """Follows one video track. `lost` counts pictures that came damaged; `was_cut_wrongly`: the last one ended early."""
+    """Follows one video track. `lost` counts pictures that came damaged; `was_cut_wrongly`: one ended too early."""
 
     def __init__(self, kinds: NalKinds, payload_type: int) -> None:
         self.lost = 0
@@ -120,6 +121,9 @@ class PictureReader:
             self._expected = sequence + 1 & 0xFFFF
             self._arrived_us = arrived_us
             self._size += after - payload
+            if self._size > _MOST_BYTES or len(self._units) > _MOST_UNITS:
+                self._units, self._parts, self._size = [], [], 0
+                self._is_damaged = True
             if frames[payload] & mask != fragment:
                 self._whole(frames, payload, after)
             elif self._parts and not frames[payload + head] & 0xC0:
@@ -188,7 +192,7 @@ class PictureReader:
     def _finish(self, done: list[Picture]) -> None:
         units, mask = self._units, self._kinds.mask
         slices = [kind for unit in units if (kind := unit[0] & mask) in self._kinds.slices]
-        is_damaged = self._is_damaged or bool(self._parts) or self._size > _MOST_BYTES
+        is_damaged = self._is_damaged or bool(self._parts)
         if not slices and not is_damaged:
             # Parameter sets with a stamp or a marker of their own belong to the picture that follows.
             return
@@ -202,12 +206,11 @@ class PictureReader:
         self._units, self._parts, self._size = [], [], 0
 
 
-class Sound(NamedTuple):
-    """One AAC frame: `after` ticks behind the stamp of the packet it came in, and `length` ticks long."""
+class Sounds(NamedTuple):
+    """The AAC frames of one packet: its stamp is the first one's, and each lasts `length` ticks."""
 
-    data: bytes
+    frames: list[bytes]
     stamp: int
-    after: int
     length: int
     arrived_us: int
 
@@ -225,16 +228,16 @@ class SoundReader:
         # RFC 3640 does not say how long a frame is; AAC-LC has 1024 samples, with SBR 2048, and the stamps tell.
         self._length = 1024
 
-    def read(self, data: bytes, at: int, end: int, arrived_us: int) -> list[Sound]:
-        """Take the packet `data[at:end]`; return its frames."""
+    def read(self, data: bytes, at: int, end: int, arrived_us: int) -> Sounds | None:
+        """Take the packet `data[at:end]`; return its frames, if it is one of ours and whole."""
         try:
             payload_type, _, sequence, stamp, start, stop = read_head(data, at, end)
             if payload_type != self._payload_type:
-                return []
+                return None
             frames = read_aac(data, start, stop, self._heads)
         except DamagedPacket:
             self.lost += 1
-            return []
+            return None
         if self._expected is not None and sequence != self._expected:
             self.lost += 1
         elif self._count:
@@ -243,5 +246,4 @@ class SoundReader:
                 self._length = length
         self._expected = sequence + 1 & 0xFFFF
         self._stamp, self._count = stamp, len(frames)
-        length = self._length
-        return [Sound(frame, stamp, n * length, length, arrived_us) for n, frame in enumerate(frames)]
+        return Sounds(frames, stamp, self._length, arrived_us)

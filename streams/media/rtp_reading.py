@@ -49,7 +49,7 @@ def read_head(data: bytes, at: int, end: int) -> RtpHead:
 
 
 def read_aggregate(data: bytes, at: int, end: int) -> list[bytes]:
-    """Return the NAL units of an aggregation packet, each behind two bytes of length, from behind the packet's own head.
+    """Return the NAL units of an aggregation packet, from behind its own head: each behind two bytes of length.
 
     RFC 6184, 5.7.1 (STAP-A) and RFC 7798, 4.4.2.
     """

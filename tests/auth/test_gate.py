@@ -143,6 +143,12 @@ async def test_what_one_may_not_see_answers_exactly_like_what_does_not_exist(sto
     assert all(one == told[0] for one in told[1:])
 
 
+async def test_an_id_has_one_spelling(story: Story) -> None:
+    camera_id = story.camera.camera_id
+    spellings = (str(camera_id), str(camera_id).upper(), camera_id.hex, f"{{{camera_id}}}", f"urn:uuid:{camera_id}")
+    assert [(await story.ask("owner", f"/cameras/{one}")).status_code for one in spellings] == [200, 404, 404, 404, 404]
+
+
 async def test_a_refusal_of_a_known_person_is_in_the_audit(story: Story) -> None:
     await story.ask("viewer", f"/cameras/{story.camera.camera_id}/retention")
     (noted,) = story.auth.noted(Tag.ACCESS_REFUSED)

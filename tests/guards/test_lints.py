@@ -7,27 +7,44 @@ from tests.guards.lints.files import opened_files
 from tests.guards.lints.inner_imports import inner_imports
 from tests.guards.lints.logs import careless_logs
 from tests.guards.lints.naive import naive_moments
-from tests.guards.lints.swallowed import swallowed_failures
+from tests.guards.lints.swallowed import CALM, swallowed_failures
 from tests.guards.sources import PACKAGES, python_files
 
 
 @pytest.mark.parametrize(
     "body",
-    ["pass", "...", "continue", "log.error('x')", "print(error)", "time.sleep(1)"],
+    ["pass", "...", "continue", "log.error('x')", "log.error(error)", "print(error)", "time.sleep(1)", "last = None"],
 )
 def test_a_swallowed_failure_is_found(body: str) -> None:
     source = f"for _ in x:\n    try:\n        y()\n    except OSError as error:\n        {body}\n"
     assert swallowed_failures(source, "a.py") == ["a.py:4 swallows OSError"]
 
 
-@pytest.mark.parametrize("body", ["raise", "return Refused('x')", "failures.inc()", "report.failed.append(error)"])
-def test_a_failure_that_is_raised_returned_or_counted_is_fine(body: str) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        "raise",
+        "return Refused('x')",
+        "failures.inc()",
+        "report.failed.append(error)",
+        "report.failed[one] = type(error).__name__",
+        "self._failed(error)",
+        "sys.exit(1)",
+    ],
+)
+def test_a_failure_that_is_raised_returned_counted_or_kept_is_fine(body: str) -> None:
     source = f"def f():\n    try:\n        y()\n    except OSError as error:\n        {body}\n"
     assert swallowed_failures(source, "a.py") == []
 
 
 def test_no_failure_is_swallowed_anywhere() -> None:
-    assert [found for path, text in python_files() for found in swallowed_failures(text, path)] == []
+    assert [found for path, text in python_files() for found in swallowed_failures(text, path, CALM)] == []
+
+
+def test_every_calm_handler_is_still_there() -> None:
+    found = [one for path, text in python_files() for one in swallowed_failures(text, path)]
+    for path, caught in CALM:
+        assert any(one.startswith(f"{path}:") and one.endswith(f" swallows {caught}") for one in found), (path, caught)
 
 
 def test_an_inner_import_is_found() -> None:

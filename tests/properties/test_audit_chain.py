@@ -33,7 +33,7 @@ printable = st.text(st.characters(codec="utf-8").filter(str.isprintable), max_si
 keys = st.from_regex(r"\A[a-z][a-z0-9_]{0,39}\Z")
 values = st.one_of(printable, st.integers(-LARGEST_NUMBER, LARGEST_NUMBER), st.booleans(), st.none())
 details = st.dictionaries(keys, values, max_size=4)
-moments = st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+moments = st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds of a strategy
 ids = st.uuids(version=4)
 events = st.builds(
     Event,

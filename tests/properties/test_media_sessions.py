@@ -1,10 +1,12 @@
 """Media sessions: what always ends them, and what never exceeds its limit (P8)."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from auth.media_sessions.book import SessionBook
 from auth.media_sessions.rules import (
     LONGEST_GAP_S,
     AskAgain,
@@ -17,7 +19,13 @@ from auth.media_sessions.rules import (
     judge_session,
     over_limit,
 )
+from auth.media_sessions.session import MediaSession
+from auth.principal import Right
 from auth.revocation.rules import Footing, Hearing
+from auth.revocation.view import RevocationView
+from auth.tokens.rules import Action, Claims, GrantUse, Purpose
+from tests.given.clock import HandClock
+from vms_privacy.ids import CameraId, GrantId, MediaSessionId, OperatorId, PersonId, TokenId
 
 _NOON = datetime(2030, 1, 15, 12, tzinfo=UTC)
 _moments = st.timedeltas(timedelta(days=-400), timedelta(days=400)).map(lambda step: _NOON + step)
@@ -75,6 +83,42 @@ def test_whatever_was_not_the_viewers_doing_is_a_cut(end: End) -> None:
 def test_there_is_room_exactly_below_every_limit(of_person: int, of_camera: int, in_all: int, limits: Limits) -> None:
     room = of_person < limits.per_person and of_camera < limits.per_camera and in_all < limits.in_all
     assert (over_limit(of_person, of_camera, in_all, limits) is None) == room
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.booleans()), max_size=40))
+def test_no_limit_is_ever_exceeded_and_every_end_makes_room(steps: list[tuple[int, int, bool]]) -> None:
+    limits, clock = Limits(per_person=2, per_camera=3, in_all=5), HandClock()
+    book, view = SessionBook(limits), RevocationView(clock)
+    for number, (person, camera, ends) in enumerate(steps):
+        living = book.living()
+        if ends and living:
+            book.retire(living[number % len(living)], 0.0)
+            continue
+        session = _session(number, person, camera, clock, view)
+        same_person = [one for one in living if one.person_id == session.person_id]
+        same_camera = [one for one in living if one.camera_id == session.camera_id]
+        room = len(same_person) < 2 and len(same_camera) < 3 and len(living) < 5
+        assert (book.add(session) is None) == room
+        assert (session in book.living()) == room
+
+
+def _session(number: int, person: int, camera: int, clock: HandClock, view: RevocationView) -> MediaSession:
+    claims = Claims(
+        token_id=TokenId(UUID(int=number)),
+        person_id=PersonId(UUID(int=person)),
+        operator_id=OperatorId(UUID(int=9)),
+        camera_id=CameraId(UUID(int=camera)),
+        actions=frozenset({Action.LIVE}),
+        purpose=Purpose.LIVE_VIEW,
+        not_before=_NOON,
+        expires_at=_NOON + timedelta(minutes=5),
+        session_until=_NOON + timedelta(hours=12),
+        grants=(GrantUse(Right.LIVE, GrantId(UUID(int=1)), 1),),
+    )
+    key = f"{number:022d}"
+    return MediaSession(
+        MediaSessionId(UUID(int=number)), key, claims, Action.LIVE, Protocol.HLS, "address", clock, view
+    )
 
 
 @given(st.sampled_from(Protocol))

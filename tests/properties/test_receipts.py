@@ -39,7 +39,7 @@ def _leaf(number: int, camera: str) -> Leaf:
 
 def _receipt(cameras: list[str]) -> bytes:
     leaves = [_leaf(number, camera).octets() for number, camera in enumerate(cameras)]
-    top = merkle.root([merkle.leaf_hash(leaf) for leaf in leaves])
+    top = merkle.Tree([merkle.leaf_hash(leaf) for leaf in leaves]).root
     head = Head(
         receipt_id="r1",
         installation_id="i1",
@@ -95,7 +95,26 @@ def test_an_extract_shows_one_camera_and_stands_alone(cameras: list[str]) -> Non
 def test_every_leaf_leads_to_the_root_and_no_other_does(count: int, data: st.DataObject) -> None:
     hashes = [merkle.leaf_hash(bytes([number])) for number in range(count)]
     index = data.draw(st.integers(0, count - 1))
-    steps = merkle.path(hashes, index)
-    assert merkle.root_from(hashes[index], index, count, steps) == merkle.root(hashes)
+    tree = merkle.Tree(hashes)
+    steps = tree.path(index)
+    assert merkle.root_from(hashes[index], index, count, steps) == tree.root
     wrong = hashlib.sha256(b"not there").digest()
-    assert merkle.root_from(wrong, index, count, steps) != merkle.root(hashes)
+    assert merkle.root_from(wrong, index, count, steps) != tree.root
+
+
+def _root_by_the_book(leaves: list[bytes]) -> bytes:
+    """RFC 6962, 2.1, word by word."""
+    if not leaves:
+        return hashlib.sha256(b"").digest()
+    if len(leaves) == 1:
+        return leaves[0]
+    half = 1
+    while half * 2 < len(leaves):
+        half *= 2
+    return hashlib.sha256(b"\x01" + _root_by_the_book(leaves[:half]) + _root_by_the_book(leaves[half:])).digest()
+
+
+@given(st.integers(0, 300))
+def test_the_tree_is_the_one_of_the_rfc(count: int) -> None:
+    hashes = [merkle.leaf_hash(number.to_bytes(2, "big")) for number in range(count)]
+    assert merkle.Tree(hashes).root == _root_by_the_book(hashes)

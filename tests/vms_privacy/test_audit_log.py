@@ -85,7 +85,7 @@ def test_every_event_waits_for_its_seal_from_the_same_transaction_on(audit: Audi
 @pytest.mark.parametrize(
     "event",
     [
-        Event(Tag.LOGGED_IN, datetime(2030, 1, 1), "nobody"),  # noqa: DTZ001
+        Event(Tag.LOGGED_IN, datetime(2030, 1, 1), "nobody"),  # noqa: DTZ001 - what must be refused
         Event(Tag.LOGGED_IN, NOON, "nobody\nperson:somebody-else"),
         Event(Tag.LOGGED_IN, NOON, "nobody", reason="x" * 201),
         Event(Tag.LOGGED_IN, NOON, "nobody", reason="\x1b[2J"),

@@ -89,7 +89,7 @@ def test_a_second_sealer_gets_an_error_and_makes_no_fork(audit: Audit, db: Datab
     assert len(taken) == 2
     audit.sealer.seal_once()
     place = {"leaf": bytes(32), "head": bytes(32), "operator_id": None}
-    with pytest.raises(IntegrityError), db.writing() as session:  # noqa: PT012
+    with pytest.raises(IntegrityError), db.writing() as session:  # noqa: PT012 - nothing before the flush raises
         session.add(ChainRow(position=2, event_number=taken[0], **place))
         session.flush()
     audit.note(1)

@@ -4,9 +4,11 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from sqlalchemy import select
 
 from auth.identities.store import PersonStore
 from auth.principal import Principal, Right, Role
+from auth.sessions.tables import LoginSessionRow
 from tests.given.auth_app import AuthParts
 from vms_privacy.audit.events import Tag
 from vms_privacy.ids import OperatorId, PersonId
@@ -245,6 +247,9 @@ async def test_disabling_ends_sessions_and_log_ins_at_once_and_is_told_journalle
         assert (await log_in(client, "bert")).status_code == 401
         again = await client.post(f"{path}/invitation", headers=auth.bearer(story.owner))
         assert (again.status_code, again.json()["code"]) == (409, "person-is-disabled")
+    with auth.db.reading() as session:
+        bert_sessions = select(LoginSessionRow.ended_why).where(LoginSessionRow.person_id == told[0])
+        assert session.scalars(bert_sessions).all() == ["person-disabled"]
     assert [str(person_id) for person_id in told] == [bert_id]
     assert len(auth.noted(Tag.PERSON_DISABLED)) == 1
     (entry,) = auth.journal.entries()

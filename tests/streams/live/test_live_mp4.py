@@ -13,7 +13,8 @@ from streams.media.fragments import FragmentInfo, fragment_info
 from streams.media.packets import Track
 from tests.given.encoded import START_US, encoded
 from tests.given.fragmented import decoded, fragments_of
-from tests.given.live_server import Answer, LiveServer
+from tests.given.live_server import LiveServer
+from tests.given.media_server import Answer
 from tests.given.scripted_source import drawn, plain_epoch
 from tests.given.tokens import TokenParts
 from vms_privacy.audit.events import Tag

@@ -1,0 +1,67 @@
+"""Bucket keys that a crash, or an older copy of the keyring, left behind: found and destroyed at the start."""
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
+from archive.blobs.store import BlobStore
+from archive.keys import store as buckets
+from archive.keys.service import BucketKeys
+from archive.segments import store as segments
+from vms_privacy.audit.events import Event, Tag
+from vms_privacy.audit.log import AuditLog
+from vms_privacy.clock import Clock
+from vms_privacy.db import Database
+from vms_privacy.errors import Refusal
+from vms_privacy.ids import BucketKeyId
+from vms_privacy.journal.journal import Journal
+from vms_privacy.journal.rules import JournalKind
+
+
+@dataclass(frozen=True, slots=True)
+class UnusedKeys:
+    """Bucket keys that nothing needs: those destroyed, and those left because that could not be proven."""
+
+    destroyed: frozenset[BucketKeyId]
+    left: frozenset[BucketKeyId]
+
+
+def destroy_unused_keys(
+    db: Database,
+    keys: BucketKeys,
+    blobs: BlobStore,
+    spool: Path,
+    journal: Journal,
+    audit: AuditLog,
+    clock: Clock,
+) -> UnusedKeys:
+    """Destroy bucket keys that nothing needs; for the start, before anything records or erases.
+
+    A key whose row says that it is destroyed goes at once: it came back with an older keyring. One that no row knows
+    goes only if every file of spool and store is known, so that nothing sealed can be under it; else it stays, since
+    the rows may have been lost rather than the key be unused. Raises KeyringUnavailable, JournalUnavailable.
+    """
+    with db.reading() as session:
+        strangers = keys.strangers(session)
+        returned = frozenset(key for key in strangers if buckets.by_id(session, key) is not None)
+    unknown = strangers - returned
+    is_proven = not unknown or not _has_unknown_files(db, blobs, spool)
+    gone = returned | unknown if is_proven else returned
+    for key in sorted(gone):
+        journal.append(JournalKind.KEY_DESTROYED, {"bucket_key": str(key), "segments": 0})
+        keys.destroy(key, ())
+    if gone:
+        detail: dict[str, str | int | bool | None] = {"unused": len(gone - returned), "returned": len(returned)}
+        with db.writing() as session:
+            audit.note(session, Event(Tag.KEY_DESTROYED, clock.now(), "worker:sweep", detail=detail))
+    return UnusedKeys(gone, frozenset() if is_proven else unknown)
+
+
+def _has_unknown_files(db: Database, blobs: BlobStore, spool: Path) -> bool:
+    with db.reading() as session:
+        known = segments.blob_names(session)
+    try:
+        spooled = (path.name for path in spool.iterdir() if path.stat().st_size)
+        return any(name not in known for name in itertools.chain(spooled, blobs.names()))
+    except (Refusal, OSError):
+        return True  # What cannot be listed may hold anything.
