@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from archive.blobs.store import BlobStore
-from archive.errors import FootageIsGone, NoFootage, SpanTooLong
+from archive.errors import FootageIsDamaged, FootageIsGone, NoFootage, SpanTooLong
 from archive.format.index import FragmentEntry, FragmentIndex
 from archive.format.rebuild import rebuild_index
 from archive.format.sealed_file import FileState, SealedReader
-from archive.keys.rules import DecryptPermit
+from archive.keys.rules import DecryptPermit, WrapIsForeign
 from archive.keys.wrap import SegmentKeys
 from archive.playback.rules import Bounds, bounds, may_show, selected, within
 from archive.recorder.growing import Growing
@@ -22,8 +22,9 @@ from archive.segments.rules import Place, Span
 from archive.segments.store import Sealed
 from vms_privacy.clock import Clock
 from vms_privacy.db import Database
+from vms_privacy.errors import Refusal
 from vms_privacy.ids import CameraId, SegmentId
-from vms_privacy.keyring.port import KeyIsDestroyed
+from vms_privacy.keyring.port import KeyIsDestroyed, WrapIsDamaged
 
 Made = TypeVar("Made")
 MOST_INDEXES: Final = 2_000
@@ -60,7 +61,10 @@ class _IsBeingClosed(Exception):
 
 
 class Footage:
-    """Reads sealed footage for those whose look allows it, judged per fragment on the clock for reading (P4)."""
+    """Reads sealed footage for those whose look allows it, judged per fragment on the clock for reading (P4).
+
+    `damaged` counts segments that could not be opened and were left out of an answer.
+    """
 
     def __init__(
         self,
@@ -79,6 +83,7 @@ class Footage:
         self._growing = growing
         self._indexes: OrderedDict[SegmentId, FragmentIndex] = OrderedDict()
         self._lock = threading.Lock()
+        self.damaged = 0
 
     def forget(self, segment_id: SegmentId) -> None:
         """Drop what is remembered of a segment that is being destroyed."""
@@ -88,15 +93,30 @@ class Footage:
     def find(self, look: Look, wanted: Span) -> list[Part]:
         """Return what may be shown of a span, by time.
 
-        Raises FootageIsGone if all of it has expired, NoFootage, SpanTooLong if it has more segments than one answer.
+        What is damaged is left out where there is something else to show, and counted. Raises FootageIsGone if all of it
+        has expired, NoFootage, what opening says if all there is cannot be opened, and SpanTooLong.
         """
         with self._db.reading() as session:
             found = segments.in_span(session, look.camera_id, wanted, MOST_SEGMENTS + 1)
         if len(found) > MOST_SEGMENTS:
             raise SpanTooLong("there is too much in this span; ask for less at once")
-        parts = [part for sealed in found if (part := self._part(look, sealed, wanted)) is not None]
+        parts: list[Part] = []
+        damage: Refusal | None = None
+        for sealed in found:
+            try:
+                part = self._part(look, sealed, wanted)
+            except FootageIsGone:
+                continue  # It was destroyed since the row was read.
+            except (FootageIsDamaged, WrapIsDamaged, WrapIsForeign, KeyIsDestroyed) as refusal:
+                self.damaged += 1
+                damage = damage or refusal
+                continue
+            if part is not None:
+                parts.append(part)
         if parts:
             return parts
+        if damage is not None:
+            raise damage
         if found and all(self._has_expired(sealed, wanted) for sealed in found):
             raise FootageIsGone("the time asked for has expired")
         if not found and self._was_recorded(look.camera_id, wanted):
@@ -113,7 +133,8 @@ class Footage:
 
     def init(self, look: Look, sealed: Sealed, index: FragmentIndex) -> bytes:
         """Return the init segment of a file. Raises FootageIsGone."""
-        return self._with_reader(look, sealed, lambda reader, _: reader.read(0, index.init_length))
+        now = self._fresh(look, sealed)
+        return self._with_reader(look, now, lambda reader, _: reader.read(0, index.init_length))
 
     def read(self, look: Look, sealed: Sealed, index: FragmentIndex, places: range) -> bytes:
         """Return fragments as they were sealed. Raises FootageIsGone if one of them may not be shown (any more).
@@ -131,7 +152,7 @@ class Footage:
                 raise FootageIsGone("this part of the footage has expired, or is outside of what the token allows")
             return b"".join(_runs(reader, entries))
 
-        return self._with_reader(look, sealed, shown)
+        return self._with_reader(look, self._fresh(look, sealed), shown)
 
     def allowed(self, look: Look, sealed: Sealed) -> Bounds:
         """Return what may be shown of a segment at this moment."""
@@ -208,13 +229,13 @@ class Footage:
         return index
 
     def _with_reader(self, look: Look, sealed: Sealed, act: Callable[[SealedReader, Sealed], Made]) -> Made:
-        """Open a segment as its row is now, and act on it.
+        """Open a segment as its row was just now, and act on it.
 
         A row can change between the look at it and the opening: the segment is closed, moved to the store, or put under
         another bucket key because a neighbour is destroyed. Then it is looked at once more.
         """
         try:
-            return self._try(look, self._fresh(look, sealed), act)
+            return self._try(look, sealed, act)
         except (KeyIsDestroyed, FileNotFoundError, _IsBeingClosed) as first:
             now = self._fresh(look, sealed)
             try:

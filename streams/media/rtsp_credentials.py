@@ -78,9 +78,9 @@ def answer(challenge: Challenge, login: Login, method: str, uri: str, count: int
 
 def _challenges(header: str) -> list[Challenge]:
     starts = list(_SCHEME.finditer(header))
-    ends = [start.start() for start in starts[1:]] + [len(header)]
+    ends = [*(start.start() for start in starts[1:]), len(header)]
     found = []
-    for start, end in zip(starts, ends, strict=True):
+    for start, end in zip(starts, ends, strict=False):
         given = _parameters(header[start.end() : end])
         challenge = Challenge("", given.get("realm", "")) if start[1].lower() == "basic" else _digest(given)
         if challenge is not None:

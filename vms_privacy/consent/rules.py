@@ -160,7 +160,11 @@ def permit_at(entries: Iterable[ConsentEntry], camera_id: CameraId, now: datetim
     if audio is not None and audio.from_at < video.from_at:
         # It was given beside an earlier opt-in, which ended: nobody agreed to sound beside this one.
         audio = None
-    ends = (entry.until_at for entry in (video, audio) if entry is not None and entry.until_at is not None)
+    ends = [entry.until_at for entry in (video, audio) if entry is not None and entry.until_at is not None]
+    # After a step of the clock an answer about sound may lie ahead: it counts from its own moment on.
+    newest_audio = newest(known, camera_id, ConsentKind.RECORDED_AUDIO)
+    if newest_audio is not None and now < newest_audio.from_at:
+        ends.append(newest_audio.from_at)
     return RecordingPermit(
         camera_id,
         video.entry_id,
