@@ -176,7 +176,10 @@ def join(parts: Assembly) -> None:
 def jobs_of(parts: Assembly) -> list[Job]:
     """Return everything that comes round by time."""
     return [
-        Job("rejudge", timedelta(milliseconds=250), lambda: _rejudge(parts)),
+        # Apart from the judging: that may wait for the database, and must not make the view think it is deaf.
+        Job("heartbeat", timedelta(milliseconds=250), lambda: _quiet(parts.revocation.heartbeat)),
+        Job("rejudge", timedelta(milliseconds=250), lambda: _quiet(parts.sessions.rejudge)),
+        Job("forget-tokens", timedelta(hours=1), lambda: _forget_tokens(parts)),
         Job("seal", _SECOND, lambda: _quiet(parts.sealer.seal_once)),
         Job("checkpoint", timedelta(seconds=60), lambda: _quiet(parts.sealer.checkpoint_once)),
         Job("clock", _SECOND, lambda: _check_clock(parts)),
@@ -197,9 +200,9 @@ def tls_context(certificate: str, key: str) -> ssl.SSLContext:
     return context
 
 
-def _rejudge(parts: Assembly) -> str:
-    parts.revocation.heartbeat()
-    parts.sessions.rejudge()
+def _forget_tokens(parts: Assembly) -> str:
+    with parts.db.writing() as session:
+        parts.withdrawals.forget(session)
     return ""
 
 

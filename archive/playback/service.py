@@ -93,30 +93,20 @@ class Footage:
     def find(self, look: Look, wanted: Span) -> list[Part]:
         """Return what may be shown of a span, by time.
 
-        What is damaged is left out where there is something else to show, and counted. Raises FootageIsGone if all of it
-        has expired, NoFootage, what opening says if all there is cannot be opened, and SpanTooLong.
+        What is damaged is left out where there is something else to show, and counted. Raises FootageIsGone if all of
+        it has expired, NoFootage, what opening says if all there is cannot be opened, and SpanTooLong.
         """
         with self._db.reading() as session:
             found = segments.in_span(session, look.camera_id, wanted, MOST_SEGMENTS + 1)
         if len(found) > MOST_SEGMENTS:
             raise SpanTooLong("there is too much in this span; ask for less at once")
-        parts: list[Part] = []
-        damage: Refusal | None = None
-        for sealed in found:
-            try:
-                part = self._part(look, sealed, wanted)
-            except FootageIsGone:
-                continue  # It was destroyed since the row was read.
-            except (FootageIsDamaged, WrapIsDamaged, WrapIsForeign, KeyIsDestroyed) as refusal:
-                self.damaged += 1
-                damage = damage or refusal
-                continue
-            if part is not None:
-                parts.append(part)
+        looked = [self._part_or_damage(look, sealed, wanted) for sealed in found]
+        parts = [one for one in looked if isinstance(one, Part)]
         if parts:
             return parts
-        if damage is not None:
-            raise damage
+        for one in looked:
+            if isinstance(one, Refusal):
+                raise one
         if found and all(self._has_expired(sealed, wanted) for sealed in found):
             raise FootageIsGone("the time asked for has expired")
         if not found and self._was_recorded(look.camera_id, wanted):
@@ -192,6 +182,15 @@ class Footage:
             until_us = max(entry.captured_until_us for entry in growing.index.entries)
         from_us = max(segment.starts_us, now_us - segment.keep_us + 1)
         return Span(from_us, until_us) if from_us < until_us else None
+
+    def _part_or_damage(self, look: Look, sealed: Sealed, wanted: Span) -> Part | Refusal | None:
+        try:
+            return self._part(look, sealed, wanted)
+        except FootageIsGone:
+            return None  # It was destroyed since its row was read.
+        except (FootageIsDamaged, WrapIsDamaged, WrapIsForeign, KeyIsDestroyed) as refusal:
+            self.damaged += 1
+            return refusal
 
     def _part(self, look: Look, sealed: Sealed, wanted: Span) -> Part | None:
         allowed = self.allowed(look, sealed)

@@ -26,10 +26,14 @@ _MOST_WAITING_SOUND: Final = 500
 
 @dataclass(slots=True)
 class Heard:
-    """What one stretch of frames gave, in order: packets, and epochs that begin among them."""
+    """What one stretch of frames gave, in order: packets, and epochs that begin among them.
+
+    `over`: the camera said goodbye, or its parameter sets cannot be read; nothing comes after it.
+    """
 
     lost: int = 0
     items: list[NewEpoch | Coded] = field(default_factory=list)
+    over: SourceFailed | None = None
 
 
 class CameraDemux:
@@ -53,10 +57,16 @@ class CameraDemux:
         self._heard = Heard()
 
     def feed(self, frames: bytes, arrived_us: int) -> Heard:
-        """Take whole frames that arrived together; return what they gave.
+        """Take whole frames that arrived together; return what they gave."""
+        try:
+            self._read(frames, arrived_us)
+        except SourceFailed as failed:
+            self._heard.over = failed
+        heard, self._heard = self._heard, Heard()
+        heard.lost += self._take_lost()
+        return heard
 
-        Raises SourceFailed: the camera says goodbye, or its parameter sets cannot be read.
-        """
+    def _read(self, frames: bytes, arrived_us: int) -> None:
         plan = self._plan
         at, end = 0, len(frames)
         while at < end:
@@ -73,9 +83,6 @@ class CameraDemux:
                 self._take_sounds(self._sound, frames, start, at, arrived_us)
             elif channel in {plan.video_reports, plan.audio_reports}:
                 self._take_report(channel, frames, start, at)
-        heard, self._heard = self._heard, Heard()
-        heard.lost += self._take_lost()
-        return heard
 
     def _take_picture(self, picture: Picture) -> None:
         unrolled = self._picture_stamps.unroll(picture.stamp, picture.arrived_us)

@@ -29,7 +29,6 @@ from streams.media.child_protocol import (
     write_epoch,
     write_packets,
 )
-from streams.media.faults import SourceFailed
 from streams.media.init_making import make_init
 from streams.media.offer import AudioOffer
 
@@ -61,12 +60,12 @@ class DemuxChild:
         return []
 
     def _feed(self, message: Message) -> list[bytes]:
-        try:
-            heard = self._cameras[message.slot].feed(message.body, message.at_us)
-        except SourceFailed as failed:
+        heard = self._cameras[message.slot].feed(message.body, message.at_us)
+        told = _told(message.slot, heard)
+        if heard.over is not None:
             del self._cameras[message.slot]
-            return [write(Up.ENDED, message.slot, write_end(failed.fault, failed.detail))]
-        return _told(message.slot, heard)
+            told.append(write(Up.ENDED, message.slot, write_end(heard.over.fault, heard.over.detail)))
+        return told
 
 
 def _told(slot: int, heard: Heard) -> list[bytes]:

@@ -116,7 +116,7 @@ class Pump:
         plan = connected.plan
         self._video = plan.video_channel
         self._channels = {plan.video_channel, plan.video_reports, plan.audio_channel, plan.audio_reports} - {-1}
-        self._rest = early
+        self._early, self._rest = early, b""
         self._channel = channel
         self._clock = clock
         self._limits = limits
@@ -150,6 +150,9 @@ class Pump:
             # The camera waits in its own socket; a child that stays behind is ended as one that hangs.
             return
         data = self._wire.take()
+        if self._early:
+            # What came together with the answer to PLAY.
+            data, self._early = self._early + data, b""
         if data:
             self._pass_on(data, now_s)
         elif now_s - self._video_at_s > self._limits.stall_s:

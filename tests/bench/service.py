@@ -1,0 +1,63 @@
+"""The service of a bench, in a process of its own: `python -m tests.bench.service DATA_DIR [unsealed]`.
+
+It is the very service that `vms-privacy serve` runs, with two additions: a bare route, which does nothing, as the
+peer of routes that do something; and, with `unsealed`, a recorder whose cipher only copies.
+"""
+
+import sys
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cached_property
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from archive.recorder.rows import Tools
+from auth.gate import public
+from tests.bench.children import ready, wait_for_the_end
+from tests.bench.unsealed import unsealed
+from vms_privacy.app import Assembly
+from vms_privacy.serve import Running
+from vms_privacy.settings import Settings
+
+
+class Unsealed(Assembly):
+    """The service with the cipher off."""
+
+    @cached_property
+    def recorder_tools(self) -> Tools:
+        return unsealed(super().recorder_tools)
+
+
+class WithBareRoute(Running):
+    """The service with a route that does nothing."""
+
+    @asynccontextmanager
+    async def _alive(self, app: FastAPI) -> AsyncIterator[None]:
+        @app.get("/bench/bare", **public("a bench compares other routes with it"))
+        def bare() -> dict[str, bool]:
+            return {"bare": True}
+
+        async with super()._alive(app):
+            yield
+
+
+def main() -> None:
+    """Serve until the parent has enough."""
+    settings = Settings(data_dir=Path(sys.argv[1]), port=0)
+    parts = Unsealed(settings) if "unsealed" in sys.argv[2:] else Assembly(settings)
+    running = WithBareRoute(parts)
+
+    def tell_and_wait() -> None:
+        if running.is_up.wait(60):
+            ready(url=f"http://127.0.0.1:{running.port}")
+        wait_for_the_end()
+        running.stop()
+
+    threading.Thread(target=tell_and_wait, daemon=True).start()
+    running.serve()
+
+
+if __name__ == "__main__":
+    main()
