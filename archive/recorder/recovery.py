@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -15,7 +14,7 @@ from archive.keys.wrap import SegmentKeys
 from archive.recorder.standing import micros
 from archive.segments import gaps
 from archive.segments import store as segments
-from archive.segments.rules import LONGEST_FILE_US, Segment
+from archive.segments.rules import LONGEST_FILE_US, NO_SEAL, Segment
 from archive.segments.store import Closed, Sealed
 from streams.media.packets import Track
 from vms_privacy.audit.events import Event, Outcome, Tag
@@ -26,9 +25,6 @@ from vms_privacy.durable_files import sync_folder
 from vms_privacy.errors import Refusal
 from vms_privacy.ids import CameraId, SegmentId
 from vms_privacy.keyring.port import KeyIsDestroyed, WrapIsDamaged
-
-NO_SEAL: Final = bytes(16)
-"""The last tag in the row of a file that could not be opened: no file has it."""
 
 
 @dataclass(slots=True)

@@ -10,6 +10,8 @@ from vms_privacy.ids import CameraId, OperatorId, SegmentId
 
 LONGEST_FILE_US: Final = 360_000_000
 """No file grows for longer, whatever the camera sends: what is never closed never falls due."""
+NO_SEAL: Final = bytes(16)
+"""The last tag in the row of a file that recovery could not open: no file has it."""
 
 
 @unique

@@ -38,6 +38,8 @@ class End(StrEnum):
     CLIENT_LEFT = "client-left"
     MEDIA_OVER = "media-over"
     SILENCE = "silence"
+    BROKEN_OFF = "media-broken-off"
+    """What was under way could not go on: it expired, was destroyed or is damaged."""
     TIME_OVER = "session-time-over"
     WITHDRAWN = "withdrawn"
     NO_LONGER_ALLOWED = "no-longer-allowed"

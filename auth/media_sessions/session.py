@@ -69,6 +69,11 @@ class MediaSession:
     def person_id(self) -> PersonId:
         return self.claims.person_id
 
+    @property
+    def is_sending(self) -> bool:
+        """Say whether a response is under way."""
+        return bool(self._cuts)
+
     def check(self, picture_us: int | None = None) -> None:
         """Raise what ended the session, or will now; with `picture_us`, OutsideWindow for a picture it does not cover.
 

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from auth.errors import NotFound
 from auth.media_sessions.door import MediaDoor
 from auth.media_sessions.entrance import MediaEntrance, by_key, by_token
-from auth.media_sessions.rules import End, Protocol
+from auth.media_sessions.rules import Protocol
 from auth.media_sessions.service import MediaSessions
 from auth.media_sessions.session import MediaSession
 from auth.principal import Principal, PrincipalKind
@@ -25,7 +25,7 @@ from streams.live.errors import PieceHasPassed
 from streams.live.segments import LiveSegment
 from streams.live.service import LiveService
 from streams.live.shapes import CameraInfo, LiveStats, MediaInfo, codec_names, media_info
-from streams.live.stream import MEDIA_HEADERS, Ending, MediaResponse, PieceIsGone
+from streams.live.stream import END_OF, MEDIA_HEADERS, Ending, MediaResponse, PieceIsGone
 from streams.media.packets import Track
 from streams.media.playlists import CONTENT_TYPE, PlaylistSegment, Variant, live_playlist, master_playlist
 from vms_privacy.audit.events import Event, Tag
@@ -156,14 +156,7 @@ class _EndOfStream:
         self.follower: Follower | None = None
 
     async def __call__(self, ending: Ending) -> None:
-        why = {
-            Ending.COMPLETE: End.MEDIA_OVER,
-            Ending.LEFT: End.CLIENT_LEFT,
-            Ending.STALLED: End.SILENCE,
-            Ending.CUT: End.MEDIA_OVER,
-        }[ending]
-        # Ending what was cut already changes nothing: the first reason stands.
-        self._parts.sessions.end(self._session, why)
+        self._parts.sessions.end(self._session, END_OF[ending])
         if self.follower is not None and self.follower.dropped:
             event = self._event(self.follower.dropped)
             await run_in_threadpool(self._parts.group.run, lambda own: self._parts.audit.note(own, event))

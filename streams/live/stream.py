@@ -6,14 +6,16 @@ bytes of a fragment are referred to while it is being sent and not longer: who t
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack, aclosing
 from enum import Enum, auto, unique
+from types import MappingProxyType
 from typing import Final
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from auth.media_sessions.rules import End
 from auth.media_sessions.session import MediaSession
 from auth.media_sessions.transport import HIGH_WATER, LOW_WATER, TRANSPORT, cut_of, cut_transport
 from vms_privacy.errors import Refusal
@@ -38,6 +40,17 @@ class Ending(Enum):
     LEFT = auto()
     STALLED = auto()
     CUT = auto()
+
+
+END_OF: Final[Mapping[Ending, End]] = MappingProxyType(
+    {
+        Ending.COMPLETE: End.MEDIA_OVER,
+        Ending.LEFT: End.CLIENT_LEFT,
+        Ending.STALLED: End.SILENCE,
+        Ending.CUT: End.BROKEN_OFF,
+    }
+)
+"""Why a session ends with its one response. Ending what was cut already changes nothing: the first reason stands."""
 
 
 class PieceIsGone(Exception):

@@ -157,7 +157,7 @@ def read_epoch(body: bytes) -> NewEpoch:
         tracks = tuple(_track(one) for one in said["tracks"])
         init = {frozenset(Track(name) for name in names): bytes.fromhex(text) for names, text in said["init"]}
         epoch = NewEpoch(tracks, init, bool(said["sound_refused"]))
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise ChildSpeaksNonsense("an epoch cannot be read") from None
     if not tracks or tracks[0].track is not Track.VIDEO or frozenset(one.track for one in tracks) not in init:
         raise ChildSpeaksNonsense("an epoch has no video or no init segment")

@@ -102,7 +102,7 @@ class DecodeOrder(Generic[Item]):
     """Gives pictures their decode times, from presentation times in the order of decoding.
 
     With `depth` pictures of reordering, the n-th decode time is the (n - depth)-th smallest presentation time; the
-    first `depth` are counted back from there, which takes holding that many pictures until their stamps are known.
+    first `depth` are counted back from there, which takes holding them until two neighbours' stamps are known.
     """
 
     def __init__(self, depth: int, nominal: int) -> None:
@@ -117,9 +117,10 @@ class DecodeOrder(Generic[Item]):
     def add(self, pts: int, item: Item) -> list[Stamped[Item]]:
         """Take the next picture; return those whose stamps are now known, in order."""
         insort(self._waiting, pts)
-        if self._last is None:
+        if self._last is None and self.depth:
             self._held.append((pts, item))
-            return self._begin() if len(self._held) > self.depth else []
+            # One more than needed: with it, the two earliest presentation times are neighbours and tell the step.
+            return self._begin() if len(self._held) > self.depth + 1 else []
         return [self._stamp(self._waiting.pop(0), pts, item)]
 
     def flush(self) -> list[Stamped[Item]]:
@@ -130,11 +131,13 @@ class DecodeOrder(Generic[Item]):
         first, *later = self._waiting
         step = max(1, later[0] - first) if later else self._nominal
         held, self._held = self._held, []
-        count = len(held)
-        back = [first - step * (count - 1 - at) for at in range(count)]
+        back = min(self.depth, len(held) - 1)
         # Their own presentation times go on waiting: each is a later picture's decode time.
-        self._waiting.pop(0)
-        return [self._stamp(dts, pts, item) for dts, (pts, item) in zip(back, held, strict=True)]
+        times = [first - step * (back - at) for at in range(back)]
+        return [
+            self._stamp(times[at] if at < back else self._waiting.pop(0), pts, item)
+            for at, (pts, item) in enumerate(held)
+        ]
 
     def _stamp(self, dts: int, pts: int, item: Item) -> Stamped[Item]:
         if self._last is not None:

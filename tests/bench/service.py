@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from functools import cached_property
 from pathlib import Path
 
+import structlog
 from fastapi import FastAPI
 
 from archive.recorder.rows import Tools
@@ -46,6 +47,9 @@ class WithBareRoute(Running):
 def main() -> None:
     """Serve until the parent has enough."""
     settings = Settings(data_dir=Path(sys.argv[1]), port=0)
+    # Standard output belongs to the parent, which reads one line of it.
+    log = (settings.data_dir / "service.log").open("w")
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(log))
     parts = Unsealed(settings) if "unsealed" in sys.argv[2:] else Assembly(settings)
     running = WithBareRoute(parts)
 

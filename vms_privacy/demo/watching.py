@@ -12,7 +12,7 @@ from vms_privacy.demo.story import Detail, hold
 from vms_privacy.demo.viewer import LiveViewer, ask, fetch, follow, pieces_of
 from vms_privacy.demo.world import World, iso, person, refusal_of
 
-LIVE_S = 3.0
+LIVE_S = 2.0
 NO_CAMERA = "00000000-0000-4000-8000-000000000000"
 
 
@@ -153,14 +153,14 @@ def withdrawn_right_ends_live(world: World) -> Detail:
         ]
         for viewer in viewers:
             hold(viewer.first_byte(20), "everybody watches")
-        time.sleep(2)
+        time.sleep(1)
         grants = f"/api/v1/operators/{world.north.operator_id}/grants"
         world.north.owner.call("DELETE", f"{grants}/{people[0][2]}")
         withdrawn_at = world.clock.monotonic()
         hold(viewers[0].ended(1.0), "the withdrawn viewer is cut within a second")
         ended_at = viewers[0].taken.ended_at or withdrawn_at
         late = sum(size for at, size in viewers[0].taken.reads if at > withdrawn_at + 1)
-        time.sleep(2)
+        time.sleep(LIVE_S)
         until = world.clock.monotonic()
         pauses = [round(one.taken.longest_pause_s(withdrawn_at - 1, until), 2) for one in viewers[1:]]
         hold(all(not one.ended(0) for one in viewers[1:]), "the others go on")

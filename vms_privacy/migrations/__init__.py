@@ -3,6 +3,8 @@
 An upgraded database equals a fresh one: tests/vms_privacy/test_migrations.py compares tables, constraints and guards.
 """
 
+from pathlib import Path
+
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -12,7 +14,7 @@ from sqlalchemy import Engine
 
 def _config(engine: Engine) -> Config:
     config = Config()
-    config.set_main_option("script_location", "vms_privacy:migrations")
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.attributes["engine"] = engine
     return config
 

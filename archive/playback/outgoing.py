@@ -1,0 +1,124 @@
+"""Recorded fragments on their way out: read a little at a time, judged again before every piece of them (P4, P8)."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.concurrency import run_in_threadpool
+
+from archive.errors import FootageIsGone
+from archive.format.index import FragmentEntry, FragmentIndex
+from archive.playback.rules import may_show
+from archive.playback.service import Footage, Look
+from archive.segments.store import Sealed
+from auth.media_sessions.session import MediaSession
+from vms_privacy.clock import Clock
+from vms_privacy.ids import SegmentId
+
+BLOCK: Final = 128 * 1024
+"""How much is read and held at once for one viewer, unless a single fragment is larger."""
+PIECE: Final = 64 * 1024
+JUDGED_FOR_S: Final = 0.5
+"""How old a look at the row may be when a piece goes out: shorter retention and destruction act within that."""
+Change = Callable[[FragmentEntry, bytes], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who is looking at recorded footage, and how it is read for them."""
+
+    footage: Footage
+    look: Look
+    session: MediaSession
+    clock: Clock
+
+    async def open(self, segment_id: SegmentId, places: range) -> "Run":
+        """Return fragments of a segment, ready to go out: all are judged, the first are read and authenticated.
+
+        Raises FootageIsGone, OutsideWindow, and what `Footage.segment` and `Footage.read` raise.
+        """
+        return await run_in_threadpool(self._open, segment_id, places)
+
+    def row(self, segment_id: SegmentId) -> "_Row":
+        """Look at a segment as it is now."""
+        looked_at = self.clock.monotonic()
+        return _Row(*self.footage.segment(self.look, segment_id), looked_at)
+
+    def judge(self, row: "_Row", entry: FragmentEntry) -> None:
+        """Raise what stands against showing a fragment at this moment; memory only."""
+        self.session.check(entry.captured_from_us)
+        if not may_show(entry, self.footage.allowed(self.look, row.sealed)):
+            raise FootageIsGone("this part of the footage has expired, or is outside of what the token allows")
+
+    def read(self, row: "_Row", places: range) -> "_Block":
+        """Read the first of some fragments: as many as fit a block, and at least one."""
+        count, size = 0, 0
+        for entry in row.at(places):
+            if count and size + entry.length > BLOCK:
+                break
+            count, size = count + 1, size + entry.length
+        now = places[:count]
+        data = self.footage.read(self.look, row.sealed, row.index, now)
+        return _Block(row.at(now), places[count:], data)
+
+    def _open(self, segment_id: SegmentId, places: range) -> "Run":
+        row = self.row(segment_id)
+        entries = row.at(places)
+        for entry in entries:
+            self.judge(row, entry)
+        return Run(self, row, self.read(row, places), sum(entry.length for entry in entries))
+
+
+class Run:
+    """Fragments that follow each other in one segment, on their way to one viewer. Made by `Viewer.open`."""
+
+    def __init__(self, viewer: Viewer, row: "_Row", first: "_Block", length: int) -> None:
+        self._viewer = viewer
+        self._row = row
+        self._first = first
+        self.length = length
+
+    async def blocks(self, change: Change | None = None) -> AsyncGenerator[bytes, None]:
+        """Yield the fragments' bytes, each fragment changed by `change`. Raises as `Viewer.open`, once it is so."""
+        block: _Block | None = self._first
+        while block is not None:
+            at = 0
+            for entry in block.entries:
+                data = block.data[at : at + entry.length]
+                at += entry.length
+                outgoing = data if change is None else change(entry, data)
+                for start in range(0, len(outgoing), PIECE):
+                    await self._judge(entry)
+                    yield outgoing[start : start + PIECE]
+            block = await run_in_threadpool(self._viewer.read, self._row, block.rest) if block.rest else None
+
+    async def _judge(self, entry: FragmentEntry) -> None:
+        viewer = self._viewer
+        if viewer.clock.monotonic() - self._row.looked_at >= JUDGED_FOR_S:
+            self._row = await run_in_threadpool(viewer.row, self._row.sealed.segment.id)
+        viewer.judge(self._row, entry)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A segment and its index as they were at a moment of the monotonic clock."""
+
+    sealed: Sealed
+    index: FragmentIndex
+    looked_at: float
+
+    def at(self, places: range) -> Sequence[FragmentEntry]:
+        """Return the entries at these places. Raises FootageIsGone if there is not one for each."""
+        entries = self.index.entries[places.start : places.stop]
+        if not entries or len(entries) != len(places):
+            raise FootageIsGone("this part of the footage is gone")
+        return entries
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Fragments that were read together; `rest` are the places behind them."""
+
+    entries: Sequence[FragmentEntry]
+    rest: range
+    data: bytes

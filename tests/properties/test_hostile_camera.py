@@ -1,0 +1,174 @@
+"""Whatever bytes a camera sends, each reader answers with a value or its one typed refusal, and stays bounded."""
+
+import contextlib
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.address import parse_address
+from streams.errors import BadCameraAddress
+from streams.media.camera_demux import CameraDemux
+from streams.media.child_protocol import ChildSpeaksNonsense, Coded, Plan, Reader, read_end, read_epoch, read_packets
+from streams.media.faults import SourceFailed, shown
+from streams.media.interleaved import walk
+from streams.media.offer import AudioOffer, VideoOffer, read_offer
+from streams.media.packets import Track, TrackInfo
+from streams.media.pictures import H264, HEVC, Picture, PictureReader, SoundReader
+from streams.media.rtp_reading import AuHeads, DamagedPacket, read_aac, read_aggregate, read_head, read_report, says_bye
+from streams.media.rtsp_credentials import Login, answer, strongest
+from streams.media.rtsp_heads import read_answer, read_channels, read_session
+from tests.given.made import made_without_libav
+from tests.given.scripted_camera import AUDIO, HEAD, VIDEO, RtpTrack
+
+VIDEO_OFFER = VideoOffer("h264", 96, 90_000, "v", (b"\x67abc", b"\x68abc"))
+AUDIO_OFFER = AudioOffer(97, 48_000, 2, "a", b"\x11\x90")
+PLAN = Plan(VIDEO_OFFER, 0, 1, AUDIO_OFFER, 2, 3)
+octets = st.binary(max_size=400)
+
+
+@given(octets)
+def test_a_packet_is_read_or_damaged(data: bytes) -> None:
+    with contextlib.suppress(DamagedPacket):  # noqa: TID251
+        head = read_head(data, 0, len(data))
+        assert 0 <= head.start <= head.end <= len(data)
+    with contextlib.suppress(DamagedPacket):  # noqa: TID251
+        assert sum(map(len, read_aggregate(data, 0, len(data)))) <= len(data)
+    read_report(data, 0, len(data))
+    says_bye(data, 0, len(data))
+
+
+@given(octets, st.integers(1, 16), st.integers(0, 8), st.integers(0, 8))
+def test_sound_is_read_or_damaged(data: bytes, size: int, index: int, delta: int) -> None:
+    with contextlib.suppress(DamagedPacket):  # noqa: TID251
+        assert sum(map(len, read_aac(data, 0, len(data), AuHeads(size, index, delta)))) <= len(data)
+
+
+@st.composite
+def frames(draw: st.DrawFn) -> bytes:
+    """`$` frames of our channels: proper packets around payloads that are anything, and anything instead of packets."""
+    tracks = (RtpTrack(0, 96), RtpTrack(2, 97))
+    out = []
+    for _ in range(draw(st.integers(1, 12))):
+        track = draw(st.sampled_from(tracks))
+        if draw(st.booleans()):
+            kind = draw(st.sampled_from((0x67, 0x68, 0x65, 0x41, 0x7C, 0x78, 0x1C, 0x00, 0x62, 0x60)))
+            payload = bytes((kind,)) + draw(st.binary(max_size=60))
+            track.sequence += draw(st.sampled_from((0, 0, 0, 1)))
+            out.append(track.frame(payload, draw(st.integers(0, 2**32 - 1)), marker=draw(st.booleans())))
+        else:
+            data = draw(st.binary(max_size=60))
+            out.append(bytes((0x24, draw(st.integers(0, 4)))) + len(data).to_bytes(2, "big") + data)
+    return b"".join(out)
+
+
+@given(st.lists(frames(), max_size=6), st.booleans())
+def test_a_demuxed_camera_never_breaks_and_its_stamps_always_hold(batches: list[bytes], hevc: bool) -> None:
+    offer = VideoOffer("hevc" if hevc else "h264", 96, 90_000, "v", VIDEO_OFFER.parameter_sets)
+    camera = CameraDemux(Plan(offer, 0, 1, AUDIO_OFFER, 2, 3), made_without_libav)
+    last = {Track.VIDEO: -1, Track.AUDIO: -1}
+    has_begun = False
+    for number, batch in enumerate(batches):
+        heard = camera.feed(batch, number * 40_000)
+        for item in heard.items:
+            if not isinstance(item, Coded):
+                has_begun, last = True, {Track.VIDEO: -1, Track.AUDIO: -1}
+                continue
+            assert has_begun
+            assert item.is_key or item.track is Track.AUDIO or last[Track.VIDEO] >= 0
+            assert last[item.track] < item.dts <= item.pts
+            last[item.track] = item.dts
+        if heard.over is not None:
+            return
+
+
+@given(st.lists(frames(), max_size=6), st.sampled_from((H264, HEVC)))
+def test_what_a_picture_holds_was_sent(batches: list[bytes], kinds: type[H264]) -> None:
+    reader = PictureReader(kinds, 96)  # type: ignore[arg-type]
+    sent, got = 0, 0
+    for batch in batches:
+        at = 0
+        while at < len(batch):
+            done: list[Picture] = []
+            before = at
+            at = reader.read(batch, at, 0, done)
+            assert at > before
+            sent += at - before
+            got += sum(len(unit) for picture in done for unit in picture.units)
+    assert got <= sent
+
+
+@given(octets)
+def test_a_sound_packet_is_read_or_counted(data: bytes) -> None:
+    reader = SoundReader(AuHeads(13, 3, 3), 97)
+    sounds = reader.read(data, 0, len(data), 0)
+    assert sounds is not None or reader.lost <= 1
+
+
+@given(st.lists(st.one_of(frames(), octets, st.just(b"RTSP/1.0 200 OK\r\nCSeq: 7\r\n\r\n")), max_size=8), st.data())
+def test_a_stream_is_walked_in_any_pieces_with_the_same_result(parts: list[bytes], data: st.DataObject) -> None:
+    whole = b"".join(parts)
+    cut = data.draw(st.integers(0, len(whole)))
+    outcomes = []
+    for pieces in ([whole], [whole[:cut], whole[cut:]]):
+        rest, kept, answers, fault = b"", b"", 0, None
+        try:
+            for piece in pieces:
+                walked = walk(rest + piece, {0, 1, 2, 3}, 0)
+                rest, kept, answers = walked.rest, kept + walked.frames, answers + len(walked.answers)
+        except SourceFailed as failed:
+            fault = failed.fault
+        outcomes.append((fault, None if fault else (rest, kept, answers)))
+    assert outcomes[0] == outcomes[1]
+
+
+@given(st.one_of(octets, st.text().map(lambda text: (HEAD + VIDEO + text + AUDIO).encode())))
+def test_an_sdp_is_read_or_refused(sdp: bytes) -> None:
+    with contextlib.suppress(SourceFailed):  # noqa: TID251
+        offer = read_offer(sdp)
+        assert offer.video.clock > 0
+
+
+@given(octets, st.text())
+def test_an_answer_is_read_or_refused(head: bytes, text: str) -> None:
+    for read in (lambda: read_answer(head).content_length, lambda: read_session(text), lambda: read_channels(text)):
+        with contextlib.suppress(SourceFailed):  # noqa: TID251
+            read()
+
+
+@given(st.lists(st.text(max_size=200), max_size=3), st.text(), st.text())
+def test_a_challenge_is_answered_without_showing_the_password(headers: list[str], user: str, realm: str) -> None:
+    login = Login("eve", "pa55-w0rd")
+    for header in (*headers, f'Digest realm="{realm}", nonce="n", qop="auth"', f"Basic realm={user}"):
+        challenge = strongest([header])
+        if challenge is not None:
+            value = answer(challenge, login, "PLAY", "rtsp://camera.example.org/", 1, "c0ffee")
+            assert "pa55-w0rd" not in value
+            assert "pa55-w0rd" not in repr(login)
+
+
+@given(octets)
+def test_what_a_child_says_is_read_or_nonsense(body: bytes) -> None:
+    for read in (read_packets, read_epoch, read_end, lambda data: list(Reader().feed(data))):
+        with contextlib.suppress(ChildSpeaksNonsense):  # noqa: TID251
+            read(body)  # type: ignore[operator]
+
+
+@given(st.one_of(st.text(), st.text().map(lambda text: f"rtsps://{text}"), st.from_regex(r"rtsp://[a-z:@0-9./\[\]%]*")))
+def test_an_address_is_read_or_refused_and_never_shows_its_password(text: str) -> None:
+    with contextlib.suppress(BadCameraAddress):  # noqa: TID251
+        address = parse_address(text)
+        assert address.scheme in {"rtsp", "rtsps"}
+        assert 1 <= address.port <= 65535
+        assert "@" not in address.uri.split("/")[2]
+        assert parse_address(address.uri).uri == address.uri
+
+
+@given(st.text())
+def test_what_a_camera_names_can_be_shown(text: str) -> None:
+    assert shown(text).isprintable()
+    assert len(shown(text)) <= 40
+
+
+def test_tracks_made_for_tests_are_like_the_real_ones() -> None:
+    made = made_without_libav("h264", 90_000, (b"\x67",), (b"\x65",), AUDIO_OFFER)
+    assert [type(info) for info in made.tracks] == [TrackInfo, TrackInfo]
