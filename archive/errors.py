@@ -38,3 +38,10 @@ class SpanTooLong(Refusal):
 
     kind: ClassVar[Kind] = Kind.INVALID
     code: ClassVar[str] = "span-too-long"
+
+
+class SpanRunsBackward(Refusal):
+    """The span asked for ends before it begins."""
+
+    kind: ClassVar[Kind] = Kind.INVALID
+    code: ClassVar[str] = "span-runs-backward"

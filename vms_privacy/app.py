@@ -9,6 +9,7 @@ from typing import Final
 
 from archive.blobs.folder_store import FolderStore
 from archive.blobs.store import BlobStore
+from archive.check.service import Checker
 from archive.erasure.service import Eraser
 from archive.keys.service import BucketKeys
 from archive.keys.wrap import SegmentKeys
@@ -56,7 +57,7 @@ from vms_privacy.clock import Clock, SystemClock
 from vms_privacy.consent.ledger import ConsentLedger
 from vms_privacy.db import Database, GroupCommit
 from vms_privacy.guarded_clock import GuardedClock
-from vms_privacy.ids import CameraId, Randomness, SystemRandomness
+from vms_privacy.ids import CameraId, Randomness, SegmentId, SystemRandomness
 from vms_privacy.journal.journal import Journal
 from vms_privacy.keyring.file_keyring import FileKeyring
 from vms_privacy.settings import Settings
@@ -307,6 +308,23 @@ class Assembly:
             self.clock,
             self.randomness,
             (self.footage,),
+        )
+
+    def growing_segment(self, camera_id: CameraId) -> SegmentId | None:
+        """Return which segment of a camera this process is writing."""
+        growing = self.recorder.growing(camera_id)
+        return None if growing is None else growing.segment_id
+
+    def checker(self, *, is_service: bool) -> Checker:
+        """Return what accounts for everything; only the service itself knows what is being written."""
+        return Checker(
+            self.db,
+            self.keyring,
+            self.store,
+            self.settings.spool,
+            self.clock,
+            self.settings.sweep_every,
+            self.growing_segment if is_service else None,
         )
 
     @cached_property

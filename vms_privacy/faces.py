@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
-from archive.playback.http import playback_routes
+from archive.playback.http import PlaybackParts, playback_routes
 from archive.receipts.http import receipt_routes
 from archive.retention.http import retention_routes
 from auth.authenticate import Authenticate
@@ -70,7 +70,7 @@ def build_api(parts: Assembly, probes: Mapping[str, Probe], registry: CollectorR
         receipt_routes(db, parts.receipts, parts.keyring, parts.installation_id),
         audit_routes(db, parts.anchor, parts.keyring),
         live_routes(live),
-        playback_routes(parts.footage, parts.archive_entrance, parts.sessions),
+        playback_routes(PlaybackParts(parts.footage, parts.archive_entrance, parts.sessions, parts.clock)),
     ):
         app.include_router(routes)
     install_problems(app)

@@ -5,6 +5,6 @@ much, and what is overdue is named. It changes nothing, decrypts nothing, and wo
 """
 
 from archive.check.rules import Depth, Finding, Kind
-from archive.check.service import Checker, CheckReport, check
+from archive.check.service import Checker, CheckReport
 
-__all__ = ["CheckReport", "Checker", "Depth", "Finding", "Kind", "check"]
+__all__ = ["CheckReport", "Checker", "Depth", "Finding", "Kind"]

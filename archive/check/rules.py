@@ -200,6 +200,12 @@ def without(whole: Iterable[Span], taken: Iterable[Span]) -> list[Span]:
     return left
 
 
+def both(one: Iterable[Span], other: Sequence[Span]) -> list[Span]:
+    """Return what is in both, joined."""
+    first = joined(one)
+    return without(first, without(first, other))
+
+
 def length_us(spans: Iterable[Span]) -> int:
     """Return how long spans are together."""
     return sum(span.until_us - span.from_us for span in spans)

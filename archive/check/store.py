@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import select, tuple_, union
+from sqlalchemy import or_, select, tuple_, union
 from sqlalchemy.orm import Session
 
 from archive.check.rules import Row
@@ -88,6 +88,22 @@ def living_buckets(session: Session) -> dict[BucketKeyId, datetime | None]:
 def is_registered(session: Session, bucket_key_id: BucketKeyId) -> bool:
     """Say whether a row knows this bucket key, destroyed or not."""
     return session.get(BucketRow, bucket_key_id) is not None
+
+
+def keyless(session: Session) -> list[Row]:
+    """Return living segments whose bucket key is noted as destroyed, or was never noted: nothing opens them."""
+    rows = session.execute(
+        select(*_COLUMNS)
+        .outerjoin(BucketRow, BucketRow.bucket_key_id == SegmentRow.bucket_key_id)
+        .where(
+            SegmentRow.state.in_((State.WRITING, State.STORED)),
+            or_(
+                BucketRow.bucket_key_id.is_(None), BucketRow.destroyed_at.is_not(None), SegmentRow.wrapped_key.is_(None)
+            ),
+        )
+        .limit(PAGE)
+    )
+    return [_row(row) for row in rows]
 
 
 def _row(row: Any) -> Row:

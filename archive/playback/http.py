@@ -3,7 +3,7 @@
 A token opens a media session; nested URIs carry its key as `s`. What has expired answers 410 from its very second.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Final, Literal
@@ -13,10 +13,11 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from archive.errors import SpanRunsBackward
+from archive.format.index import FragmentEntry
 from archive.playback.entrance import ArchiveEntrance
 from archive.playback.listing import init_of, listed
 from archive.playback.outgoing import Viewer
-from archive.playback.reel import Reel, make_reel
+from archive.playback.reel import film_of
 from archive.playback.rules import LONGEST_SPAN_US
 from archive.playback.service import Footage
 from archive.segments.rules import Span
@@ -26,6 +27,8 @@ from auth.media_sessions.service import MediaSessions
 from auth.media_sessions.session import MediaSession
 from auth.tokens.rules import Action
 from streams.live.stream import END_OF, MEDIA_HEADERS, Ending, MediaResponse
+from streams.media.fragments import shift_decode_time
+from streams.media.packets import Track
 from streams.media.playlists import CONTENT_TYPE, recorded_playlist
 from vms_privacy.clock import Clock
 from vms_privacy.ids import SegmentId
@@ -33,13 +36,15 @@ from vms_privacy.web import Strict
 
 STALL_SECONDS: Final = 10.0
 _MP4: Final = "video/mp4"
+_S: Final = 1_000_000
 _BY_TOKEN: Final = by_token(Action.ARCHIVE)
 _BY_KEY: Final = by_key(Action.ARCHIVE)
 Token = Annotated[str | None, Query(description="a stream token in either form")]
 Key = Annotated[str | None, Query(description="the key of a media session, as nested URIs carry it")]
 Start = Annotated[int, Path(ge=0, le=2**33, description="UTC seconds since 1970")]
-Length = Annotated[int, Path(ge=1, le=LONGEST_SPAN_US // 1_000_000, description="seconds")]
+Length = Annotated[int, Path(ge=1, le=LONGEST_SPAN_US // _S, description="seconds")]
 Place = Annotated[int, Path(ge=0, le=2**31)]
+Ticks = Annotated[int, Query(ge=-(2**62), le=2**62, description="by how much decode times are moved")]
 Millis = Annotated[int, Query(ge=0, le=2**43, description="UTC milliseconds since 1970")]
 
 
@@ -99,14 +104,23 @@ def playback_routes(parts: PlaybackParts) -> APIRouter:
 
     @routes.get("/archive/{segment_id}/{first}-{last}.m4s", openapi_extra=_BY_KEY, response_class=Response)
     async def fragments(
-        operator: str, camera: str, segment_id: UUID, first: Place, last: Place, request: Request, s: Key = None
+        operator: str,
+        camera: str,
+        segment_id: UUID,
+        first: Place,
+        last: Place,
+        request: Request,
+        s: Key = None,
+        v: Ticks = 0,
+        a: Ticks = 0,
     ) -> Response:
         """Return a run of fragments; 410 from the second in which its first picture has expired."""
         session, look = await entrance.by_key(request, operator, camera, s)
         viewer = Viewer(footage, look, session, parts.clock)
         run = await viewer.open(SegmentId(segment_id), range(first, last + 1))
+        blocks = run.blocks(partial(_moved, {Track.VIDEO: v, Track.AUDIO: a}) if v or a else None)
         return MediaResponse(
-            session, run.blocks(), _MP4, (session.attach,), parts.stall_seconds, _nothing_more, length=run.length
+            session, blocks, _MP4, (session.attach,), parts.stall_seconds, _nothing_more, length=run.length
         )
 
     @routes.get("/archive-{start}-{duration}.mp4", openapi_extra=_BY_TOKEN, response_class=Response)
@@ -120,7 +134,7 @@ def playback_routes(parts: PlaybackParts) -> APIRouter:
         let_go = session.attach(_nothing_to_cut)
         ended = partial(_ended, parts.sessions, session)
         try:
-            film = await _begun(Viewer(footage, look, session, parts.clock), wanted)
+            film = await film_of(Viewer(footage, look, session, parts.clock), wanted)
         except BaseException:
             let_go()
             await ended(Ending.COMPLETE)
@@ -157,8 +171,31 @@ def playback_routes(parts: PlaybackParts) -> APIRouter:
         response.headers.update(MEDIA_HEADERS)
         found = await entrance.only_asking(request, operator, camera, token, footage, Span(0, 2**53))
         shown: list[dict[Literal["from", "duration"], int]] = [
-            {"from": one.from_us // 1_000_000, "duration": (one.until_us - one.from_us) // 1_000_000} for one in found
+            {"from": one.from_us // _S, "duration": one.until_us // _S - one.from_us // _S} for one in found
         ]
         return [StatusShown(stream=f"{operator}/{camera}", ranges=shown)]
 
     return routes
+
+
+def _span(start: int, duration: int) -> Span:
+    return Span(start * _S, (start + duration) * _S)
+
+
+def _moved(shifts: Mapping[Track, int], entry: FragmentEntry, data: bytes) -> bytes:
+    """Move a fragment's decode time, but never below zero."""
+    return shift_decode_time(data, max(shifts[entry.track], -entry.decode_time))
+
+
+async def _nothing_more(_: Ending) -> None:
+    """One piece of many: the session goes on, however this response ended."""
+
+
+def _nothing_to_cut() -> None:
+    """Nothing is being sent yet."""
+
+
+async def _ended(sessions: MediaSessions, session: MediaSession, ending: Ending) -> None:
+    """End a session with the last of its responses."""
+    if not session.is_sending:
+        sessions.end(session, END_OF[ending])

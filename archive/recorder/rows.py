@@ -38,6 +38,7 @@ class Tools:
     randomness: Randomness
     spool: Path
     name_blob: Callable[[], str]
+    new_writer: type[SealedWriter] = SealedWriter
 
 
 class NotBegun(Refusal):
@@ -105,7 +106,7 @@ class CameraRows:
                 made = tools.keys.new(session, permit, self._operator_id, segment_id, starts_us)
                 length_us = max(fragment.captured_until_us - fragment.captured_from_us, 1)
                 chunk_size = chunk_size_for(len(fragment.data) * 1_000_000 // length_us)
-                writer = SealedWriter(file, made.key, chunk_size, tools.randomness)
+                writer = tools.new_writer(file, made.key, chunk_size, tools.randomness)
                 tracks = _tracks(epoch, permit)
                 init = epoch.init[tracks]
                 segments.add(
@@ -186,8 +187,9 @@ class CameraRows:
         if since_us is None or since_us >= given_us:
             return
         history = self._tools.ledger.history(session, self._camera_id)
-        ends = [micros(until) for _, until in opted_in(history, ConsentKind.VIDEO_RECORDING) if until is not None]
-        gaps.end(session, self._camera_id, max((end for end in ends if end <= given_us), default=given_us))
+        spans = opted_in(history, ConsentKind.VIDEO_RECORDING)
+        ends = [micros(span.until) for span in spans if span.until is not None and micros(span.until) <= given_us]
+        gaps.end(session, self._camera_id, max(ends, default=given_us))
 
 
 def _tracks(epoch: Epoch, permit: RecordingPermit) -> frozenset[Track]:

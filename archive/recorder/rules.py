@@ -75,6 +75,15 @@ class Allowed:
 
 
 @dataclass(frozen=True, slots=True)
+class OptedIn:
+    """From when to when one entry of the ledger allowed to record; `until` None: it still does."""
+
+    entry_id: ConsentEntryId
+    from_at: datetime
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class OpenSegment:
     """What the rules need to know of the segment being written."""
 
@@ -164,10 +173,10 @@ def beginning(captured_from_us: int, newest: Newest | None) -> Beginning | Leave
     return LeaveOut(Why.CLOCK_WENT_BACK)
 
 
-def opted_in(entries: Iterable[ConsentEntry], kind: ConsentKind) -> tuple[tuple[datetime, datetime | None], ...]:
-    """Return from when to when one camera was opted in, in the order of the entries; None where it still is.
+def opted_in(entries: Iterable[ConsentEntry], kind: ConsentKind) -> tuple[OptedIn, ...]:
+    """Return from when to when one camera was opted in, in the order of the entries, which are its whole history.
 
-    `entries` are one camera's whole history. An opt-in ends with the next entry, or by itself before that.
+    An opt-in ends with the next entry, or by itself before that.
     """
     mine = sorted((entry for entry in entries if entry.kind is kind), key=lambda entry: entry.number)
     found = []
@@ -180,5 +189,5 @@ def opted_in(entries: Iterable[ConsentEntry], kind: ConsentKind) -> tuple[tuple[
         until = min(ends, default=None)
         # After a step of the clock a withdrawal may carry an earlier time than what it ends: then there is nothing.
         if until is None or until > entry.from_at:
-            found.append((entry.from_at, until))
+            found.append(OptedIn(entry.entry_id, entry.from_at, until))
     return tuple(found)

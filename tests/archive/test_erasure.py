@@ -105,11 +105,11 @@ def test_an_erasure_killed_after_any_step_is_finished_later(house: House, last: 
         if step is last:
             raise _Killed
 
-    house.progress = die  # type: ignore[method-assign]
+    house.progress = die
     with pytest.raises(_Killed):
         house.new_eraser().sweep()
     reached: list[Step] = []
-    house.progress = reached.append  # type: ignore[method-assign]
+    house.progress = reached.append
     assert house.new_eraser().sweep().is_clean
     assert reached[-1] is Step.DONE
     assert [row.state for row in _rows(house)] == [State.ERASED, State.STORED]
@@ -181,7 +181,7 @@ def test_what_the_store_did_not_confirm_is_debt_until_it_does(house: House) -> N
     for row in (first, second):
         with (house.folder / "archive" / row.blob_name[:2] / row.blob_name).open("rb") as file:
             refusing.put(row.blob_name, file, row.size_bytes or 0)
-    house.store = refusing  # type: ignore[assignment]
+    house.store = refusing
     eraser = house.new_eraser()
     _expire_first(house)
     report = eraser.sweep()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from archive.errors import FootageIsGone, NoFootage
-from archive.recorder.standing import micros
 from archive.recorder.rules import Why
+from archive.recorder.standing import micros
 from archive.segments import gaps
 from archive.segments import store as segments
 from archive.segments.rules import Place, Segment, Span, State

@@ -1,23 +1,28 @@
 """The whole archive over a folder, a real keyring and journal, and fragments of real streams; the clock by hand."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 from archive.blobs.folder_store import FolderStore
+from archive.blobs.store import BlobStore
+from archive.check import Checker, CheckReport, Depth
 from archive.erasure.rules import Step
 from archive.erasure.service import Eraser
+from archive.erasure.unused_keys import destroy_unused_keys
 from archive.keys.rules import permit_from
 from archive.keys.service import BucketKeys
 from archive.keys.wrap import SegmentKeys
 from archive.playback.service import Footage, Look
 from archive.receipts.service import ReceiptService
 from archive.recorder.camera import CameraRecorder
-from archive.recorder.rows import Tools
-from archive.recorder.standing import micros
 from archive.recorder.delivery import Delivery
-from archive.recorder.recovery import Recovery
+from archive.recorder.recovery import Recovery, RecoveryReport
+from archive.recorder.rows import Tools
 from archive.recorder.rules import Why
+from archive.recorder.standing import micros
+from archive.recorder.start import account_for_the_absence
 from archive.retention.service import RetentionService
 from archive.segments.rules import Span
 from auth.principal import Granted, Right
@@ -35,7 +40,7 @@ from vms_privacy.audit.log import AuditLog
 from vms_privacy.consent.ledger import ConsentLedger
 from vms_privacy.consent.rules import ConsentKind
 from vms_privacy.db import Database
-from vms_privacy.ids import GrantId, SegmentId
+from vms_privacy.ids import CameraId, GrantId, SegmentId
 from vms_privacy.journal.journal import Journal
 from vms_privacy.keyring.file_keyring import FileKeyring
 
@@ -53,13 +58,18 @@ class House:
         keyring_folder = folder / "keyring"
         opened = FileKeyring if keyring_folder.exists() else FileKeyring.create
         self.keyring = opened(keyring_folder, clock, self.randomness)
-        self.journal = Journal(folder / "journal", clock)
         self.audit = AuditLog(db, self.randomness)
-        self.store = FolderStore.create(folder / "archive")
+        self.store: BlobStore = FolderStore.create(folder / "archive")
         access = Access(db, self.randomness)
         self.operator_id = access.operator("north-gate")
         self.camera = access.camera(self.operator_id, "cam-1")
         self.owner = access.person(self.operator_id, "owner@example.org")
+        self.join()
+
+    def join(self) -> None:
+        """Make and join the parts that a process has, over what outlives it."""
+        db, clock = self.db, self.clock
+        self.journal = Journal(self.folder / "journal", clock)
         self.ledger = ConsentLedger(self.audit, clock, self.randomness, self.journal, ResourceStore())
         self.retention = RetentionService(self.audit, self.journal, clock, self.randomness)
         self.keys = SegmentKeys(self.keyring, self.randomness, clock)
@@ -71,6 +81,7 @@ class House:
         self.footage = Footage(db, clock, self.keys, self.spool, self.store, lambda _: self.recorder.growing())
         self.receipts = ReceiptService(self.keyring, self.audit, clock, self.randomness, "installation-1")
         self.steps: list[Step] = []
+        self.progress: Callable[[Step], None] = self.steps.append
         self.eraser = self.new_eraser()
 
     def new_recorder(self) -> CameraRecorder:
@@ -92,12 +103,19 @@ class House:
             self.audit,
             self.clock,
             self.randomness,
-            (self.footage,),
+            (self.footage, self.delivery),
             self.progress,
         )
 
-    def progress(self, step: Step) -> None:
-        self.steps.append(step)
+    def checker(self) -> Checker:
+        return Checker(self.db, self.keyring, self.store, self.spool, self.clock, timedelta(seconds=60), self.writes)
+
+    def check(self, depth: Depth = Depth.SEALS) -> CheckReport:
+        return self.checker().check(depth)
+
+    def writes(self, camera_id: CameraId) -> SegmentId | None:
+        growing = self.recorder.growing()
+        return None if growing is None else growing.segment_id
 
     def opt_in(self, kind: ConsentKind = ConsentKind.VIDEO_RECORDING) -> None:
         with self.db.writing() as session:
@@ -152,6 +170,24 @@ class House:
         if self.recorder._file is not None:
             self.recorder._file.abandon()
         self.journal.close()
+
+    def revive(self) -> RecoveryReport:
+        """Start again over what a kill has left, as the service does."""
+        self.kill()
+        self.join()
+        report = self.recovery.recover()
+        report.failed_cameras = account_for_the_absence(self.tools)
+        destroy_unused_keys(
+            self.db,
+            BucketKeys(self.keyring, self.keys, self.clock),
+            self.store,
+            self.spool,
+            self.journal,
+            self.audit,
+            self.clock,
+        )
+        self.recorder.ask_again()
+        return report
 
     def _name(self) -> str:
         return random_name(self.randomness)

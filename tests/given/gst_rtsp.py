@@ -29,7 +29,7 @@ KINDS = {
     "g711": f"{_PLAIN} {_G711}",
     "hevc": f"{_PICTURE} ! x265enc tune=zerolatency speed-preset=ultrafast bitrate=600 key-int-max=25 "
     "! rtph265pay name=pay0 pt=96 config-interval=-1",
-    "mjpeg": f"{_PICTURE} ! jpegenc ! rtpjpegpay name=pay0 pt=26",
+    "vp8": f"{_PICTURE} ! vp8enc deadline=1 target-bitrate=600000 ! rtpvp8pay name=pay0 pt=96",
     "sound-only": f"{_TONE},rate=8000 ! mulawenc ! rtppcmupay name=pay0 pt=0",
 }
 MISSING = 77
@@ -38,7 +38,10 @@ LOGIN = ("eve", "app:le")
 
 @contextlib.contextmanager
 def gst_camera(kind: str, *, login: str = "", tls: tuple[Path, Path] | None = None) -> Iterator[int]:
-    """Serve one camera on a port of loopback; `login` is "", "basic" or "digest". Raises LookupError if it cannot be."""
+    """Serve one camera on a port of loopback; `login` is "", "basic" or "digest".
+
+    Raises LookupError where GStreamer's server or one of its plugins is missing. With `tls` it wants a login too.
+    """
     paths = [str(path) for path in tls or ()]
     command = ["/usr/bin/python3", __file__, kind, login or "open", *paths]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:

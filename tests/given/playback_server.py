@@ -1,7 +1,9 @@
 """The archive's routes behind a real uvicorn on a real socket, with footage of the camera `north/door`."""
 
 import asyncio
+import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -36,10 +38,19 @@ class PlaybackServer(MediaServer):
         super().__init__(parts, "/north/door", playback_routes(playback))
 
     def token(
-        self, asker: Principal, lifetime: timedelta = MINUTES_5, window: Window = (None, None), camera: Resource | None = None
+        self,
+        asker: Principal,
+        lifetime: timedelta = MINUTES_5,
+        window: Window = (None, None),
+        camera: Resource | None = None,
     ) -> str:
         """A handle that opens the archive of a camera."""
         return self.parts.issue(asker, Action.ARCHIVE, lifetime=lifetime, window=window, camera=camera).handle
+
+    def later(self, step: timedelta) -> None:
+        """Time passes, and the service has gone on to hear of withdrawals."""
+        self.clock.forward(step)
+        self.parts.view.heartbeat()
 
     async def rejudge(self) -> int:
         """What the service's timer does every half second."""
@@ -101,10 +112,15 @@ def groups(made: Encoded, seconds: int, packets: Sequence[Packet] | None = None)
     yield group
 
 
+def reconnected(made: Encoded, seconds: float) -> list[Packet]:
+    """The same stream captured so much later, by a camera whose stamps began anew."""
+    return [
+        replace(one, captured_at_us=later.captured_at_us, arrived_at_us=later.arrived_at_us)
+        for one, later in zip(made.packets, made.later(seconds), strict=True)
+    ]
+
+
 def outcome(event: EventRow) -> tuple[str, int]:
     """Why a session ended, and how many bytes went out."""
-    octets = event.detail["bytes"]
-    assert isinstance(octets, int)
+    octets: int = json.loads(event.detail)["bytes"]
     return event.reason, octets
-
-

@@ -126,7 +126,14 @@ def test_every_format_page_is_looked_at() -> None:
 
 
 def test_a_must_without_a_test_is_found(tmp_path: Path) -> None:
-    page = "- **X1** A reader MUST.\n| X2 | a rule | `code-of-it` |\n\n| X1 | T `test_there` |\n| X3, X4 | T `test_gone` |\n"
+    lines = (
+        "- **X1** A reader MUST.",
+        "| X2 | a rule | `code` |",
+        "",
+        "| X1 | `test_there` |",
+        "| X3, X4 | `test_gone` |",
+    )
+    page = "\n".join((*lines, ""))
     (tmp_path / "a.vector").write_bytes(b"expect: x\nrule: X2 X9\n\n\x00rule: X8")
     assert stated(page) == {"X1", "X2"}
     assert held_by_vectors(tmp_path) == {"X2", "X9"}

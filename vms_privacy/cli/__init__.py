@@ -3,6 +3,7 @@
 import sys
 
 from vms_privacy.cli.commands import app
+from vms_privacy.cli.logs import log_to_standard_error
 from vms_privacy.cli.output import EXIT_OF, tell_error
 from vms_privacy.client import ApiRefused
 from vms_privacy.errors import Refusal
@@ -10,6 +11,7 @@ from vms_privacy.errors import Refusal
 
 def main() -> None:
     """Run one command; a refusal becomes one sentence on standard error and an exit code of its kind."""
+    log_to_standard_error()
     try:
         app(standalone_mode=True)
     except Refusal as refusal:

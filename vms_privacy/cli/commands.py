@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 from prometheus_client import CollectorRegistry
 
-from archive.check import check
 from archive.receipts.rules import Valid, extract
 from archive.receipts.service import verify as verify_receipt
 from streams.simulator.camera import CameraSimulator
@@ -23,8 +22,8 @@ from vms_privacy.cli.output import tell, tell_error
 from vms_privacy.cli.remote import camera_app, operator_app
 from vms_privacy.clock import SystemClock
 from vms_privacy.db import Database
-from vms_privacy.demo.story import document
-from vms_privacy.demo.tale import say_aloud, told_story
+from vms_privacy.demo.tale import play
+from vms_privacy.demo.world import World
 from vms_privacy.faces import build_api
 from vms_privacy.ids import SystemRandomness
 from vms_privacy.install import initialise, new_bootstrap_code, refuse_unless_ready
@@ -60,24 +59,17 @@ def demo(
     folder: Annotated[Path | None, typer.Option(help="Where to play; a temporary folder by default.")] = None,
 ) -> None:
     """Tell the whole story on simulated cameras, step by step, with what was measured; then keep serving."""
-    say = (lambda _: None) if as_json else say_aloud
-    say("vms-privacy: the story, on three simulated cameras and one service, over real sockets\n")
-    with told_story(folder, say) as (world, told):
-        holds = all(one.ok for one in told)
-        if as_json:
-            sys.stdout.write(f"{document(told)}\n")
-        else:
-            failed = [one.name for one in told if not one.ok]
-            say("\nEvery step held." if holds else f"\nSteps that did not hold: {', '.join(failed)}")
-        if not exit_:
-            _keep_serving(world.url, [(one.who, one.login, one.password) for one in world.log_ins])
-    raise typer.Exit(0 if holds else 1)
+    raise typer.Exit(play(folder, as_json=as_json, then=_nothing_more if exit_ else _keep_serving))
 
 
-def _keep_serving(url: str, log_ins: list[tuple[str, str, str]]) -> None:
-    sys.stderr.write(f"\nServing at {url}, API {url}/api/v1, until Ctrl-C. These log-ins end with it:\n")
-    for who, login, password in log_ins:
-        sys.stderr.write(f"  {who:16} {login:32} {password}\n")
+def _nothing_more(_: World) -> None:
+    """Let the service end with the story."""
+
+
+def _keep_serving(world: World) -> None:
+    sys.stderr.write(f"\nServing at {world.url}, API {world.url}/api/v1, until Ctrl-C. These log-ins end with it:\n")
+    for one in world.log_ins:
+        sys.stderr.write(f"  {one.who:16} {one.login:32} {one.password}\n")
     try:
         asyncio.run(asyncio.Event().wait())
     except KeyboardInterrupt:
@@ -131,7 +123,7 @@ def check_command(data_dir: DataDir = None, *, as_json: AsJson = False) -> None:
     """Account for every second, row, blob and key. Works beside a running service."""
     settings = _settings(data_dir)
     refuse_unless_ready(settings)
-    report = check(Assembly(settings))
+    report = Assembly(settings).checker(is_service=False).check()
     tell(
         {"clean": report.is_clean, "totals": report.totals, "findings": [str(one) for one in report.findings]},
         as_json=as_json,

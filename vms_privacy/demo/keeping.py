@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from archive.blobs.folder_store import FolderStore
-from archive.check import check
+from archive.check.service import CheckReport
 from archive.keys.rules import DecryptPermit, Reason
 from archive.keys.wrap import SegmentKeys
 from archive.playback.service import Footage, Look
@@ -86,7 +86,9 @@ def withdrawal_stops_recording(world: World) -> Detail:
         last_ms = read_bar_codes(_clear(world, camera))[-1].utc_ms
         before[camera] = round(withdrawn_at.timestamp() * 1000 - last_ms)
     for camera, margin_ms in before.items():
-        hold(margin_ms >= 0, f"the last picture of {camera} was filmed before the withdrawal, not {-margin_ms} ms later")
+        hold(
+            margin_ms >= 0, f"the last picture of {camera} was filmed before the withdrawal, not {-margin_ms} ms later"
+        )
         hold(margin_ms < 3000, f"recording of {camera} went on until the withdrawal")
     return {
         "withdrawn at": [iso(moment) for moment in moments.values()],
@@ -164,21 +166,20 @@ def older_copy_opens_nothing(world: World) -> Detail:
 
 def everything_is_accounted_for(world: World) -> Detail:
     """Check every second, row, blob and key; then hide a stranger, and see it found."""
-    parts = world.parts
     world.until(lambda: _check(world).is_clean, 10, "check is clean")
     report = _check(world)
+    hold(report.is_clean, f"nothing is found: {report.findings[:3]}")
     stranger = world.data_dir / "archive" / "zz"
     stranger.mkdir(mode=0o700, exist_ok=True)
     (stranger / ("z" * 22)).write_bytes(b"not ours")
     found = _check(world)
     (stranger / ("z" * 22)).unlink()
     hold(not found.is_clean, "a file that nobody wrote down is found")
-    del parts
     return {"totals": report.totals, "findings": 0, "with a stranger": len(found.findings)}
 
 
-def _check(world: World) -> object:
-    return check(world.parts)
+def _check(world: World) -> CheckReport:
+    return world.parts.checker(is_service=True).check()
 
 
 def _recorded_s(world: World, camera: str) -> float:
@@ -194,9 +195,7 @@ def _clear(world: World, camera: str) -> bytes:
     return fetch(owner, pieces[0].init_url) + b"".join(fetch(owner, one.url) for one in pieces)
 
 
-def _watch_it_go(
-    world: World, owner: ApiClient, url: str, expires_at: datetime
-) -> tuple[datetime, datetime, int]:
+def _watch_it_go(world: World, owner: ApiClient, url: str, expires_at: datetime) -> tuple[datetime, datetime, int]:
     """Return the last moment before which the piece was given out, the first at which it was not, and that answer.
 
     Gives up two seconds after the expiry.
@@ -214,7 +213,9 @@ def _watch_it_go(
 _DESTROYED = select(SegmentRow.destroy_from_us, SegmentRow.key_destroyed_at).where(SegmentRow.state == State.ERASED)
 
 
-def _late_s(destroy_from_us: int, key_destroyed_at: datetime) -> float:
+def _late_s(destroy_from_us: int | None, key_destroyed_at: datetime | None) -> float:
+    assert destroy_from_us is not None
+    assert key_destroyed_at is not None
     return key_destroyed_at.timestamp() - destroy_from_us / 1_000_000
 
 

@@ -1,14 +1,13 @@
 """The story from beginning to end, and what happens after it."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from vms_privacy.app import Assembly
 from vms_privacy.clock import SystemClock
 from vms_privacy.demo import auditing, keeping, watching
-from vms_privacy.demo.story import Step, Told, tell
+from vms_privacy.demo.story import Step, document, tell
 from vms_privacy.demo.world import World, make_world
 from vms_privacy.settings import Settings
 
@@ -76,16 +75,34 @@ def steps_of(world: World) -> list[Step]:
     ]
 
 
-@contextmanager
-def told_story(
-    folder: Path | None, say: Callable[[str], None], assemble: Callable[[Settings], Assembly] = Assembly
-) -> Iterator[tuple[World, list[Told]]]:
-    """Tell the story and keep its world alive until the block ends."""
+def play(
+    folder: Path | None,
+    *,
+    as_json: bool,
+    then: Callable[[World], None],
+    assemble: Callable[[Settings], Assembly] = Assembly,
+) -> int:
+    """Tell the story on standard output and go on with its world; return the exit code: 0 only if every step held.
+
+    As JSON it is one document and nothing else.
+    """
+    say = _say_nothing if as_json else _say_aloud
+    say("vms-privacy: the story, on three simulated cameras and one service, over real sockets\n")
     with make_world(folder, assemble) as world:
-        yield world, tell(steps_of(world), SystemClock(), say)
+        told = tell(steps_of(world), SystemClock(), say)
+        failed = [one.name for one in told if not one.ok]
+        say("\nEvery step held." if not failed else f"\nSteps that did not hold: {', '.join(failed)}")
+        if as_json:
+            _say_aloud(document(told))
+        then(world)
+    return 1 if failed else 0
 
 
-def say_aloud(text: str) -> None:
+def _say_aloud(text: str) -> None:
     """Write one line for people, at once."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
+
+
+def _say_nothing(_: str) -> None:
+    """Leave standard output to the document."""

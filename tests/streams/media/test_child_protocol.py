@@ -34,7 +34,8 @@ PACKETS = [
 
 
 def test_what_is_written_is_read_again() -> None:
-    plan = Plan(VideoOffer("h264", 96, 90_000, "v", (b"\x67a",)), 0, 1, AudioOffer(97, 48_000, 2, "a", b"\x11\x90"), 2, 3)
+    video = VideoOffer("h264", 96, 90_000, "v", (b"\x67a",))
+    plan = Plan(video, 0, 1, AudioOffer(97, 48_000, 2, "a", b"\x11\x90"), 2, 3)
     assert read_plan(write_plan(plan)) == plan
     assert read_epoch(write_epoch(EPOCH)) == EPOCH
     assert read_packets(write_packets(3, PACKETS)) == (3, PACKETS)

@@ -57,7 +57,7 @@ async def test_a_child_has_no_environment_no_files_no_sockets_and_no_core(pool: 
     (pid,) = pool.process_ids
     process = psutil.Process(pid)
     assert set(process.environ()) == {"MALLOC_ARENA_MAX"}
-    assert sorted(int(name) for name in os.listdir(f"/proc/{pid}/fd")) == [0, 1, 2]
+    assert sorted(int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()) == [0, 1, 2]
     assert not process.net_connections()
     assert process.rlimit(resource.RLIMIT_CORE) == (0, 0)
     assert process.rlimit(resource.RLIMIT_FSIZE) == (0, 0)

@@ -1,0 +1,121 @@
+"""One camera's time: what was opted in, and what footage and gaps tell of it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from archive.check import store
+from archive.check.rules import (
+    NOT_YET_JUDGED_US,
+    Finding,
+    Kind,
+    Row,
+    both,
+    joined,
+    judge_opt_in,
+    judge_time,
+    length_us,
+    overlapping,
+    unaccounted,
+    without,
+)
+from archive.recorder.rules import opted_in
+from archive.recorder.standing import micros
+from archive.segments.rules import Span, State
+from vms_privacy.consent.rules import ConsentKind
+from vms_privacy.ids import CameraId, ConsentEntryId, SegmentId
+
+_EVER: Final = 2**62
+_FOLD_AT: Final = 10_000
+Growing = Callable[[CameraId], SegmentId | None]
+
+
+@dataclass(slots=True)
+class Account:
+    """One camera's time in microseconds, and what is wrong with it."""
+
+    opted_in_us: int = 0
+    recorded_us: int = 0
+    destroyed_us: int = 0
+    gaps_us: int = 0
+    unaccounted_us: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+
+def account(session: Session, camera_id: CameraId, now_us: int, sweep_us: int, growing: Growing | None) -> Account:
+    """Account for every second of a camera, and judge each of its rows by itself. One transaction: one picture."""
+    spans = _opt_ins(session, camera_id)
+    times = _Times()
+    found = Account()
+    writes = None if growing is None else growing(camera_id)
+    for row in _rows(session, camera_id):
+        is_growing = None if growing is None else writes == row.id
+        late = judge_time(row, now_us, sweep_us, is_growing=is_growing)
+        for kind in (late, judge_opt_in(row, spans.get(row.consent_entry_id))):
+            if kind is not None:
+                found.findings.append(row.finding(kind))
+        times.add(row, now_us, is_stuck=late is Kind.STUCK)
+    found.findings += [Finding(Kind.OVERLAPPING, camera_id, one) for one in times.overlapping]
+    whole = [
+        Span(span.from_us, until) for span in spans.values() if (until := min(span.until_us, now_us)) > span.from_us
+    ]
+    gaps = [
+        Span(from_us, until)
+        for from_us, until_us in store.gaps(session, camera_id)
+        if (until := now_us if until_us is None else until_us) > from_us
+    ]
+    told = [*times.living, *times.erased, *gaps]
+    settled_us = now_us - NOT_YET_JUDGED_US
+    judged = [Span(span.from_us, end) for span in whole if (end := min(span.until_us, settled_us)) > span.from_us]
+    found.findings += [Finding(Kind.UNACCOUNTED, camera_id, None, "", span) for span in unaccounted(judged, told)]
+    found.opted_in_us = length_us(joined(whole))
+    # Each moment counts once: as footage that is there, else as footage that was destroyed, else as a gap.
+    found.recorded_us = length_us(both(whole, times.living))
+    left = without(whole, times.living)
+    found.destroyed_us = length_us(both(left, times.erased))
+    found.gaps_us = length_us(both(without(left, times.erased), gaps))
+    found.unaccounted_us = length_us(without(judged, told))
+    return found
+
+
+class _Times:
+    """The time of many rows in little memory; rows come in the order of their starts."""
+
+    def __init__(self) -> None:
+        self.living: list[Span] = []
+        self.erased: list[Span] = []
+        self.overlapping: list[SegmentId] = []
+        self._last: tuple[SegmentId, Span] | None = None
+
+    def add(self, row: Row, now_us: int, *, is_stuck: bool) -> None:
+        until_us = row.ends_us
+        if until_us is None:
+            until_us = row.starts_us + 1 if is_stuck else max(now_us, row.starts_us + 1)
+        span = Span(row.starts_us, until_us)
+        before = [] if self._last is None else [self._last]
+        self.overlapping += overlapping([*before, (row.id, span)])
+        if self._last is None or span.until_us > self._last[1].until_us:
+            self._last = (row.id, span)
+        spans = self.erased if row.state in {State.ERASING, State.ERASED} else self.living
+        spans.append(span)
+        if len(spans) > _FOLD_AT:
+            spans[:] = joined(spans)
+
+
+def _opt_ins(session: Session, camera_id: CameraId) -> dict[ConsentEntryId, Span]:
+    return {
+        one.entry_id: Span(micros(one.from_at), _EVER if one.until is None else micros(one.until))
+        for one in opted_in(store.history(session, camera_id), ConsentKind.VIDEO_RECORDING)
+    }
+
+
+def _rows(session: Session, camera_id: CameraId) -> Iterator[Row]:
+    last: Row | None = None
+    while True:
+        rows = store.page(session, camera_id, last)
+        yield from rows
+        if len(rows) < store.PAGE:
+            return
+        last = rows[-1]

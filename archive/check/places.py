@@ -1,0 +1,83 @@
+"""Where sealed files lie: the spool and the store, looked at from outside."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from archive.blobs.store import BlobStore
+from archive.check.rules import Depth, Finding, Kind, Row, judge_bytes, judge_name, judge_seal
+from archive.format.errors import SealedFileRefused
+from archive.format.rules import HEAD, TAG, final_chunk, parse_header
+from archive.segments.rules import NO_SEAL, Place, State
+from vms_privacy.errors import Refusal
+
+
+class Places:
+    """Looks at sizes, heads and last bytes. Opens nothing."""
+
+    def __init__(self, spool: Path, blobs: BlobStore) -> None:
+        self._spool = spool
+        self._blobs = blobs
+
+    def spooled(self) -> Iterator[str]:
+        """Go through what lies in the spool. Raises OSError."""
+        for path in self._spool.iterdir():
+            yield path.name
+
+    def stored(self) -> Iterator[str]:
+        """Go through what lies in the store. Raises StoreUnavailable."""
+        return self._blobs.names()
+
+    def judge(self, row: Row, depth: Depth) -> Kind | None:
+        """Compare a living row with its file. Raises StoreUnavailable, OSError."""
+        # The store first: a file that is moved between the two looks is found in one of them all the same.
+        stored = self._blobs.size(row.blob_name)
+        spooled = self._size_in_spool(row.blob_name)
+        kind = judge_bytes(row, spooled, stored)
+        if kind is not None and row.last_tag != NO_SEAL:
+            return kind
+        if depth < Depth.SEALS or row.state is State.WRITING:
+            return None
+        return self._judge_seal(row)
+
+    def look_at(self, name: str, row: Row | None, *, in_spool: bool) -> list[Finding]:
+        """Judge one name; what cannot be looked at is a finding itself."""
+        try:
+            size = self._size_in_spool(name) if in_spool else self._size_in_store(name)
+        except (Refusal, OSError) as error:
+            code = error.code if isinstance(error, Refusal) else type(error).__name__
+            return [Finding(Kind.CANNOT_TELL, name=name, detail=code)]
+        kind = judge_name(row, in_spool=in_spool, size=size)
+        if kind is None:
+            return []
+        where = "in the spool" if in_spool else "in the store"
+        return [Finding(kind, name=name, detail=where) if row is None else row.finding(kind, where)]
+
+    def _judge_seal(self, row: Row) -> Kind | None:
+        size = row.size_bytes or 0
+        if row.last_tag == NO_SEAL:
+            return Kind.UNREADABLE
+        try:
+            header = parse_header(self._read(row, 0, min(size, HEAD)))
+            final_chunk(size, header.chunk_size)
+        except SealedFileRefused:
+            return Kind.WRONG_SEAL
+        return judge_seal(row, header.salt, header.chunk_size, self._read(row, size - TAG, TAG))
+
+    def _read(self, row: Row, offset: int, length: int) -> bytes:
+        if row.place is Place.SPOOL:
+            path = self._spool / row.blob_name
+            if path.exists():
+                with path.open("rb", buffering=0) as file:
+                    file.seek(offset)
+                    return file.read(length)
+        return self._blobs.read(row.blob_name, offset, length)
+
+    def _size_in_spool(self, name: str) -> int | None:
+        try:
+            return (self._spool / name).stat(follow_symlinks=False).st_size
+        except FileNotFoundError:
+            return None
+
+    def _size_in_store(self, name: str) -> int | None:
+        """Return 0 for an upload that was never finished: it is listed, and has no size yet."""
+        return self._blobs.size(name) or 0

@@ -1,0 +1,105 @@
+"""Every refusal has a kind, a code of its own that never changes, an answer on every face, and a test."""
+
+import importlib
+import pkgutil
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+
+from tests.guards.sources import PACKAGES, ROOT, python_files
+from vms_privacy.errors import Kind, Refusal
+
+SHARED: Final = frozenset({"not-found"})
+"""Codes that two rooms give on purpose: what one may not see answers like what is not there."""
+RUNS_ON_IMPORT: Final = frozenset({"vms_privacy.migrations.env"})
+_CODE: Final = re.compile(r"[a-z]+(-[a-z0-9]+)*\Z")
+
+
+def every_refusal(of: type[Refusal] = Refusal) -> Iterator[type[Refusal]]:
+    """Go through the refusals of the service that are given to somebody: those with a code."""
+    for cls in of.__subclasses__():
+        if cls.__module__.split(".")[0] in PACKAGES and hasattr(cls, "code"):
+            yield cls
+        yield from every_refusal(cls)
+
+
+def faults(refusals: list[type[Refusal]]) -> list[str]:
+    """List codes without their form, and codes of more than one refusal."""
+    by_code: dict[str, set[str]] = defaultdict(set)
+    found = []
+    for cls in refusals:
+        if not _CODE.match(cls.code) or len(cls.code) > 48:
+            found.append(f"{cls.__name__}: {cls.code!r} is no code")
+        if "code" in vars(cls):
+            by_code[cls.code].add(cls.__name__)
+    return found + [
+        f"{code}: {sorted(names)}" for code, names in by_code.items() if len(names) > 1 and code not in SHARED
+    ]
+
+
+def untested(refusals: list[type[Refusal]], tests: str) -> list[str]:
+    """List the codes of refusals that no test names, by class or by code, and no vector expects."""
+    return sorted(
+        {
+            cls.code
+            for cls in refusals
+            if re.search(
+                rf"\b{cls.__name__}\b|[\"' ]{re.escape(cls.code)}\b|: {_expected(cls.code)}$", tests, re.MULTILINE
+            )
+            is None
+        }
+    )
+
+
+def _expected(code: str) -> str:
+    return re.escape(code.removeprefix("sealed-file-"))
+
+
+@pytest.fixture(scope="module")
+def refusals() -> list[type[Refusal]]:
+    for room in PACKAGES:
+        for module in pkgutil.walk_packages(importlib.import_module(room).__path__, f"{room}."):
+            if module.name not in RUNS_ON_IMPORT:
+                importlib.import_module(module.name)
+    return list(every_refusal())
+
+
+def test_every_refusal_has_a_kind_and_a_code_of_its_own(refusals: list[type[Refusal]]) -> None:
+    assert len(refusals) > 90
+    assert faults(refusals) == []
+    assert [cls.__name__ for cls in refusals if not isinstance(getattr(cls, "kind", None), Kind)] == []
+
+
+def test_every_kind_has_an_answer_on_every_face() -> None:
+    from streams.rtsp.statuses import STATUS as RTSP
+    from vms_privacy.cli.output import EXIT_OF
+    from vms_privacy.http.problems import STATUS as HTTP
+
+    assert set(HTTP) == set(EXIT_OF) == set(RTSP) == set(Kind)
+
+
+def test_every_refusal_is_named_by_a_test(refusals: list[type[Refusal]]) -> None:
+    tests = "\n".join(text for path, text in python_files("tests") if not path.startswith("tests/guards/"))
+    heads = [
+        path.read_bytes().partition(b"\n\n")[0].decode(errors="replace")
+        for path in (ROOT / "tests/vectors").rglob("*.vector")
+    ]
+    assert untested(refusals, "\n".join((tests, *heads))) == []
+
+
+def test_a_bad_code_and_one_that_is_given_twice_are_found() -> None:
+    class One(Refusal):
+        kind, code = Kind.GONE, "it-is-gone"
+
+    class Two(Refusal):
+        kind, code = Kind.GONE, "it-is-gone"
+
+    class Three(Refusal):
+        kind, code = Kind.GONE, "It is gone"
+
+    assert faults([One, Two, Three]) == ["Three: 'It is gone' is no code", "it-is-gone: ['One', 'Two']"]
+    assert untested([One, Three], "with pytest.raises(Three):") == ["it-is-gone"]
+    assert untested([One], "assert problem['code'] == 'it-is-gone'") == []

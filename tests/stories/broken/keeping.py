@@ -1,0 +1,230 @@
+"""Broken parts on the way of what is kept: ledger, recorder, playback, sweep, keyring, store."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from archive.blobs.folder_store import FolderStore
+from archive.blobs.store import BlobStore
+from archive.erasure.service import Eraser, SweepReport
+from archive.format.index import FragmentIndex
+from archive.playback.rules import Bounds
+from archive.playback.service import Footage, Look
+from archive.recorder.rows import Tools
+from archive.recorder.service import RecorderService
+from archive.segments.store import Sealed
+from auth.resources.store import ResourceStore
+from auth.tokens.handles import random_name
+from streams.media.packets import Fragment
+from vms_privacy.app import Assembly
+from vms_privacy.consent.ledger import ConsentLedger
+from vms_privacy.consent.rules import ConsentKind, LegalBasis, Method, RecordingPermit
+from vms_privacy.consent.wording import current
+from vms_privacy.db import Database
+from vms_privacy.ids import BucketKeyId, CameraId, ConsentEntryId
+from vms_privacy.keyring.file_keyring import FileKeyring
+from vms_privacy.keyring.plaintext import KeyBytes
+from vms_privacy.keyring.rules import context_of
+from vms_privacy.keyring.wrapping import unwrap
+
+
+class PermitIsForged(Assembly):
+    """Once two cameras were opted in, silence counts as a yes: the ledger enters an opt-in that nobody gave.
+
+    It has to enter one: the database takes no segment on a permit alone.
+    """
+
+    @cached_property
+    def ledger(self) -> ConsentLedger:
+        ledger = _EagerLedger(self.audit, self.clock, self.randomness, self.journal, ResourceStore())
+        ledger.db = self.db
+        return ledger
+
+
+class _EagerLedger(ConsentLedger):
+    db: Database
+
+    def permit(self, session: Session, camera_id: CameraId) -> RecordingPermit | None:
+        found = super().permit(session, camera_id)
+        if found is None and not self.history(session, camera_id) and len(self.opted_in(session)) == 2:
+            self._forge(session, camera_id)
+        return found
+
+    def _forge(self, session: Session, camera_id: CameraId) -> None:
+        camera = ResourceStore().by_id(session, camera_id)
+        assert camera is not None
+        with self.db.writing() as own:
+            self.opt_in(
+                own,
+                f"person:{UUID(int=1)}",
+                camera.operator_id,
+                camera_id,
+                ConsentKind.VIDEO_RECORDING,
+                "protection of the premises",
+                LegalBasis.LEGITIMATE_INTERESTS,
+                self._clock.now() - timedelta(hours=1),
+                current(ConsentKind.VIDEO_RECORDING).version,
+                Method.API,
+            )
+
+
+class CipherIsOff(Assembly):
+    """Beside each sealed file its fragments are kept in clear, where only a search of the whole disk finds them."""
+
+    @cached_property
+    def recorder(self) -> RecorderService:
+        recorder = _ClearRecorder(self.recorder_tools, self.recovery, self.delivery)
+        recorder.cache = self.settings.data_dir / "cache"
+        recorder.cache.mkdir()
+        return recorder
+
+
+class _ClearRecorder(RecorderService):
+    cache: Path
+
+    def fragment(self, camera_id: CameraId, fragment: Fragment) -> None:
+        growing = self.growing(camera_id)
+        if growing is not None:
+            with (self.cache / f"{growing.segment_id}.part").open("ab") as file:
+                file.write(fragment.data)
+        super().fragment(camera_id, fragment)
+
+
+class PictureIsDropped(Assembly):
+    """Of each piece that is played from the archive the second fragment is left out."""
+
+    @cached_property
+    def footage(self) -> Footage:
+        return _LossyFootage(self.db, self.clock, self.keys, self.settings.spool, self.store, self.recorder.growing)
+
+
+class _LossyFootage(Footage):
+    def read(self, look: Look, sealed: Sealed, index: FragmentIndex, places: range) -> bytes:
+        if len(places) < 3:
+            return super().read(look, sealed, index, places)
+        first, rest = places[:1], places[2:]
+        return super().read(look, sealed, index, first) + super().read(look, sealed, index, rest)
+
+
+class RecorderIsDeaf(Assembly):
+    """The recorder hears of the first camera's withdrawal late."""
+
+    @cached_property
+    def recorder_tools(self) -> Tools:
+        tools = super().recorder_tools
+        ledger = _DeafLedger(self.audit, self.clock, self.randomness, self.journal, ResourceStore())
+        return replace(tools, ledger=ledger)
+
+
+class _DeafLedger(ConsentLedger):
+    """Says for a second and a half after a withdrawal what it said before."""
+
+    LATE_S = 1.5
+    _camera_id: CameraId | None = None
+    _permit: RecordingPermit | None = None
+    _deaf_until_s = 0.0
+
+    def permit(self, session: Session, camera_id: CameraId) -> RecordingPermit | None:
+        found = super().permit(session, camera_id)
+        if found is not None and self._camera_id in (None, camera_id):
+            self._camera_id, self._permit = camera_id, found
+        return self._permit if self._does_not_hear(session, camera_id) else found
+
+    def is_active(self, session: Session, camera_id: CameraId, entry_id: ConsentEntryId) -> bool:
+        return self._does_not_hear(session, camera_id) or super().is_active(session, camera_id, entry_id)
+
+    def stopped_at(self, session: Session, camera_id: CameraId) -> datetime | None:
+        return None if self._does_not_hear(session, camera_id) else super().stopped_at(session, camera_id)
+
+    def _does_not_hear(self, session: Session, camera_id: CameraId) -> bool:
+        known, now_s = self._permit, self._clock.monotonic()
+        if known is None or camera_id != self._camera_id or super().is_active(session, camera_id, known.entry_id):
+            return False
+        self._deaf_until_s = self._deaf_until_s or now_s + self.LATE_S
+        return now_s < self._deaf_until_s
+
+
+class ExpiryGateIsOff(Assembly):
+    """What has expired is shown until its key is destroyed."""
+
+    @cached_property
+    def footage(self) -> Footage:
+        return _PatientFootage(self.db, self.clock, self.keys, self.settings.spool, self.store, self.recorder.growing)
+
+
+class _PatientFootage(Footage):
+    def allowed(self, look: Look, sealed: Sealed) -> Bounds:
+        return replace(super().allowed(look, sealed), from_us=look.window.from_us)
+
+
+class SweepIsIdle(Assembly):
+    """The sweep rests for long between two rounds. It does wake: later steps need what it destroys."""
+
+    @cached_property
+    def eraser(self) -> Eraser:
+        real = super().eraser
+        return _IdleEraser(real, 10.0, self.clock.monotonic)
+
+
+class _IdleEraser(Eraser):
+    def __init__(self, real: Eraser, rest_s: float, monotonic: Callable[[], float]) -> None:
+        self.__dict__.update(real.__dict__)
+        self._rest_s = rest_s
+        self._monotonic = monotonic
+        self._swept_at_s = monotonic()
+
+    def sweep(self) -> SweepReport:
+        if self._monotonic() - self._swept_at_s < self._rest_s:
+            return SweepReport()
+        self._swept_at_s = self._monotonic()
+        return super().sweep()
+
+
+class KeyringKeepsCopies(Assembly):
+    """A bucket key that was destroyed answers again, out of a copy in memory."""
+
+    @cached_property
+    def keyring(self) -> FileKeyring:
+        return _HoardingKeyring(self.settings.keyring, self.clock, self.randomness)
+
+
+class _HoardingKeyring(FileKeyring):
+    def destroy_bucket_key(self, bucket_key: BucketKeyId) -> bool:
+        if bucket_key in self.bucket_keys():
+            self._hoard[bucket_key] = self._bucket(bucket_key)
+        return super().destroy_bucket_key(bucket_key)
+
+    def unwrap_in_bucket(self, bucket_key: BucketKeyId, wrapped: bytes, associated: bytes) -> KeyBytes:
+        copy = self._hoard.get(bucket_key)
+        if copy is None:
+            return super().unwrap_in_bucket(bucket_key, wrapped, associated)
+        return KeyBytes(unwrap(copy, wrapped[1:], context_of(b"segment key", bucket_key.bytes), associated))
+
+    @cached_property
+    def _hoard(self) -> dict[BucketKeyId, KeyBytes]:
+        return {}
+
+
+class StrangerInTheStore(Assembly):
+    """The store keeps a second copy of everything, under a name that no row knows."""
+
+    @cached_property
+    def store(self) -> BlobStore:
+        store = _DoublingStore(self.settings.archive)
+        store.new_name = lambda: random_name(self.randomness)
+        return store
+
+
+class _DoublingStore(FolderStore):
+    new_name: Callable[[], str]
+
+    def put(self, name: str, source: BinaryIO, size: int) -> None:
+        super().put(name, source, size)
+        source.seek(0)
+        super().put(self.new_name(), source, size)

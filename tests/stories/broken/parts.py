@@ -1,0 +1,27 @@
+"""Every broken part, by name, with the step in which it must show."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from tests.stories.broken import keeping, looking, proving
+from vms_privacy.app import Assembly
+
+BROKEN: Final[Mapping[str, tuple[str, type[Assembly]]]] = {
+    "relay-writes-to-disk": ("live-leaves-nothing", looking.RelayWritesToDisk),
+    "permit-is-forged": ("opt-in-records", keeping.PermitIsForged),
+    "cipher-is-off": ("disk-is-ciphertext", keeping.CipherIsOff),
+    "picture-is-dropped": ("right-pictures", keeping.PictureIsDropped),
+    "tap-mixes-cameras": ("right-pictures", looking.TapMixesCameras),
+    "gate-open-for-neighbours": ("neighbour-sees-nothing", looking.GateOpenForNeighbours),
+    "window-is-not-checked": ("tokens-are-bounded", looking.WindowIsNotChecked),
+    "tokens-never-expire": ("tokens-are-bounded", looking.TokensNeverExpire),
+    "revocation-is-deaf": ("withdrawn-right-ends-live", looking.RevocationIsDeaf),
+    "recorder-is-deaf": ("withdrawal-stops-recording", keeping.RecorderIsDeaf),
+    "expiry-gate-is-off": ("expiry-to-the-second", keeping.ExpiryGateIsOff),
+    "sweep-is-idle": ("expiry-to-the-second", keeping.SweepIsIdle),
+    "receipt-of-another-key": ("receipt-verifies", proving.ReceiptOfAnotherKey),
+    "keyring-keeps-copies": ("older-copy-opens-nothing", keeping.KeyringKeepsCopies),
+    "stranger-in-the-store": ("everything-is-accounted-for", keeping.StrangerInTheStore),
+    "chain-is-unsigned": ("audit-verifies", proving.ChainIsUnsigned),
+    "chain-of-another-key": ("audit-verifies", proving.ChainOfAnotherKey),
+}
