@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from archive.errors import FootageIsGone
@@ -15,6 +16,7 @@ from streams.media.playlists import PlaylistSegment
 from vms_privacy.ids import SegmentId
 
 _HOLE_US: Final = 500_000
+_LETTER: Final[Mapping[Track, str]] = MappingProxyType({Track.VIDEO: "v", Track.AUDIO: "a"})
 _Coding = tuple[Line, str]
 
 
@@ -27,7 +29,7 @@ class _Home:
 
     def query(self, key: str) -> str:
         """Return what the address of a piece says behind its path."""
-        moved = "".join(f"&{track[0]}={ticks}" for track, ticks in self.shifts.items())
+        moved = "".join(f"&{_LETTER[track]}={ticks}" for track, ticks in self.shifts.items())
         return f"?s={key}{moved}"
 
 

@@ -59,3 +59,20 @@ def test_the_glossary_knows_what_to_say_instead() -> None:
     for good in set(SAY_INSTEAD.values()) - {"what it does"}:
         # `withdrawn` is said of a withdrawal, `erase` of an erasure.
         assert any(word.startswith(good[:4]) for word in words), f"{good} is not in the glossary"
+
+
+_CITED = re.compile(r"[Ww]ords?[^.\n]{0,12}docs/glossary\.md, ((?:\s*\"[^\"]+\",?)+)")
+
+
+def cited(source: str) -> list[str]:
+    """Return the words for which a docstring sends its reader to the glossary."""
+    return [" ".join(word.split()) for found in _CITED.findall(source) for word in re.findall(r'"([^"]+)"', found)]
+
+
+def test_every_word_that_a_room_refers_to_is_in_the_glossary() -> None:
+    words = set(re.findall(r"^\| ([a-z][^|]*?) \|", (ROOT / "docs/glossary.md").read_text(), re.MULTILINE))
+    assert [f"{path}: {word}" for path, text in python_files() for word in cited(text) if word not in words] == []
+
+
+def test_a_reference_to_a_word_is_read() -> None:
+    assert cited('Words: docs/glossary.md, "tap",\n"key picture".') == ["tap", "key picture"]

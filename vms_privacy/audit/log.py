@@ -4,10 +4,11 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from vms_privacy.audit.events import Event
+from vms_privacy.audit.events import Event, Outcome
 from vms_privacy.audit.inserting import PlainInsert, Value
 from vms_privacy.audit.rules import detail_text, microseconds, plain_text
 from vms_privacy.audit.tables import EVENTS
+from vms_privacy.audit.traces import leave_trace
 from vms_privacy.db import Database
 from vms_privacy.ids import AuditEventId, Randomness
 
@@ -28,6 +29,8 @@ class AuditLog:
         """
         event_id = self._randomness.uuid()
         self._insert.into(session, [_row(event_id, event)])
+        if event.outcome is Outcome.REFUSED:
+            leave_trace()
         return AuditEventId(event_id)
 
     def note_refusal(self, event: Event) -> AuditEventId:
@@ -45,9 +48,14 @@ def _row(event_id: UUID, event: Event) -> tuple[Value, ...]:
         int(event.tag),
         str(event.outcome),
         microseconds(event.at),
-        event.operator_id.bytes if event.operator_id else None,
-        event.camera_id.bytes if event.camera_id else None,
+        _id_bytes(event.operator_id),
+        _id_bytes(event.camera_id),
         plain_text(event.actor),
         plain_text(event.reason),
         detail_text(event.detail),
     )
+
+
+def _id_bytes(given: UUID | None) -> bytes | None:
+    """Return an id's bytes. Zeros are the format's word for no id (audit-chain-v1, 3.1), whoever asked for them."""
+    return given.bytes if given is not None and given.int else None

@@ -7,6 +7,7 @@ from typing import Final
 
 from vms_privacy.audit.events import Event, Outcome, Tag
 from vms_privacy.audit.log import AuditLog
+from vms_privacy.audit.traces import leave_trace
 from vms_privacy.clock import Clock
 from vms_privacy.db import Database
 
@@ -32,6 +33,7 @@ class RefusalCounter:
 
     def count(self, tag: Tag, code: str) -> None:
         """Count one refusal of somebody who gave no name; `code` is the refusal's."""
+        leave_trace()
         with self._lock:
             cells = self._minutes.setdefault(self._this_minute(), Counter())
             room = _MOST_CODES if len(self._minutes) <= _MOST_MINUTES else 0

@@ -83,9 +83,11 @@ async def test_a_reconnect_begins_a_timeline_and_both_play_whole(
     # The same coding: a second address for it would make many players believe that it changes.
     assert len(played.inits) == 1
     assert "#EXT-X-PROGRAM-DATE-TIME:2030-01-15T12:00:30.000Z\n" in played.text
-    for body in bodies:
+    # Both on the wall clock, so that nothing goes back where the camera's stamps began anew.
+    for body, begins_s in zip(bodies, (NOON_S, NOON_S + 30), strict=True):
         file = await _written(tmp_path, body)
-        assert (await asyncio.to_thread(probed, file))["video"] == stamps(made.packets)
+        moved = [(dts + begins_s * 90_000, pts + begins_s * 90_000) for dts, pts in stamps(made.packets)]
+        assert (await asyncio.to_thread(probed, file))["video"] == moved
 
 
 async def test_new_parameters_begin_a_timeline_with_an_init_segment_of_their_own(
