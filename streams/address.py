@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from streams.errors import BadCameraAddress
 
 LONGEST: Final = 2048
-_PORTS: Final = {"rtsp": 554, "rtsps": 322}
+DEFAULT_PORTS: Final = {"rtsp": 554, "rtsps": 322}
 _URL: Final = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://"
     r"(?:(?P<user>[^@/?#:]*)(?::(?P<password>[^@/?#]*))?@)?"
@@ -43,7 +43,7 @@ class RtspAddress:
     def authority(self) -> str:
         """Return host and port as they stand in a URL; the port only where it is not the usual one."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
     def uri(self) -> str:
@@ -61,9 +61,9 @@ def parse_address(text: str) -> RtspAddress:
             "an address is written rtsps://host:port/path, and a `@`, `/` or `?` in a password as %xx"
         )
     scheme = found["scheme"].lower()
-    if scheme not in _PORTS:
+    if scheme not in DEFAULT_PORTS:
         raise BadCameraAddress("a camera is reached by rtsp or rtsps only")
-    port = int(found["port"]) if found["port"] else _PORTS[scheme]
+    port = int(found["port"]) if found["port"] else DEFAULT_PORTS[scheme]
     if not 1 <= port <= 65535:
         raise BadCameraAddress("a port is a number from 1 to 65535")
     target = found["target"] or "/"

@@ -24,8 +24,10 @@ from vms_privacy.app import Assembly
 from vms_privacy.http.audit import audit_routes
 from vms_privacy.http.consent import consent_routes
 from vms_privacy.http.documents import document_routes
+from vms_privacy.http.edge import Edge
 from vms_privacy.http.health import Probe, health_routes
 from vms_privacy.http.problems import install_problems
+from vms_privacy.http.witness import Witness
 
 VERSION = "0.1.0"
 
@@ -74,9 +76,10 @@ def build_api(parts: Assembly, probes: Mapping[str, Probe], registry: CollectorR
     ):
         app.include_router(routes)
     install_problems(app)
+    Witness(parts.audit, parts.refusals, parts.clock).stand_in(app)
     return app
 
 
 def surround(app: FastAPI, parts: Assembly) -> ASGIApp:
-    """Put around the app what finds out who asks, and what stops an answer that no gate let through."""
-    return GateBackstop(Authenticate(app, parts.logins.identify))
+    """Put around the app what finds out who asks, what stops an answer that no gate let through, and the edge."""
+    return Edge(GateBackstop(Authenticate(app, parts.logins.identify)))

@@ -36,16 +36,23 @@ class ReceiptService:
     """Signs what was destroyed. A segment is told of in exactly one receipt."""
 
     def __init__(
-        self, keyring: Keyring, audit: AuditLog, clock: Clock, randomness: Randomness, installation_id: str
+        self,
+        keyring: Keyring,
+        audit: AuditLog,
+        clock: Clock,
+        randomness: Randomness,
+        installation_id: str,
+        most_leaves: int = MOST_LEAVES,
     ) -> None:
         self._keyring = keyring
         self._audit = audit
         self._clock = clock
         self._randomness = randomness
         self._installation_id = installation_id
+        self._most_leaves = most_leaves
 
     def sign_hourly(self, session: Session) -> list[ReceiptId]:
-        """Sign one receipt per operator over what was destroyed before the running hour, up to `MOST_LEAVES` each.
+        """Sign one receipt per operator over what was destroyed before the running hour, up to `most_leaves` each.
 
         The caller calls again, in another transaction, until nothing is signed: none holds up all other writers.
         """
@@ -54,7 +61,7 @@ class ReceiptService:
         return [self._sign(session, operator, hour, "hourly", "worker:receipts") for operator in waiting]
 
     def sign_now(self, session: Session, operator_id: OperatorId, actor: str) -> ReceiptId:
-        """Sign a receipt over everything destroyed so far, up to `MOST_LEAVES`; a further call tells of the rest.
+        """Sign a receipt over everything destroyed so far, up to `most_leaves`; a further call tells of the rest.
 
         Raises NothingToTell.
         """
@@ -65,12 +72,12 @@ class ReceiptService:
         return self._sign(session, operator_id, until, "on-demand", actor)
 
     def _sign(self, session: Session, operator_id: OperatorId, until: datetime, kind: str, actor: str) -> ReceiptId:
-        rows = store.untold(session, operator_id, until, MOST_LEAVES)
+        rows = store.untold(session, operator_id, until, self._most_leaves)
         leaves = [_leaf(row, cause).octets() for row, cause in rows]
         now = self._clock.now()
         receipt_id = ReceiptId(self._randomness.uuid())
         covers_from = _moment(rows[0][0].bytes_gone_at)
-        if len(rows) == MOST_LEAVES:
+        if len(rows) == self._most_leaves:
             # It tells of everything up to there; the next one goes on.
             until = _moment(rows[-1][0].bytes_gone_at)
         head = Head(

@@ -22,6 +22,8 @@ from streams.media.stamps import DecodeOrder, Stamped, Unroller
 
 MakeInit = Callable[[str, int, Sequence[bytes], Sequence[bytes], AudioOffer | None], Made]
 _MOST_WAITING_SOUND: Final = 500
+# How long the sound of a new epoch waits for reports that say where it lies; the picture does not wait.
+_PATIENCE_US: Final = 1_000_000
 
 
 @dataclass(slots=True)
@@ -132,7 +134,7 @@ class CameraDemux:
         self._wants_epoch = False
         self._zero = None
         if self._sound is not None:
-            self._sound.begin()
+            self._sound.begin(key.arrived_us)
         self._heard.items.append(NewEpoch(made.tracks, made.init, made.sound_refused))
 
     def _emit(self, stamped: Sequence[Stamped[Picture]]) -> None:
@@ -158,8 +160,9 @@ class CameraDemux:
         if sound is None:
             return
         skew = skew_between(self._picture_times, sound.times)
-        if skew is not None:
-            self._heard.items += sound.lay(skew, zero_us, now_us)
+        if skew is None or (not skew.is_exact and now_us - sound.waits_since_us < _PATIENCE_US):
+            return
+        self._heard.items += sound.lay(skew, zero_us, now_us)
 
     def _take_sounds(self, sound: "_Sound", frames: bytes, start: int, end: int, arrived_us: int) -> None:
         self._heard.items += sound.take(frames, start, end, arrived_us)
@@ -224,7 +227,7 @@ class _Sound:
         self.offer = offer
         self.times = TrackTimes()
         self.skew: Skew | None = None
-        self.skew_since_us = 0
+        self.skew_since_us = self.waits_since_us = 0
         self.jumped = False
         self._reader = SoundReader(AuHeads(offer.size_bits, offer.index_bits, offer.delta_bits), offer.payload_type)
         self._stamps = Unroller(offer.clock)
@@ -237,9 +240,9 @@ class _Sound:
         lost, self._reader.lost = self._reader.lost, 0
         return lost
 
-    def begin(self) -> None:
+    def begin(self, now_us: int) -> None:
         """A new epoch begins; until it is known where the sound lies, it waits."""
-        self.skew = None
+        self.skew, self.waits_since_us = None, now_us
         self._last = -1
 
     def lay(self, skew: Skew, zero_us: int, now_us: int) -> list[Coded]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from streams.address import RtspAddress, parse_address
+from streams.address import DEFAULT_PORTS, RtspAddress, parse_address
 from streams.errors import BadCameraAddress
 from streams.media.faults import Fault, SourceFailed, shown
 
@@ -131,9 +131,9 @@ def read_offer(sdp: bytes) -> Offer:
 def control_uri(base: str, control: str, camera: RtspAddress, peer: str) -> str:
     """Return the URI of a track or of the whole (RFC 2326, C.1.1), at the camera's own name.
 
-    `peer` is the IP address we are connected to, by which many cameras call themselves. Raises SourceFailed
-    (redirect-refused) if it leads to another host, port or scheme: the address that was checked and the certificate
-    that was verified are the camera's, not the other one's.
+    `peer` is the IP address we are connected to, by which many cameras call themselves; with TLS some still say rtsp,
+    and it is asked over this connection all the same. Raises SourceFailed (redirect-refused) if it leads to another
+    host or port: the address that was checked and the certificate that was verified are the camera's.
     """
     if control in {"", "*"}:
         return base
@@ -142,7 +142,7 @@ def control_uri(base: str, control: str, camera: RtspAddress, peer: str) -> str:
         found = parse_address(uri)
     except BadCameraAddress:
         raise SourceFailed(Fault.GARBAGE, "the camera names a track by something that is no address") from None
-    if found.host not in {camera.host, peer} or (found.scheme, found.port) != (camera.scheme, camera.port):
+    if found.host not in {camera.host, peer} or found.port not in {camera.port, DEFAULT_PORTS[found.scheme]}:
         raise SourceFailed(Fault.REDIRECT_REFUSED, "the camera leads to another address")
     return f"{camera.scheme}://{camera.authority}{found.target}"
 

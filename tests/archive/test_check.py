@@ -3,7 +3,7 @@
 import io
 import sqlite3
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -19,18 +19,9 @@ from archive.recorder.standing import micros
 from archive.segments import gaps
 from archive.segments import store as segments
 from archive.segments.rules import Segment, Span, State
-from tests.given.clock import HandClock
 from tests.given.footage import House
 from vms_privacy.consent.rules import ConsentKind
-from vms_privacy.db import Database
 from vms_privacy.ids import BucketKeyId
-
-
-@pytest.fixture
-def house(db: Database, clock: HandClock, tmp_path: Path) -> Iterator[House]:
-    made = House(db, clock, tmp_path)
-    yield made
-    made.kill()
 
 
 def _rows(house: House) -> list[Segment]:

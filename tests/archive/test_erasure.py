@@ -3,7 +3,6 @@
 import itertools
 import shutil
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +20,6 @@ from archive.receipts.rules import Invalid, Valid
 from archive.receipts.service import NothingToTell, verify
 from archive.segments import store as segments
 from archive.segments.rules import Segment, Span, State
-from tests.given.clock import HandClock
 from tests.given.footage import House
 from vms_privacy.db import Database
 from vms_privacy.journal.rules import JournalKind
@@ -33,13 +31,6 @@ _KEEP = timedelta(seconds=60)
 
 class _Killed(BaseException):
     """The process ends here: nothing that comes after is executed, nothing is cleaned up."""
-
-
-@pytest.fixture
-def house(db: Database, clock: HandClock, tmp_path: Path) -> Iterator[House]:
-    made = House(db, clock, tmp_path)
-    yield made
-    made.kill()
 
 
 def _rows(house: House) -> list[Segment]:

@@ -1,9 +1,7 @@
 """The recorder writes what a permit allows and nothing else, as ciphertext, and what it wrote can be read back."""
 
 import itertools
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -14,18 +12,9 @@ from archive.segments import gaps
 from archive.segments import store as segments
 from archive.segments.rules import Place, Segment, Span, State
 from streams.media.packets import Track
-from tests.given.clock import HandClock
 from tests.given.encoded import encoded
 from tests.given.footage import House
 from vms_privacy.consent.rules import ConsentKind
-from vms_privacy.db import Database
-
-
-@pytest.fixture
-def house(db: Database, clock: HandClock, tmp_path: Path) -> Iterator[House]:
-    made = House(db, clock, tmp_path)
-    yield made
-    made.kill()
 
 
 def _rows(house: House) -> list[Segment]:

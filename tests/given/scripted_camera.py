@@ -185,7 +185,7 @@ def parameter_sets_of(made: Encoded) -> list[bytes]:
 
 def filmed(seconds: float = 2.0, **options: int) -> tuple[Encoded, list[tuple[list[bytes], Packet]]]:
     """Return a small real stream, and its pictures as units, with parameter sets before each key picture."""
-    made = encoded(seconds, **options)  # type: ignore[arg-type]
+    made = encoded(seconds, **options)
     sets = parameter_sets_of(made)
     pictures = [(sets + units_of(one) if one.is_key else units_of(one), one) for one in made.of(Track.VIDEO)]
     return made, pictures

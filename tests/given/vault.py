@@ -1,6 +1,7 @@
 """Recorded footage without a recorder: real sealed files and their rows, of exactly the fragments a test names."""
 
 import io
+import threading
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -31,6 +32,22 @@ HOURS_72 = timedelta(hours=72)
 _MICROSECOND = timedelta(microseconds=1)
 
 
+class GatedStore(FolderStore):
+    """Reads only while its gate is open."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.gate = threading.Event()
+        self.gate.set()
+        self.waiting = threading.Semaphore(0)
+
+    def read(self, name: str, offset: int, length: int) -> bytes:
+        if not self.gate.is_set():
+            self.waiting.release()
+            assert self.gate.wait(20)
+        return super().read(name, offset, length)
+
+
 class Vault:
     """Spool, store, keys and rows of recorded footage; the cameras in it are opted in when first recorded."""
 
@@ -40,7 +57,8 @@ class Vault:
         self.spool = folder / "spool"
         self.spool.mkdir()
         self.folder = folder / "archive"
-        self.store = FolderStore.create(self.folder)
+        FolderStore.create(self.folder)
+        self.store = GatedStore(self.folder)
         self.keys = SegmentKeys(parts.keyring, self.randomness, clock)
         self.ledger = ConsentLedger(parts.audit, clock, self.randomness, parts.journal, ResourceStore())
         self.growing: dict[CameraId, GrowingFile] = {}

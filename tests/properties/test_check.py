@@ -1,5 +1,6 @@
 """Accounting for time: nothing is counted twice, nothing falls between, and whoever is accused has done it."""
 
+import itertools
 from dataclasses import replace
 from uuid import UUID
 
@@ -60,7 +61,7 @@ def _moments(spans: list[Span]) -> set[int]:
 def test_joining_changes_no_moment_and_leaves_no_neighbours(spans: list[Span]) -> None:
     found = joined(spans)
     assert _moments(found) == _moments(spans)
-    assert all(one.until_us < other.from_us for one, other in zip(found, found[1:], strict=False))
+    assert all(one.until_us < other.from_us for one, other in itertools.pairwise(found))
 
 
 @given(_spans, _spans)

@@ -1,5 +1,6 @@
 """What the recorder's rules let through, over generated stories of opt-ins, withdrawals and cameras."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -127,7 +128,7 @@ def _play(story: _Story) -> list[list[Fragment]]:
 def _withdrawals(story: _Story) -> list[tuple[int, int]]:
     """From each withdrawal until the next opt-in."""
     moments = [*story.acts, _Act(2**62, given=True, audio=False)]
-    return [(act.at_us, later.at_us) for act, later in zip(moments, moments[1:], strict=False) if not act.given]
+    return [(act.at_us, later.at_us) for act, later in itertools.pairwise(moments) if not act.given]
 
 
 @given(_stories())
@@ -290,10 +291,8 @@ def test_the_stretches_of_an_opt_in_run_forward_and_never_overlap(entries: list[
     assert all(one.until is None or one.from_at < one.until for one in spans)
     mine = [one for one in entries if one.kind is ConsentKind.VIDEO_RECORDING]
     if _rises(mine):
-        assert all(
-            one.until is not None and one.until <= later.from_at for one, later in zip(spans, spans[1:], strict=False)
-        )
+        assert all(one.until is not None and one.until <= later.from_at for one, later in itertools.pairwise(spans))
 
 
 def _rises(entries: Sequence[ConsentEntry]) -> bool:
-    return all(one.from_at <= later.from_at for one, later in zip(entries, entries[1:], strict=False))
+    return all(one.from_at <= later.from_at for one, later in itertools.pairwise(entries))

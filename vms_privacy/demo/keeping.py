@@ -2,34 +2,28 @@
 
 import base64
 import shutil
-import sqlite3
 import time
-from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import select
 
-from archive.blobs.folder_store import FolderStore
 from archive.check.service import CheckReport
-from archive.keys.rules import DecryptPermit, Reason
-from archive.keys.wrap import SegmentKeys
-from archive.playback.service import Footage, Look
 from archive.receipts.rules import Valid
 from archive.receipts.service import verify
 from archive.segments import store as segments
-from archive.segments.rules import Span, State
+from archive.segments.rules import State
 from archive.segments.tables import SegmentRow
 from streams.simulator.reading import read_bar_codes
 from vms_privacy.client import ApiClient
-from vms_privacy.db import Database
 from vms_privacy.demo.search import search
 from vms_privacy.demo.story import Detail, hold
-from vms_privacy.demo.viewer import ask, fetch, follow, pieces_of
+from vms_privacy.demo.theft import open_all, take_copy
+from vms_privacy.demo.viewer import ListedPiece, ask, fetch, follow, pieces_of
 from vms_privacy.demo.world import World, iso
-from vms_privacy.errors import Refusal
 from vms_privacy.ids import SegmentId
-from vms_privacy.keyring.port import KeyIsDestroyed, PublicKey
+from vms_privacy.keyring.port import PublicKey
 
 KEEP_S = 10
 RECORD_S = 4.0
@@ -75,37 +69,27 @@ def disk_is_ciphertext(world: World) -> Detail:
 
 
 def withdrawal_stops_recording(world: World) -> Detail:
-    """Withdraw both opt-ins; no picture that was filmed after that moment is in the archive."""
-    moments = {}
-    for camera in ("gate", "yard"):
-        path = f"/api/v1/cameras/{world.north.cameras[camera]}/opt-ins/video-recording"
-        moments[camera] = datetime.fromisoformat(world.north.owner.call("DELETE", path)["withdrawn_at"])
+    """Withdraw the opt-in; no picture that was filmed after that moment is in the archive."""
+    withdrawn_at = _withdraw(world, "gate")
     time.sleep(LATE_PACKETS_S)
-    before = {}
-    for camera, withdrawn_at in moments.items():
-        last_ms = read_bar_codes(_clear(world, camera))[-1].utc_ms
-        before[camera] = round(withdrawn_at.timestamp() * 1000 - last_ms)
-    for camera, margin_ms in before.items():
-        hold(
-            margin_ms >= 0, f"the last picture of {camera} was filmed before the withdrawal, not {-margin_ms} ms later"
-        )
-        hold(margin_ms < 3000, f"recording of {camera} went on until the withdrawal")
-    return {
-        "withdrawn at": [iso(moment) for moment in moments.values()],
-        "last pictures before it by ms": list(before.values()),
-    }
+    last_ms = read_bar_codes(_newest_piece(world, "gate"))[-1].utc_ms
+    before_ms = round(withdrawn_at.timestamp() * 1000 - last_ms)
+    hold(before_ms >= 0, f"the last picture was filmed before the withdrawal, not {-before_ms} ms later")
+    hold(before_ms < 3000, f"recording went on until the withdrawal, not until {before_ms} ms before it")
+    return {"withdrawn at": iso(withdrawn_at), "last picture before it by ms": before_ms}
 
 
 def expiry_to_the_second(world: World) -> Detail:
     """Ask for one piece again and again while its second of expiry passes; then see key and bytes destroyed."""
     owner, yard = world.north.owner, world.north.cameras["yard"]
-    world.kept["copy"] = _copy(world)
-    handle = world.token(owner, yard, "archive")
-    span = world.ranges(world.north, "yard")[-1]
-    start, end = span["opened_at"] // 1000, -(-span["closed_at"] // 1000)
-    piece = pieces_of(*follow(owner, f"/north/yard/archive-{start}-{end - start}.m3u8?token={handle}"))[-1]
+    world.kept["copy"] = copy = take_copy(world)
+    world.kept["opened-before"], _ = open_all(world, copy)
+    # What is recorded until here is the last to expire.
+    _withdraw(world, "yard")
+    world.until(lambda: not _growing(world, yard), 10, "the last segment is closed")
+    piece = _pieces(world, "yard")[-1]
     expires_at = datetime.fromisoformat(piece.captured_at) + timedelta(seconds=KEEP_S)
-    last_seen, first_gone, status = _watch_it_go(world, owner, piece.url, expires_at)
+    watched = _watch_it_go(world, owner, piece.url, expires_at)
     # All of it is brought about before anything is said of it: later steps look at the same footage.
     waited = world.until(lambda: _all_destroyed(world, yard), 40, "everything that expired is destroyed")
     names = {*world.parts.store.names(), *(path.name for path in (world.data_dir / "spool").iterdir())}
@@ -113,15 +97,17 @@ def expiry_to_the_second(world: World) -> Detail:
         gone = [row for row in segments.every(session) if row.state is State.ERASED]
         late_s = [_late_s(*row) for row in session.execute(_DESTROYED)]
     world.kept["erased"] = [row.id for row in gone]
-    hold(status == 410, f"what has expired is answered with 410, not {status}")
-    hold(last_seen < expires_at <= first_gone, "it is readable before its second of expiry, and not in it")
+    hold(watched.status == 410, f"what has expired is answered with 410, not {watched.status}")
+    hold(watched.last_seen < expires_at, f"it is not given out {watched.last_seen - expires_at} after its expiry")
+    hold(expires_at <= watched.first_gone, f"it is not gone {expires_at - watched.first_gone} before its expiry")
     hold(min(late_s) >= 0, "no key is destroyed before the last picture under it has expired")
     hold(max(late_s) < SWEPT_WITHIN_S, f"each key goes within a sweep, not {max(late_s):.1f} s after its time")
     hold(not names & {row.blob_name for row in gone}, "no byte of it is in store or spool")
     return {
         "expires at": iso(expires_at),
-        "last 200": iso(last_seen),
-        "first 410": iso(first_gone),
+        "last 200": iso(watched.last_seen),
+        "first 410": iso(watched.first_gone),
+        "cut while it was sent": watched.cut,
         "segments destroyed": len(gone),
         "latest key destroyed after its time by s": round(max(late_s), 2),
         "waited for s": round(waited, 1),
@@ -153,7 +139,7 @@ def older_copy_opens_nothing(world: World) -> Detail:
     opened_before: set[SegmentId] = world.kept["opened-before"]
     erased = set(world.kept["erased"])
     hold(opened_before & erased, "the copy opened what was destroyed later, when it was made")
-    opened, refused = _open_all(world, copy)
+    opened, refused = open_all(world, copy)
     hold(not opened & erased, f"nothing destroyed opens: {len(opened & erased)} do")
     hold(erased & refused, "it is the key that is gone")
     return {
@@ -186,37 +172,63 @@ def _recorded_s(world: World, camera: str) -> float:
     return sum(one["closed_at"] - one["opened_at"] for one in world.ranges(world.north, camera)) / 1000
 
 
-def _clear(world: World, camera: str) -> bytes:
+def _withdraw(world: World, camera: str) -> datetime:
+    path = f"/api/v1/cameras/{world.north.cameras[camera]}/opt-ins/video-recording"
+    return datetime.fromisoformat(world.north.owner.call("DELETE", path)["withdrawn_at"])
+
+
+def _growing(world: World, camera_id: str) -> bool:
+    with world.parts.db.reading() as session:
+        return any(row.state is State.WRITING for row in segments.every(session) if str(row.camera_id) == camera_id)
+
+
+def _pieces(world: World, camera: str) -> list[ListedPiece]:
+    """Return what a playlist names of a camera's newest stretch."""
     owner = world.north.owner
     span = world.ranges(world.north, camera)[-1]
     start, end = span["opened_at"] // 1000, -(-span["closed_at"] // 1000)
     handle = world.token(owner, world.north.cameras[camera], "archive")
-    pieces = pieces_of(*follow(owner, f"/north/{camera}/archive-{start}-{end - start}.m3u8?token={handle}"))
+    return pieces_of(*follow(owner, f"/north/{camera}/archive-{start}-{end - start}.m3u8?token={handle}"))
+
+
+def _clear(world: World, camera: str) -> bytes:
+    owner, pieces = world.north.owner, _pieces(world, camera)
     return fetch(owner, pieces[0].init_url) + b"".join(fetch(owner, one.url) for one in pieces)
 
 
-def _watch_it_go(world: World, owner: ApiClient, url: str, expires_at: datetime) -> tuple[datetime, datetime, int]:
-    """Return the last moment before which the piece was given out, the first at which it was not, and that answer.
+def _newest_piece(world: World, camera: str) -> bytes:
+    owner, piece = world.north.owner, _pieces(world, camera)[-1]
+    return fetch(owner, piece.init_url) + fetch(owner, piece.url)
 
-    Gives up two seconds after the expiry.
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """The last moment before which a piece was given out, the first at which it was not, and with what answer.
+
+    `cut` counts answers that were broken off, because it expired while it was being sent.
     """
+
+    last_seen: datetime
+    first_gone: datetime
+    status: int
+    cut: int
+
+
+def _watch_it_go(world: World, owner: ApiClient, url: str, expires_at: datetime) -> _Watched:
+    """Ask until the answer is another than 200, or two seconds after the expiry."""
     last_seen = world.clock.now()
+    cut = 0
     while True:
         before = world.clock.now()
-        status = _status_of(world, owner, url, expires_at)
+        try:
+            status = ask(owner, url).status
+        except ConnectionError:
+            cut += 1
+            continue
         if status != 200 or before > expires_at + timedelta(seconds=2):
-            return last_seen, world.clock.now(), status
+            return _Watched(last_seen, world.clock.now(), status, cut)
         last_seen = before
         time.sleep(0.02)
-
-
-def _status_of(world: World, owner: ApiClient, url: str, expires_at: datetime) -> int:
-    """Return the answer's status; a piece whose expiry came while it was being sent is cut, and asked for again."""
-    try:
-        return ask(owner, url).status
-    except ConnectionError as error:
-        hold(world.clock.now() >= expires_at, f"nothing is cut before its expiry ({type(error).__name__})")
-        return ask(owner, url).status
 
 
 _DESTROYED = select(SegmentRow.destroy_from_us, SegmentRow.key_destroyed_at).where(SegmentRow.state == State.ERASED)
@@ -232,60 +244,6 @@ def _all_destroyed(world: World, camera_id: str) -> bool:
     with world.parts.db.reading() as session:
         rows = [row for row in segments.every(session) if str(row.camera_id) == camera_id]
     return bool(rows) and all(row.state is State.ERASED for row in rows)
-
-
-def _copy(world: World) -> Path:
-    """Copy database, store and spool as a thief does, and see which segments the copy opens with today's keyring."""
-    to = world.folder / "older-copy"
-    to.mkdir()
-    source = sqlite3.connect(world.data_dir / "vms-privacy.db")
-    with closing(source), closing(sqlite3.connect(to / "old.db")) as target:
-        source.backup(target)
-    for folder in ("archive", "spool"):
-        shutil.copytree(world.data_dir / folder, to / folder)
-    world.kept["opened-before"], _ = _open_all(world, to)
-    return to
-
-
-def _open_all(world: World, copy: Path) -> tuple[set[SegmentId], set[SegmentId]]:
-    """Return what of a copy opens with today's keyring, and what does not because its key is destroyed."""
-    old = Database(f"sqlite:///{copy / 'old.db'}")
-    keys = SegmentKeys(world.parts.keyring, world.randomness, world.clock)
-    opened, refused = set(), set()
-    try:
-        with old.reading() as session:
-            rows = [row for row in segments.every(session) if row.state is State.STORED]
-        stolen = Footage(old, _Early(), keys, copy / "spool", FolderStore(copy / "archive"), lambda _: None)
-        for row in rows:
-            permit = DecryptPermit(Reason.LOOK, "thief", "theft", row.operator_id, row.camera_id)
-            look = Look(row.camera_id, Span(0, 2**60), None, permit)
-            try:
-                sealed, index = stolen.segment(look, row.id)
-                stolen.read(look, sealed, index, range(len(index.entries)))
-                opened.add(row.id)
-            except KeyIsDestroyed:
-                refused.add(row.id)
-            except Refusal as refusal:
-                hold(condition=False, what=f"a copied segment opens or its key is destroyed, but: {refusal.code}")
-    finally:
-        old.close()
-    return opened, refused
-
-
-class _Early:
-    """A thief's clock: it stands so early that nothing has expired."""
-
-    def now(self) -> datetime:
-        return datetime(1971, 1, 1, tzinfo=UTC)
-
-    def for_reading(self) -> datetime:
-        return self.now()
-
-    def for_destroying(self) -> datetime:
-        return self.now()
-
-    def monotonic(self) -> float:
-        return 0.0
 
 
 def _unpadded(text: str) -> bytes:

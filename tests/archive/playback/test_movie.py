@@ -5,8 +5,6 @@ from datetime import timedelta
 from pathlib import Path
 
 from archive.errors import NoFootage
-from auth.media_sessions.rules import Protocol
-from auth.tokens.rules import Action
 from streams.media.packets import Track
 from tests.given.clock import HandClock
 from tests.given.encoded import Encoded, encoded
@@ -124,17 +122,27 @@ async def test_two_downloads_at_once_share_a_session_that_ends_with_the_last(
     assert outcome(ended) == ("media-over", 2 * len(whole))
 
 
-async def test_an_end_of_another_download_does_not_end_one_that_is_being_made_ready(
-    server: PlaybackServer, parts: TokenParts, clock: HandClock, token: str
+async def test_the_end_of_one_download_does_not_end_another_that_is_being_made_ready(
+    server: PlaybackServer, parts: TokenParts, token: str
 ) -> None:
-    """As `movie` does it: the session is held from the entrance on."""
-    _record(server, encoded(8.0, gop=25))
-    claims = parts.tokens.read(token)
+    made = encoded(8.0, gop=25, size=(320, 192), noise=60_000)
+    _record(server, made)
+    path = f"archive-{NOON_S}-20.mp4?token={token}"
+    store = server.vault.store
     async with server:
-        body = await server.film(f"archive-{NOON_S}-20.mp4?token={token}")
+        async with server.asking(path, buffer=4096) as first:
+            await first.more()
+            (session,) = parts.sessions.of_operator(parts.operator_id)
+            store.gate.clear()
+            second = asyncio.create_task(server.film(path))
+            await asyncio.to_thread(store.waiting.acquire)
+        # The first one left; the second has not sent a byte yet.
+        assert parts.sessions.of_operator(parts.operator_id) == [session]
+        store.gate.set()
+        assert len(await second) > 1_000_000
         await server.idle()
-        assert parts.sessions.going_on(claims, Action.ARCHIVE, Protocol.FILE, "") is None
-        assert await server.film(f"archive-{NOON_S}-20.mp4?token={token}") == body
+    (ended,) = parts.events(Tag.MEDIA_ENDED)
+    assert ended.reason == "media-over"
 
 
 async def test_a_film_of_nothing_leaves_no_session_behind(

@@ -68,7 +68,7 @@ PROOFS: Final = (
     Proof(
         "DecryptPermit",
         "archive/keys/rules.py",
-        {"vms_privacy/demo/keeping.py": "plays the thief, who has our code and asks nobody"},
+        {"vms_privacy/demo/theft.py": "plays the thief, who has our code and asks nobody"},
     ),
     Proof("Granted", "auth/grants/rules.py"),
 )

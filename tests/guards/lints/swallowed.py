@@ -25,7 +25,7 @@ CALM: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
         ("streams/media/pictures.py", "DamagedPacket"): "marks the picture as damaged, which is counted when it ends",
         ("streams/rtsp/connection.py", "(ConnectionError, TimeoutError)"): "the other side left; it is cut",
         ("streams/rtsp/connection.py", "TimeoutError"): "a look whether something was heard meanwhile decides",
-        ("vms_privacy/demo/keeping.py", "Refusal"): "raises by `hold`",
+        ("vms_privacy/demo/theft.py", "Refusal"): "raises by `hold`",
         ("vms_privacy/keyring/purpose_keys.py", "KeyringUnavailable"): "a second look decides, and raises by itself",
     }
 )

@@ -123,9 +123,12 @@ class RecorderIsDeaf(Assembly):
 
 
 class _DeafLedger(ConsentLedger):
-    """Says for a second and a half after a withdrawal what it said before."""
+    """Says for 0.8 s after a withdrawal what it said before.
 
-    LATE_S = 1.5
+    A second later the check would find it too: up to then the end of a picture may be a guess.
+    """
+
+    LATE_S = 0.8
     _camera_id: CameraId | None = None
     _permit: RecordingPermit | None = None
     _deaf_until_s = 0.0

@@ -7,7 +7,7 @@ import io
 import os
 import signal
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import av
 import pytest
 
 from streams.cameras.rules import CameraState
-from streams.ingest.subscription import Wants
+from streams.ingest.subscription import Item, Wants
 from streams.media.packets import Epoch, Packet, Track
 from streams.media.wire import Trust
 from tests.given.gst_rtsp import LOGIN, gst_camera
@@ -41,7 +41,7 @@ def camera(kind: str, login: str = "", tls: tuple[Path, Path] | None = None) -> 
 def decoded(file: bytes) -> tuple[list[int], int]:
     """Return the presentation times of all pictures, and how many frames of sound there are. Raises on damage."""
     pictures, sounds = [], 0
-    with av.open(io.BytesIO(file)) as container:
+    with av.open(io.BytesIO(file), "r") as container:
         for packet in container.demux():
             for frame in packet.decode():
                 if isinstance(frame, av.VideoFrame):
@@ -86,7 +86,7 @@ async def test_a_real_camera_is_taken_whole_and_in_order(kind: str, codec: str, 
     check_times(single)
 
 
-def check_times(items: list[object]) -> None:
+def check_times(items: Sequence[Item]) -> None:
     """Times of one epoch rise, are never from the future, and go on at the camera's own pace."""
     assert isinstance(items[0], Epoch)
     pictures = [item for item in items if isinstance(item, Packet) and item.track is Track.VIDEO]
@@ -153,7 +153,7 @@ async def test_a_camera_that_goes_and_comes_back_is_taken_again_in_a_new_epoch()
             await drawn(told, 10)
             (pid,) = service.child_processes
             os.kill(pid, signal.SIGKILL)
-            items = []
+            items: list[Item] = []
             async with asyncio.timeout(30):
                 while sum(isinstance(item, Epoch) for item in items) < 1:
                     items += await told.batch()

@@ -6,6 +6,7 @@ import ipaddress
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -273,7 +274,8 @@ async def streamed(handler: Handler, limits: RelayLimits = SHORT) -> tuple[Sourc
             pump = await reaching.play(connected, channel, over.set_result)
             pacer.add(pump)
             ended = asyncio.create_task(heard.until_over())
-            await asyncio.wait({ended, over}, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+            either: set[asyncio.Future[Any]] = {ended, over}
+            await asyncio.wait(either, timeout=20, return_when=asyncio.FIRST_COMPLETED)
             ended.cancel()
             pump.stop()
             failed = over.result() if over.done() else SourceFailed(heard.fault or Fault.UNREACHABLE, heard.detail)

@@ -1,0 +1,27 @@
+"""A house for every test of the archive: one operator, one camera, all parts joined over a folder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.given.clock import HandClock
+from tests.given.failing_db import FailingDatabase
+from tests.given.footage import House
+from vms_privacy.db import Base
+
+
+@pytest.fixture
+def failing_db(tmp_path: Path) -> Iterator[FailingDatabase]:
+    """A database that works until it is told not to."""
+    database = FailingDatabase(f"sqlite:///{tmp_path / 'failing.db'}")
+    Base.metadata.create_all(database.engine)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def house(failing_db: FailingDatabase, clock: HandClock, tmp_path: Path) -> Iterator[House]:
+    made = House(failing_db, clock, tmp_path)
+    yield made
+    made.kill()

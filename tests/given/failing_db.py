@@ -1,0 +1,39 @@
+"""A real database that is away for a while, or whose commit arrives and whose answer does not."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from vms_privacy.db import Database
+
+
+class FailingDatabase(Database):
+    """`is_away`: every transaction fails. `after_commit`: raised once, when the next writing one is durable."""
+
+    is_away = False
+    after_commit: BaseException | None = None
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        self._refuse_if_away()
+        with super().reading() as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        self._refuse_if_away()
+        with super().writing() as session:
+            yield session
+        error, self.after_commit = self.after_commit, None
+        if error is not None:
+            raise error
+
+    def _refuse_if_away(self) -> None:
+        if self.is_away:
+            raise lost_connection()
+
+
+def lost_connection() -> OperationalError:
+    return OperationalError("BEGIN", None, Exception("the connection is lost"))

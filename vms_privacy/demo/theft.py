@@ -1,0 +1,87 @@
+"""A thief in the story: an older copy of database and files, today's keyring, our own code, and nobody who is asked."""
+
+import shutil
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+from archive.blobs.folder_store import FolderStore
+from archive.keys.rules import DecryptPermit, Reason
+from archive.keys.wrap import SegmentKeys
+from archive.playback.service import Footage, Look
+from archive.segments import store as segments
+from archive.segments.rules import Span, State
+from vms_privacy.db import Database
+from vms_privacy.demo.story import hold
+from vms_privacy.demo.world import World
+from vms_privacy.errors import Refusal
+from vms_privacy.ids import SegmentId
+from vms_privacy.keyring.port import KeyIsDestroyed
+
+
+def take_copy(world: World) -> Path:
+    """Copy database, spool and store while the service works; return the folder."""
+    to = world.folder / "older-copy"
+    to.mkdir()
+    source = sqlite3.connect(world.data_dir / "vms-privacy.db")
+    with closing(source), closing(sqlite3.connect(to / "old.db")) as target:
+        source.backup(target)
+    # In this order: what is delivered meanwhile goes from the one to the other.
+    for folder in ("spool", "archive"):
+        shutil.copytree(world.data_dir / folder, to / folder, copy_function=_copy_if_there)
+    return to
+
+
+def open_all(world: World, copy: Path) -> tuple[set[SegmentId], set[SegmentId]]:
+    """Return what of a copy opens with today's keyring, and what does not because its key is destroyed.
+
+    Raises DoesNotHold if something is kept from opening by anything else.
+    """
+    old = Database(f"sqlite:///{copy / 'old.db'}")
+    keys = SegmentKeys(world.parts.keyring, world.randomness, world.clock)
+    store = FolderStore(copy / "archive")
+    there = {*store.names(), *(path.name for path in (copy / "spool").iterdir())}
+    opened, refused = set(), set()
+    try:
+        with old.reading() as session:
+            rows = [row for row in segments.every(session) if row.state is State.STORED and row.blob_name in there]
+        stolen = Footage(old, _Early(), keys, copy / "spool", store, lambda _: None)
+        for row in rows:
+            permit = DecryptPermit(Reason.LOOK, "thief", "theft", row.operator_id, row.camera_id)
+            look = Look(row.camera_id, Span(0, 2**60), None, permit)
+            try:
+                sealed, index = stolen.segment(look, row.id)
+                stolen.read(look, sealed, index, range(len(index.entries)))
+                opened.add(row.id)
+            except KeyIsDestroyed:
+                refused.add(row.id)
+            except Refusal as refusal:
+                hold(condition=False, what=f"a copied segment opens or its key is destroyed, but: {refusal.code}")
+    finally:
+        old.close()
+    return opened, refused
+
+
+class _Early:
+    """A thief's clock: it stands so early that nothing has expired."""
+
+    def now(self) -> datetime:
+        return datetime(1971, 1, 1, tzinfo=UTC)
+
+    def for_reading(self) -> datetime:
+        return self.now()
+
+    def for_destroying(self) -> datetime:
+        return self.now()
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+def _copy_if_there(source: str, target: str) -> str:
+    try:
+        return shutil.copy2(source, target)
+    except FileNotFoundError:
+        # Delivered or destroyed since the folder was listed.
+        return ""
