@@ -8,7 +8,6 @@ from pathlib import Path
 
 from archive.blobs.folder_store import FolderStore
 from archive.erasure.service import Eraser
-from archive.format.index import FragmentEntry
 from archive.format.sealed_file import SealedWriter
 from archive.keys.service import BucketKeys
 from archive.keys.wrap import SegmentKeys
@@ -20,7 +19,7 @@ from archive.segments.store import Closed, NewSegment
 from auth.resources.rules import Resource
 from auth.resources.store import ResourceStore
 from auth.tokens.handles import random_name
-from streams.media.packets import Epoch, Fragment, Track
+from streams.media.packets import Epoch, Fragment
 from tests.given.clock import HandClock
 from tests.given.consent import opt_in
 from tests.given.tokens import TokenParts
@@ -150,17 +149,21 @@ class Vault:
         if place is Place.STORE:
             self._deliver(self.row(file.segment_id))
 
+    def shorten(self, camera: Resource, keep: timedelta) -> None:
+        """Lower the retention of what is recorded already."""
+        with self.db.writing() as session:
+            segments.shorten(session, camera.camera_id, keep // _MICROSECOND)
+
+    def destroy_key(self) -> None:
+        """Destroy every bucket key, and say nothing of it in any row."""
+        for key in self.parts.keyring.bucket_keys():
+            self.parts.keyring.destroy_bucket_key(key)
+        with self.db.reading() as session:
+            self.keys.evict([one.id for one in segments.every(session)])
+
     def row(self, segment_id: SegmentId) -> Segment:
         with self.db.reading() as session:
             return next(one for one in segments.every(session) if one.id == segment_id)
-
-    def entries(self, camera: Resource, segment_id: SegmentId, *tracks: Track) -> list[FragmentEntry]:
-        """What the index of a closed segment says, for a test that reckons with offsets."""
-        with self.db.reading() as session:
-            sealed = segments.by_id(session, camera.camera_id, segment_id)
-        assert sealed is not None
-        index = self.footage._indexes[segment_id]
-        return [entry for entry in index.entries if not tracks or entry.track in tracks]
 
     def damage(self, segment_id: SegmentId, offset: int) -> None:
         """Change one bit of a stored file; a negative offset counts from its end."""

@@ -26,5 +26,10 @@ def test_the_search_for_hosts_finds_one_that_is_there() -> None:
 
 
 def test_no_source_file_is_too_long_for_the_head() -> None:
-    long = [f"{path}: {text.count(chr(10))}" for path, text in python_files() if text.count("\n") > LONGEST]
+    long = [
+        f"{path}: {text.count(chr(10))}"
+        for path, text in python_files()
+        # A migration is a list: one statement after the other, frozen once it is released.
+        if text.count("\n") > LONGEST and not path.startswith("vms_privacy/migrations/versions/")
+    ]
     assert long == []

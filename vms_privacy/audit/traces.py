@@ -18,7 +18,7 @@ class Trace:
         self.is_left = False
 
 
-# The object is shared by all copies of a context, so a thread that leaves a trace is seen by the task that waits for it.
+# All copies of a context share the object: what a thread leaves in it is seen by the task that waits for the thread.
 _OF_THIS_WORK: Final[ContextVar[Trace | None]] = ContextVar("vms.trace", default=None)
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import iscoroutinefunction
+from pathlib import Path
 from traceback import extract_tb
 from types import MappingProxyType
 from typing import Any, Final
@@ -120,7 +121,7 @@ def of_failure(error: Exception) -> Response:
     The text of a foreign error may hold an address or a secret.
     """
     frames = extract_tb(error.__traceback__)
-    place = f"{frames[-1].name}:{frames[-1].lineno}" if frames else ""
+    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     _log.error("unforeseen-error", error=type(error).__name__, place=place)
     return response(BROKEN.status, BROKEN.code, BROKEN.title, "the request failed; nothing was changed by it")
 
@@ -154,10 +155,10 @@ _HEAD: Final = (
     "# Problems",
     "",
     "Every refusal is a problem document (RFC 9457, `application/problem+json`) with `type`, `title`, `status`, `code`",
-    "and `detail`, and sometimes further facts. A code never changes; programs go by it, never by the sentence. What one",
-    "may not see and what does not exist is one answer, `not-found`, byte for byte. The command line gives the same codes",
-    "with an exit code of their kind, the RTSP server with a status of its own. Whoever cannot be read as HTTP at all is",
-    "answered 400 by the server in plain text, and the connection is closed.",
+    "and `detail`, and sometimes further facts. A code never changes; programs go by it, never by the sentence. What",
+    "one may not see and what does not exist is one answer, `not-found`, byte for byte. The command line gives the same",
+    "codes with an exit code of their kind, the RTSP server with a status of its own. What cannot be read as HTTP at",
+    "all is answered 400 in plain text, and the connection is closed.",
     "",
     "| code | kind | status | meaning |",
     "|---|---|---|---|",

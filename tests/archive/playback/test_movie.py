@@ -9,6 +9,7 @@ from streams.media.packets import Track
 from tests.given.clock import HandClock
 from tests.given.encoded import Encoded, encoded
 from tests.given.fragmented import decoded, fragments_of, probed, stamps
+from tests.given.media_server import DEADLINE_S
 from tests.given.playback_server import NOON_S, PlaybackServer, groups, outcome, reconnected
 from tests.given.tokens import TokenParts
 from vms_privacy.audit.events import Tag
@@ -136,7 +137,11 @@ async def test_the_end_of_one_download_does_not_end_another_that_is_being_made_r
             store.gate.clear()
             second = asyncio.create_task(server.film(path))
             await asyncio.to_thread(store.waiting.acquire)
-        # The first one left; the second has not sent a byte yet.
+            assert len(session._cuts) == 2
+        async with asyncio.timeout(DEADLINE_S):
+            while len(session._cuts) == 2:
+                await asyncio.sleep(0.01)
+        # The first one has left; the second has not sent a byte yet.
         assert parts.sessions.of_operator(parts.operator_id) == [session]
         store.gate.set()
         assert len(await second) > 1_000_000
