@@ -43,7 +43,7 @@ class Joints:
     pool: DemuxPool
     pacer: Pacer
     clock: Clock
-    key_picture_within: timedelta = timedelta(seconds=15)
+    key_picture_within: timedelta
 
 
 class Connection:

@@ -8,6 +8,7 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 
 from streams.cameras.rules import CameraSource, CameraState, CameraStatus
 from streams.errors import CameraNotStarted
@@ -33,6 +34,7 @@ class IngestService:
         randomness: Randomness,
         fragmenter_factory: Callable[[], FragmentMaker],
         back_off: BackOff | None = None,
+        key_picture_within: timedelta = timedelta(seconds=15),
     ) -> None:
         self._clock = clock
         self._randomness = randomness
@@ -40,7 +42,7 @@ class IngestService:
         self._back_off = back_off or BackOff()
         self._pool = DemuxPool(clock)
         self._pacer = Pacer(relay.limits.gulp_s, self._pool.flush)
-        self._joints = Joints(relay, self._pool, self._pacer, clock)
+        self._joints = Joints(relay, self._pool, self._pacer, clock, key_picture_within)
         self._lock = threading.Lock()
         self._kept: dict[CameraId, KeptCamera] = {}
         self._listeners: list[StatusListener] = []

@@ -4,7 +4,6 @@ No socket, no clock, no file: frames come in with the moment they arrived, value
 picture, when parameter sets have changed, when the camera's clock has jumped, or when its sound lies wrong.
 """
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -21,9 +20,8 @@ from streams.media.rtp_reading import AuHeads, read_report, says_bye
 from streams.media.stamps import DecodeOrder, Stamped, Unroller
 
 MakeInit = Callable[[str, int, Sequence[bytes], Sequence[bytes], AudioOffer | None], Made]
-_MOST_WAITING_SOUND: Final = 500
-# How long the sound of a new epoch waits for reports that say where it lies; the picture does not wait.
-_PATIENCE_US: Final = 1_000_000
+# How long sound is left out while it is not reported where it lies (RFC 3550, 6.2: the first report is due by then).
+_PATIENCE_US: Final = 3_000_000
 
 
 @dataclass(slots=True)
@@ -160,17 +158,16 @@ class CameraDemux:
         if sound is None:
             return
         skew = skew_between(self._picture_times, sound.times)
-        if skew is None or (not skew.is_exact and now_us - sound.waits_since_us < _PATIENCE_US):
-            return
-        self._heard.items += sound.lay(skew, zero_us, now_us)
+        if skew is not None and (skew.is_exact or now_us - sound.began_us >= _PATIENCE_US):
+            sound.lay(skew, zero_us, now_us)
 
     def _take_sounds(self, sound: "_Sound", frames: bytes, start: int, end: int, arrived_us: int) -> None:
+        if sound.skew is None and self._zero is not None:
+            self._lay_sound(self._video_us(self._zero), arrived_us)
         self._heard.items += sound.take(frames, start, end, arrived_us)
         if sound.jumped:
             sound.jumped = False
             self._wants_epoch = True
-        if sound.skew is None and self._zero is not None:
-            self._lay_sound(self._video_us(self._zero), arrived_us)
 
     def _take_report(self, channel: int, frames: bytes, start: int, end: int) -> None:
         if says_bye(frames, start, end) and channel == self._plan.video_reports:
@@ -227,11 +224,11 @@ class _Sound:
         self.offer = offer
         self.times = TrackTimes()
         self.skew: Skew | None = None
-        self.skew_since_us = self.waits_since_us = 0
+        self.skew_since_us = 0
+        self.began_us = 0
         self.jumped = False
         self._reader = SoundReader(AuHeads(offer.size_bits, offer.index_bits, offer.delta_bits), offer.payload_type)
         self._stamps = Unroller(offer.clock)
-        self._waiting: deque[tuple[int, Sounds]] = deque(maxlen=_MOST_WAITING_SOUND)
         self._base = 0
         self._last = -1
 
@@ -241,17 +238,14 @@ class _Sound:
         return lost
 
     def begin(self, now_us: int) -> None:
-        """A new epoch begins; until it is known where the sound lies, it waits."""
-        self.skew, self.waits_since_us = None, now_us
+        """A new epoch begins. Until it is known where the sound lies it is left out: it cannot be moved later."""
+        self.skew, self.began_us = None, self.began_us or now_us
         self._last = -1
 
-    def lay(self, skew: Skew, zero_us: int, now_us: int) -> list[Coded]:
-        """Fix where the sound lies in this epoch; return what waited for it."""
+    def lay(self, skew: Skew, zero_us: int, now_us: int) -> None:
+        """Fix where the sound lies in this epoch."""
         self.skew, self.skew_since_us = skew, now_us
         self._base = (zero_us - skew.us) * self.offer.clock // 1_000_000
-        coded = [one for ticks, sounds in self._waiting for one in self._coded(ticks, sounds)]
-        self._waiting.clear()
-        return coded
 
     def take(self, frames: bytes, start: int, end: int, arrived_us: int) -> list[Coded]:
         """Take the packet `frames[start:end]`; return what it held, if it is known where it lies."""
@@ -262,10 +256,7 @@ class _Sound:
         if self.jumped:
             self.times.forget()
         self.times.hear(ticks * 1_000_000 // self.offer.clock, arrived_us)
-        if self.skew is None:
-            self._waiting.append((ticks, sounds))
-            return []
-        return self._coded(ticks, sounds)
+        return [] if self.skew is None else self._coded(ticks, sounds)
 
     def report(self, stamp: int, wall_us: int) -> None:
         """Take note of a sender report of this track."""

@@ -7,7 +7,7 @@ until both tracks have one, what arrives together is taken for what happened tog
 from dataclasses import dataclass
 from typing import Final
 
-_EXACT_US: Final = 60_000
+_EXACT_US: Final = 100_000
 _ROUGH_US: Final = 250_000
 # Reports that contradict arrival by more are of a camera that fills them with anything.
 _BELIEVABLE_US: Final = 3_000_000

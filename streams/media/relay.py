@@ -149,10 +149,8 @@ class Pump:
         if self._channel.is_full:
             # The camera waits in its own socket; a child that stays behind is ended as one that hangs.
             return
-        data = self._wire.take()
-        if self._early:
-            # What came together with the answer to PLAY.
-            data, self._early = self._early + data, b""
+        # First what came together with the answer to PLAY.
+        data, self._early = self._early or self._wire.take(), b""
         if data:
             self._pass_on(data, now_s)
         elif now_s - self._video_at_s > self._limits.stall_s:

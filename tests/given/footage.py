@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+
+from sqlalchemy.orm import Session
 
 from archive.blobs.folder_store import FolderStore
 from archive.blobs.store import BlobStore
@@ -121,6 +123,10 @@ class House:
         with self.db.writing() as session:
             opt_in(self.ledger, session, self.clock, self.operator_id, self.camera.camera_id, kind)
         self.recorder.ask_again()
+
+    def opt_in_until(self, session: Session, until: datetime) -> None:
+        kind = ConsentKind.VIDEO_RECORDING
+        opt_in(self.ledger, session, self.clock, self.operator_id, self.camera.camera_id, kind, until)
 
     def withdraw(self) -> None:
         with self.db.writing() as session:

@@ -33,10 +33,14 @@ def source(url: str, number: int = 7, pin: str | None = None) -> CameraSource:
 
 
 @asynccontextmanager
-async def ingesting(limits: RelayLimits | None = None, trust: Trust | None = None) -> AsyncIterator[IngestService]:
+async def ingesting(
+    limits: RelayLimits | None = None,
+    trust: Trust | None = None,
+    key_picture_within: timedelta = timedelta(seconds=15),
+) -> AsyncIterator[IngestService]:
     clock, randomness = SystemClock(), SystemRandomness()
     relay = Relay(clock, randomness, trust or Trust(), limits=limits or RelayLimits(gulp_s=0.02))
-    service = IngestService(relay, clock, randomness, Fragmenter, SOON)
+    service = IngestService(relay, clock, randomness, Fragmenter, SOON, key_picture_within)
     service.open()
     try:
         yield service

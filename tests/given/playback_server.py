@@ -16,7 +16,7 @@ from streams.media.packets import Fragment, Packet, Track
 from tests.given.clock import HandClock
 from tests.given.encoded import START_US, Encoded
 from tests.given.fragmented import fragments_of
-from tests.given.media_server import MediaServer
+from tests.given.media_server import DEADLINE_S, MediaServer
 from tests.given.tokens import MINUTES_5, TokenParts
 from tests.given.vault import Vault
 from vms_privacy.audit.pseudonyms import Pseudonyms
@@ -34,6 +34,7 @@ class PlaybackServer(MediaServer):
         self.door: Resource = parts.camera
         pseudonyms = Pseudonyms(parts.keyring, clock)
         entrance = ArchiveEntrance(parts.db, parts.gate, parts.door, parts.tokens, parts.sessions, pseudonyms, clock)
+        self._entrance = entrance
         playback = PlaybackParts(self.vault.footage, entrance, parts.sessions, clock, stall_seconds)
         super().__init__(parts, "/north/door", playback_routes(playback))
 
@@ -51,6 +52,17 @@ class PlaybackServer(MediaServer):
         """Time passes, and the service has gone on to hear of withdrawals."""
         self.clock.forward(step)
         self.parts.view.heartbeat()
+
+    @property
+    def names_known(self) -> int:
+        """Under how many names somebody was let in."""
+        return len(self._entrance._entrance._names)
+
+    async def settled(self) -> None:
+        """Wait until no response is under way any more, also on the server's side."""
+        async with asyncio.timeout(DEADLINE_S):
+            while any(one.is_sending for one in self.parts.sessions.of_operator(self.parts.operator_id)):
+                await asyncio.sleep(0.01)
 
     async def rejudge(self) -> int:
         """What the service's timer does every half second."""

@@ -23,11 +23,12 @@ Handler = Callable[["Conversation"], Awaitable[None]]
 
 @dataclass
 class Conversation:
-    """One connection of a client. `asked` keeps every request as it came."""
+    """One connection of a client. `asked` keeps every request as it came; `over` is set when it has ended."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     asked: list[str] = field(default_factory=list)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def question(self) -> tuple[str, str]:
         """Return method and CSeq of the next request."""
@@ -63,8 +64,8 @@ class Conversation:
 
     async def until_gone(self) -> None:
         """Wait until the client leaves."""
-        while await self.reader.read(4096):
-            pass
+        while data := await self.reader.read(4096):
+            self.asked.append(data.decode("latin-1"))
 
 
 @dataclass
@@ -100,6 +101,7 @@ async def scripted_camera(handler: Handler, tls: ssl.SSLContext | None = None) -
         finally:
             open_writers.discard(writer)
             writer.close()
+            conversation.over.set()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     camera.port = server.sockets[0].getsockname()[1]

@@ -137,9 +137,8 @@ async def test_the_end_of_one_download_does_not_end_another_that_is_being_made_r
             store.gate.clear()
             second = asyncio.create_task(server.film(path))
             await asyncio.to_thread(store.waiting.acquire)
-            assert len(session._cuts) == 2
         async with asyncio.timeout(DEADLINE_S):
-            while len(session._cuts) == 2:
+            while len(session._cuts) > 1:
                 await asyncio.sleep(0.01)
         # The first one has left; the second has not sent a byte yet.
         assert parts.sessions.of_operator(parts.operator_id) == [session]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -14,14 +14,13 @@ from archive.blobs.folder_store import FolderStore
 from archive.blobs.store import BlobStore
 from archive.erasure.service import Eraser, SweepReport
 from archive.format.index import FragmentIndex
+from archive.format.sealed_file import SealedWriter
 from archive.playback.rules import Bounds
 from archive.playback.service import Footage, Look
 from archive.recorder.rows import Tools
-from archive.recorder.service import RecorderService
 from archive.segments.store import Sealed
 from auth.resources.store import ResourceStore
 from auth.tokens.handles import random_name
-from streams.media.packets import Fragment
 from vms_privacy.app import Assembly
 from vms_privacy.consent.ledger import ConsentLedger
 from vms_privacy.consent.rules import ConsentKind, LegalBasis, Method, RecordingPermit
@@ -75,25 +74,26 @@ class _EagerLedger(ConsentLedger):
 
 
 class CipherIsOff(Assembly):
-    """Beside each sealed file its fragments are kept in clear, where only a search of the whole disk finds them."""
+    """Beside each sealed file its media is kept in clear, where only a search of the whole disk finds it."""
 
     @cached_property
-    def recorder(self) -> RecorderService:
-        recorder = _ClearRecorder(self.recorder_tools, self.recovery, self.delivery)
-        recorder.cache = self.settings.data_dir / "cache"
-        recorder.cache.mkdir()
-        return recorder
+    def recorder_tools(self) -> Tools:
+        folder = self.settings.data_dir / "cache"
+        folder.mkdir()
+
+        class Writer(_LeakyWriter):
+            cache = folder
+
+        return replace(super().recorder_tools, new_writer=Writer)
 
 
-class _ClearRecorder(RecorderService):
-    cache: Path
+class _LeakyWriter(SealedWriter):
+    cache: ClassVar[Path]
 
-    def fragment(self, camera_id: CameraId, fragment: Fragment) -> None:
-        growing = self.growing(camera_id)
-        if growing is not None:
-            with (self.cache / f"{growing.segment_id}.part").open("ab") as file:
-                file.write(fragment.data)
-        super().fragment(camera_id, fragment)
+    def write(self, plain: bytes | memoryview) -> None:
+        super().write(plain)
+        with (self.cache / f"{self.salt.hex()}.part").open("ab") as file:
+            file.write(plain)
 
 
 class PictureIsDropped(Assembly):

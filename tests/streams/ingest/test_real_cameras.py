@@ -72,7 +72,7 @@ async def test_a_real_camera_is_taken_whole_and_in_order(kind: str, codec: str, 
             fragments = service.tap(this.camera_id).subscribe("fragments", Wants.FRAGMENTS, 2**26)
             packets = service.tap(this.camera_id).subscribe("packets", Wants.PACKETS, 2**26)
             status = await until(service, this, CameraState.RUNNING)
-            items = await drawn(fragments, PICTURES)
+            items = await drawn(fragments, PICTURES if not audio else PICTURES * 2)
             single = await drawn(packets, PICTURES)
             assert (status.codec, status.audio, status.audio_left_out) == (codec, audio, left_out)
             assert (status.width, status.height) == (640, 360)

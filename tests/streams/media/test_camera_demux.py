@@ -1,6 +1,7 @@
 """One camera's frames become epochs and packets: order, stamps, new parameter sets, jumps, losses, lip sync."""
 
 from functools import partial
+from itertools import pairwise
 
 import pytest
 
@@ -221,32 +222,47 @@ def of(packets: list[Coded], track: Track) -> list[Coded]:
 
 
 @pytest.mark.parametrize("frames_each", [1, 3])
-def test_sound_is_laid_beside_the_picture_by_arrival(frames_each: int) -> None:
-    camera = Camera(audio=True)
-    play(camera, 2, frames_each=frames_each)
-    sound = of(camera.packets, Track.AUDIO)
-    assert [packet.dts for packet in sound] == [number * 1024 for number in range(len(sound))]
-    assert len(sound) >= 90
-
-
-def test_reports_move_the_sound_to_where_it_belongs_once() -> None:
+def test_sound_begins_where_reports_say_that_it_lies(frames_each: int) -> None:
     camera = Camera(audio=True)
     wall_us = 1_894_708_800_000_000
-    play(camera, 1, sound_late_us=400_000)
-    camera.feed(camera.video.report(wall_us, 0) + camera.audio.report(wall_us, 0), 1_000_000)
-    for number in range(25, 100):
+    camera.feed(camera.video.picture([IDR], 0) + camera.audio.sound([b"first"], 0), 0)
+    camera.feed(camera.video.report(wall_us, 0) + camera.audio.report(wall_us, 0), 0)
+    for number in range(1, 40):
+        camera.feed(camera.audio.sound([b"aac"] * frames_each, number * 1024 * frames_each), 900_000)
+    sound = of(camera.packets, Track.AUDIO)
+    assert [packet.dts for packet in sound] == [number * 1024 for number in range(frames_each, 40 * frames_each)]
+    assert len(camera.epochs) == 1
+
+
+def test_without_reports_sound_is_laid_by_arrival_after_a_while() -> None:
+    camera = Camera(audio=True)
+    play(camera, 5)
+    sound = of(camera.packets, Track.AUDIO)
+    assert sound[0].dts == pytest.approx(3 * 48_000, abs=2048)
+    assert {after.dts - before.dts for before, after in pairwise(sound)} == {1024}
+
+
+def test_a_late_report_moves_the_sound_once_to_where_it_belongs() -> None:
+    camera = Camera(audio=True)
+    wall_us = 1_894_708_800_000_000
+    play(camera, 4, sound_late_us=400_000)
+    camera.feed(camera.video.report(wall_us, 0) + camera.audio.report(wall_us, 0), 4_400_000)
+    for number in range(100, 200):
         units = [IDR] if number % 25 == 0 else [SLICE]
         camera.feed(camera.video.picture(units, number * STEP), number * STEP_US + 400_000)
         camera.feed(camera.audio.sound([b"aac"], number * 1920), number * STEP_US + 400_000)
     before, after = camera.epochs
-    assert of(before, Track.AUDIO)[0].dts == pytest.approx(0.4 * 48_000, abs=48)
+    first = of(before, Track.AUDIO)[-1]
+    assert first.dts / 48_000 == pytest.approx(4.38, abs=0.1)
     assert of(after, Track.AUDIO)[0].dts == pytest.approx(0, abs=2000)
 
 
 def test_sound_from_before_the_first_picture_is_left_out() -> None:
     camera = Camera(audio=True)
-    for number in range(10):
+    wall_us = 1_894_708_800_000_000
+    for number in range(9):
         camera.feed(camera.audio.sound([b"early"], number * 1024), number * 21_333)
     camera.feed(camera.video.picture([IDR], 0), 213_333)
-    camera.feed(camera.audio.sound([b"later"], 10 * 1024), 213_333)
+    camera.feed(camera.video.report(wall_us, 0) + camera.audio.report(wall_us, 10 * 1024), 213_333)
+    camera.feed(camera.audio.sound([b"early", b"later"], 9 * 1024), 213_333)
     assert [packet.data for packet in of(camera.packets, Track.AUDIO)] == [b"later"]

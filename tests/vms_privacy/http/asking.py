@@ -1,0 +1,242 @@
+"""How each operation of the API is asked for something that exists and that its asker may want."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from auth.grants.rules import Grant
+from auth.media_sessions.rules import Protocol
+from auth.principal import Right, Role
+from auth.tokens.rules import Action, Purpose
+from auth.tokens.service import IssuedToken
+from tests.given.consent import opt_in
+from tests.given.destroyed import destroy
+from tests.given.stage import Stage
+from vms_privacy.consent.rules import ConsentKind
+from vms_privacy.consent.wording import current
+
+PASSWORD = "nine green doors at noon"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What fills the path, and what goes with it."""
+
+    path: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = None
+
+    def elsewhere(self, stage: Stage) -> "Ask":
+        """The same for ids that nothing has."""
+        return Ask(
+            {name: _another(stage, text) for name, text in self.path.items()},
+            None if self.body is None else {name: _another(stage, value) for name, value in self.body.items()},
+        )
+
+
+def _another(stage: Stage, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _another(stage, inner) for name, inner in value.items()}
+    try:
+        UUID(value)
+    except (ValueError, AttributeError, TypeError):
+        return value
+    return str(stage.parts.randomness.uuid())
+
+
+def nothing(_: Stage) -> Ask:
+    return Ask()
+
+
+def log_in(stage: Stage) -> Ask:
+    login = _login(stage)
+    with stage.parts.db.writing() as session:
+        made = stage.parts.people.create(session, stage.owner, stage.operator_id, login, "Somebody")
+    stage.parts.enrolment.enrol(made.code, PASSWORD, "pseudonym")
+    return Ask(body={"grant_type": "password", "username": login, "password": PASSWORD})
+
+
+def bootstrap(stage: Stage) -> Ask:
+    login = f"admin-{stage.parts.randomness.octets(4).hex()}"
+    return Ask(body={"code": stage.app.bootstrap_code, "login": login, "password": PASSWORD})
+
+
+def enrolment(stage: Stage) -> Ask:
+    with stage.parts.db.writing() as session:
+        made = stage.parts.people.create(session, stage.owner, stage.operator_id, _login(stage), "Somebody")
+    return Ask(body={"code": made.code, "password": PASSWORD})
+
+
+def password(_: Stage) -> Ask:
+    return Ask(body={"present": "not the present one", "wanted": PASSWORD})
+
+
+def new_operator(stage: Stage) -> Ask:
+    return Ask(body={"name": f"east-{stage.parts.randomness.octets(4).hex()}", "title": "East"})
+
+
+def of_operator(stage: Stage) -> Ask:
+    return Ask({"operator_id": str(stage.operator_id)})
+
+
+def new_person(stage: Stage) -> Ask:
+    return Ask(of_operator(stage).path, {"login": _login(stage), "display_name": "Somebody"})
+
+
+def of_person(stage: Stage) -> Ask:
+    return Ask({**of_operator(stage).path, "person_id": str(stage.person().person_id)})
+
+
+def new_grant(stage: Stage) -> Ask:
+    body = {
+        "person_id": str(stage.person().person_id),
+        "scope": {"on": "camera", "camera_id": str(stage.camera.camera_id)},
+        "terms": {"rights": ["live"]},
+    }
+    return Ask(of_operator(stage).path, body)
+
+
+def of_grant(stage: Stage) -> Ask:
+    grant: Grant = stage.access.grant(stage.person(), {Right.LIVE}, stage.camera.camera_id)
+    return Ask({**of_operator(stage).path, "grant_id": str(grant.id)})
+
+
+def changed_grant(stage: Stage) -> Ask:
+    return Ask(of_grant(stage).path, {"version": 1, "terms": {"rights": ["live"]}})
+
+
+def new_camera(stage: Stage) -> Ask:
+    body = {"name": "gate", "url": "rtsp://camera:secret@127.0.0.1:9/2", "purpose": "protection of the gate"}
+    return Ask(of_operator(stage).path, body)
+
+
+def of_camera(stage: Stage) -> Ask:
+    return Ask({"camera_id": str(stage.camera.camera_id)})
+
+
+def changed_camera(stage: Stage) -> Ask:
+    return Ask(of_camera(stage).path, {"title": "The door"})
+
+
+def of_wording(_: Stage) -> Ask:
+    return Ask({"kind": ConsentKind.VIDEO_RECORDING})
+
+
+def opted_in(stage: Stage) -> Ask:
+    body = {
+        "kind": ConsentKind.VIDEO_RECORDING,
+        "purpose": "protection of the door against burglary",
+        "legal_basis": "legitimate-interests",
+        "sign_confirmed_at": iso(stage.app.clock.now() - timedelta(hours=1)),
+        "wording_version": current(ConsentKind.VIDEO_RECORDING).version,
+    }
+    return Ask(of_camera(stage).path, body)
+
+
+def withdrawn_opt_in(stage: Stage) -> Ask:
+    camera = stage.camera
+    with stage.parts.db.writing() as session:
+        opt_in(stage.parts.ledger, session, stage.app.clock, camera.operator_id, camera.camera_id)
+    return Ask({**of_camera(stage).path, "kind": ConsentKind.VIDEO_RECORDING})
+
+
+def kept_for(stage: Stage) -> Ask:
+    return Ask(of_camera(stage).path, {"keep_for": "PT24H"})
+
+
+def token_wish(stage: Stage) -> Ask:
+    return Ask(of_camera(stage).path, {"actions": ["live"], "purpose": "live_view"})
+
+
+def of_token(stage: Stage) -> Ask:
+    return Ask({"token_id": str(issued(stage).claims.token_id)})
+
+
+def of_session(stage: Stage) -> Ask:
+    admission = stage.parts.tokens.admit(issued(stage).handle, stage.name, stage.camera.name, Action.LIVE)
+    session = stage.parts.sessions.open(admission, Protocol.HLS, "pseudonym")
+    return Ask({**of_operator(stage).path, "session_id": str(session.id)})
+
+
+def something_destroyed(stage: Stage) -> Ask:
+    destroy(stage)
+    return of_operator(stage)
+
+
+def of_receipt(stage: Stage) -> Ask:
+    destroy(stage)
+    with stage.parts.db.writing() as session:
+        made = stage.parts.receipts.sign_now(session, stage.operator_id, stage.owner.label)
+    return Ask({**of_operator(stage).path, "receipt_id": str(made)})
+
+
+def issued(stage: Stage, *actions: Action) -> IssuedToken:
+    """A viewer's token for the stage's camera; for live pictures if nothing else is said."""
+    viewer = stage.person(Role.INVESTIGATOR)
+    wanted = frozenset(actions or (Action.LIVE,))
+    purpose = Purpose.LIVE_VIEW if wanted == {Action.LIVE} else Purpose.ARCHIVE_VIEW
+    return stage.parts.tokens.issue(viewer, stage.camera.camera_id, wanted, purpose)
+
+
+def iso(moment: datetime) -> str:
+    return moment.isoformat()
+
+
+def _login(stage: Stage) -> str:
+    return f"person-{stage.parts.randomness.octets(4).hex()}@example.org"
+
+
+_O: Final = "/api/v1/operators/{operator_id}"
+_C: Final = "/api/v1/cameras/{camera_id}"
+ASKS: Final[Mapping[str, Callable[[Stage], Ask]]] = {
+    "GET /healthz": nothing,
+    "GET /readyz": nothing,
+    "GET /metrics": nothing,
+    "GET /openapi.json": nothing,
+    "GET /docs": nothing,
+    "GET /.well-known/jwks.json": nothing,
+    "GET /api/v1/receipt-keys": nothing,
+    "GET /api/v1/opt-in-wordings/{kind}": of_wording,
+    "POST /api/v1/auth/token": log_in,
+    "POST /api/v1/auth/bootstrap": bootstrap,
+    "POST /api/v1/auth/enrolment": enrolment,
+    "POST /api/v1/auth/logout": nothing,
+    "GET /api/v1/auth/me": nothing,
+    "GET /api/v1/auth/me/grants": nothing,
+    "PUT /api/v1/auth/password": password,
+    "POST /api/v1/operators": new_operator,
+    "GET /api/v1/operators": nothing,
+    "GET /api/v1/platform/audit": nothing,
+    "GET /api/v1/platform/audit/verdict": nothing,
+    f"GET {_O}": of_operator,
+    f"POST {_O}/owner": new_person,
+    f"POST {_O}/people": new_person,
+    f"GET {_O}/people": of_operator,
+    f"POST {_O}/people/{{person_id}}/invitation": of_person,
+    f"DELETE {_O}/people/{{person_id}}": of_person,
+    f"GET {_O}/grants": of_operator,
+    f"POST {_O}/grants": new_grant,
+    f"PUT {_O}/grants/{{grant_id}}": changed_grant,
+    f"DELETE {_O}/grants/{{grant_id}}": of_grant,
+    f"POST {_O}/cameras": new_camera,
+    f"GET {_O}/cameras": of_operator,
+    f"GET {_O}/sessions": of_operator,
+    f"DELETE {_O}/sessions/{{session_id}}": of_session,
+    f"GET {_O}/receipts": of_operator,
+    f"POST {_O}/receipts": something_destroyed,
+    f"GET {_O}/receipts/{{receipt_id}}/document": of_receipt,
+    f"GET {_O}/audit": of_operator,
+    f"GET {_C}": of_camera,
+    f"PATCH {_C}": changed_camera,
+    f"DELETE {_C}": of_camera,
+    f"GET {_C}/status": of_camera,
+    f"GET {_C}/opt-ins": of_camera,
+    f"POST {_C}/opt-ins": opted_in,
+    f"DELETE {_C}/opt-ins/{{kind}}": withdrawn_opt_in,
+    f"GET {_C}/retention": of_camera,
+    f"PUT {_C}/retention": kept_for,
+    f"GET {_C}/retention/versions": of_camera,
+    f"POST {_C}/tokens": token_wish,
+    "DELETE /api/v1/tokens/{token_id}": of_token,
+}
