@@ -66,7 +66,7 @@ def init_of(footage: Footage, look: Look, segment_id: SegmentId) -> bytes:
     sealed, index = footage.segment(look, segment_id)
     allowed = footage.allowed(look, sealed)
     if not any(may_show(entry, allowed) for entry in index.entries):
-        raise FootageIsGone("this part of the footage has expired, or is outside of what the token allows")
+        raise FootageIsGone("this part of the footage is gone")
     return footage.init(look, sealed, index)
 
 

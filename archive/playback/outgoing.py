@@ -46,9 +46,11 @@ class Viewer:
 
     def judge(self, row: "_Row", entry: FragmentEntry) -> None:
         """Raise what stands against showing a fragment at this moment; memory only."""
-        self.session.check(entry.captured_from_us)
+        self.session.check()
+        # What is outside of the window is gone like what never was: nobody learns what there is beyond it.
         if not may_show(entry, self.footage.allowed(self.look, row.sealed)):
-            raise FootageIsGone("this part of the footage has expired, or is outside of what the token allows")
+            raise FootageIsGone("this part of the footage is gone")
+        self.session.check(entry.captured_from_us)
 
     def read(self, row: "_Row", places: range) -> "_Block":
         """Read the first of some fragments: as many as fit a block, and at least one."""

@@ -162,14 +162,14 @@ class Footage:
                 found.append(span)
         return found
 
-    def _all_in(self, camera_id: CameraId, asked: Span) -> Iterator[Sealed]:
+    def _all_in(self, camera_id: CameraId, asked: Span, most: int = MOST_SEGMENTS) -> Iterator[Sealed]:
         """Go through the segments of a span, however many there are."""
         rest: Span | None = asked
         while rest is not None:
             with self._db.reading() as session:
-                rows = segments.in_span(session, camera_id, rest, MOST_SEGMENTS)
+                rows = segments.in_span(session, camera_id, rest, most)
             yield from rows
-            last = rows[-1].segment.ends_us if len(rows) == MOST_SEGMENTS else None
+            last = rows[-1].segment.ends_us if len(rows) == most else None
             rest = Span(last, rest.until_us) if last is not None and last < rest.until_us else None
 
     def _readable(self, sealed: Sealed, now_us: int) -> Span | None:

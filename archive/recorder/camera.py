@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from archive.format.errors import NotWritten
 from archive.recorder.growing import Growing, GrowingFile
+from archive.recorder.heads import Heads
 from archive.recorder.rows import CameraRows, Ended, NotBegun, Tools
 from archive.recorder.rules import (
     LeaveOut,
@@ -43,7 +44,7 @@ class CameraRecorder:
     """Writes what a permit allows and nothing else (P1); each refusal to write has a reason, each gap a row.
 
     `finished` is called with each closed segment, so that its bytes can go to the store; `recover` closes what a failed
-    write of this camera left open, and returns how much of it is open still.
+    write of this camera left open, and returns how much of it is open still; `heads` is shared by all cameras.
     """
 
     def __init__(
@@ -53,8 +54,10 @@ class CameraRecorder:
         camera_id: CameraId,
         finished: Callable[[SegmentId], None],
         recover: Callable[[CameraId], int],
+        heads: Heads,
     ) -> None:
         self._tools = tools
+        self._heads = heads
         self._camera_id = camera_id
         self._rows = CameraRows(tools, operator_id, camera_id)
         self._finished = finished
@@ -124,20 +127,20 @@ class CameraRecorder:
         if standing is None or (standing.allowed is not None and standing.is_due(self._tools.clock.now())):
             self.ask_again()
 
-    def take(self, fragment: Fragment) -> None:
-        """Write one fragment, or leave it out for a reason."""
+    def take(self, fragment: Fragment, came_s: float | None = None) -> None:
+        """Write one fragment, or leave it out for a reason. It came, whole, at `came_s` (monotonic) or now."""
         self.tally.fragments += 1
-        why = self._take(fragment)
+        why = self._take(fragment, self._tools.clock.monotonic() if came_s is None else came_s)
         if why is not None:
             self.tally.left_out += 1
             self.tally.last_why = why
 
-    def _take(self, fragment: Fragment) -> Why | None:
+    def _take(self, fragment: Fragment, came_s: float) -> Why | None:
         if self._epoch is None or fragment.epoch != self._epoch.number:
             return Why.NEW_PARAMETERS
-        # Every fragment asks anew: its packets have all arrived, so a withdrawal that came before the last of them is
-        # seen here, whoever committed it and wherever (P1).
-        refused = self._ask()
+        # Every fragment asks for what the ledger says after it came: its packets have all arrived by then, so a
+        # withdrawal that came before the last of them is seen here, whoever committed it and wherever (P1).
+        refused = self._ask(came_s)
         if refused is not None:
             self._end(refused)
             return refused
@@ -160,10 +163,10 @@ class CameraRecorder:
             case Write():
                 return self._write(fragment)
 
-    def _ask(self) -> Why | None:
+    def _ask(self, came_s: float) -> Why | None:
         """Learn whether something has changed; say why nothing may be written where that cannot be known."""
         try:
-            standing = self._learn()
+            standing = self._learn(came_s)
         except SQLAlchemyError:
             self.tally.failures += 1
             heard_s = None if self._standing is None else self._standing.heard_s
@@ -184,14 +187,12 @@ class CameraRecorder:
         if now is not None and (allowed is None or allowed.entry_id != now.allowed.entry_id):
             self._end(None)
 
-    def _learn(self) -> Standing:
+    def _learn(self, came_s: float) -> Standing:
         """Read opt-in and retention; only the head of the ledger as long as nothing has changed."""
         known, tools = self._standing, self._tools
-        if known is None or known.permit is None or known.is_due(tools.clock.now()):
+        if known is None or known.is_due(tools.clock.now()):
             return self._learn_all()
-        with tools.db.reading() as session:
-            nothing_new = is_unchanged(session, self._camera_id, tools.ledger, known)
-        if not nothing_new:
+        if not is_unchanged(self._heads.since(came_s), self._camera_id, known):
             return self._learn_all()
         self._standing = replace(known, heard_s=tools.clock.monotonic())
         return self._standing

@@ -9,6 +9,7 @@ from typing import Final
 from archive.recorder.camera import CameraRecorder, Tally
 from archive.recorder.delivery import Delivery, DeliveryReport
 from archive.recorder.growing import Growing
+from archive.recorder.heads import Heads
 from archive.recorder.recovery import Recovery, RecoveryReport
 from archive.recorder.rows import Tools
 from archive.recorder.rules import Why
@@ -44,6 +45,7 @@ class RecorderService:
         self._delivery = delivery
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="recorder")
         self._courier = ThreadPoolExecutor(1, thread_name_prefix="delivery")
+        self._heads = Heads(tools.db, tools.ledger, tools.clock)
         self._lanes: dict[CameraId, _Lane] = {}
         self._lock = threading.Lock()
         self._is_delivery_due = False
@@ -64,7 +66,7 @@ class RecorderService:
             if lane is not None:
                 lane.is_leaving = False
                 return
-            recorder = CameraRecorder(self._tools, operator_id, camera_id, self._finished, self._recover)
+            recorder = CameraRecorder(self._tools, operator_id, camera_id, self._finished, self._recover, self._heads)
             self._lanes[camera_id] = _Lane(
                 recorder, Strand(self._pool, lambda work: _do(recorder, work), MOST_WAITING_BYTES)
             )
@@ -85,7 +87,10 @@ class RecorderService:
     def fragment(self, camera_id: CameraId, fragment: Fragment) -> None:
         """Take one fragment. One that finds too much waiting is lost, with the segment it belongs to closed."""
         lane = self._lanes.get(camera_id)
-        if lane is not None and not lane.strand.put(lambda recorder: recorder.take(fragment), len(fragment.data)):
+        if lane is None:
+            return
+        came_s = self._tools.clock.monotonic()
+        if not lane.strand.put(lambda recorder: recorder.take(fragment, came_s), len(fragment.data)):
             lane.strand.put(lambda recorder: recorder.overloaded())
 
     def lost(self, camera_id: CameraId, why: Why) -> None:

@@ -11,7 +11,7 @@ from archive.retention.rules import Policy
 from vms_privacy.clock import Clock
 from vms_privacy.consent.ledger import ConsentLedger
 from vms_privacy.consent.rules import ConsentKind, RecordingPermit
-from vms_privacy.consent.store import ConsentStore
+from vms_privacy.consent.store import Active, ConsentStore
 from vms_privacy.ids import CameraId, ConsentEntryId
 
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -43,7 +43,7 @@ class Standing:
 
     def is_due(self, now: datetime) -> bool:
         """Say whether the ledger has to be asked for everything again, not only for its head."""
-        return self.permit is None or now >= self.permit.ask_again_at
+        return self.permit is not None and now >= self.permit.ask_again_at
 
 
 def ask(session: Session, camera_id: CameraId, ledger: ConsentLedger, policies: Policies, clock: Clock) -> Standing:
@@ -60,11 +60,14 @@ def ask(session: Session, camera_id: CameraId, ledger: ConsentLedger, policies: 
     )
 
 
-def is_unchanged(session: Session, camera_id: CameraId, ledger: ConsentLedger, known: Standing) -> bool:
+def is_unchanged(active: Active, camera_id: CameraId, known: Standing) -> bool:
     """Say whether the ledger's heads still say what they said: nothing was withdrawn or given since."""
-    if known.permit is None or not ledger.is_active(session, camera_id, known.permit.entry_id):
+    video = active.get((camera_id, ConsentKind.VIDEO_RECORDING))
+    if known.permit is None:
+        return video is None
+    if video != known.permit.entry_id:
         return False
-    return not known.permit.audio or _audio_entry(session, camera_id) == known.audio_entry_id
+    return not known.permit.audio or active.get((camera_id, ConsentKind.RECORDED_AUDIO)) == known.audio_entry_id
 
 
 def allowed_by(permit: RecordingPermit) -> Allowed:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from archive.keys.rules import WrappedKey
@@ -152,6 +152,7 @@ def in_span(session: Session, camera_id: CameraId, span: Span, limit: int = 20_0
     rows = session.execute(
         _living(camera_id)
         .where(
+            SegmentRow.starts_us >= _first_start(camera_id, span),
             SegmentRow.starts_us < span.until_us,
             or_(SegmentRow.ends_us.is_(None), SegmentRow.ends_us > span.from_us),
         )
@@ -248,7 +249,10 @@ def was_recorded(session: Session, camera_id: CameraId, span: Span) -> bool:
     found = session.scalar(
         select(SegmentRow.id)
         .where(
-            SegmentRow.camera_id == camera_id, SegmentRow.starts_us < span.until_us, SegmentRow.ends_us > span.from_us
+            SegmentRow.camera_id == camera_id,
+            SegmentRow.starts_us >= _first_start(camera_id, span),
+            SegmentRow.starts_us < span.until_us,
+            SegmentRow.ends_us > span.from_us,
         )
         .limit(1)
     )
@@ -280,6 +284,18 @@ def end_earlier(session: Session, segment_id: SegmentId, ends_us: int) -> None:
         .where(SegmentRow.id == segment_id, SegmentRow.state == State.STORED, SegmentRow.ends_us > ends_us)
         .values(ends_us=ends_us)
     )
+
+
+def _first_start(camera_id: CameraId, span: Span) -> ColumnElement[int]:
+    """Return the earliest start of what can overlap a span.
+
+    Times of a camera never overlap, so only the newest segment that starts before the span can reach into it. Without
+    this bound the database goes through everything older than the span.
+    """
+    newest = select(func.max(SegmentRow.starts_us)).where(
+        SegmentRow.camera_id == camera_id, SegmentRow.starts_us <= span.from_us
+    )
+    return func.coalesce(newest.scalar_subquery(), span.from_us)
 
 
 def _living(camera_id: CameraId) -> Select[*tuple[Any, ...]]:

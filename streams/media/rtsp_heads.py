@@ -13,8 +13,8 @@ from streams.media.faults import Fault, SourceFailed
 MOST_HEAD: Final = 16 * 1024
 MOST_BODY: Final = 64 * 1024
 _STATUS: Final = re.compile(rb"RTSP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n]*)?\Z")
-_HEADER: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*:[ \t]*([^\x00\r\n]*)\Z")
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_HEADER: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*:[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)\Z")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,20 @@ def read_answer(head: bytes) -> Answer:
         found = _HEADER.match(line)
         if found is None:
             raise SourceFailed(Fault.GARBAGE, "the camera's answer has a damaged header")
-        headers.append((found[1].decode("ascii").lower(), found[2].decode("latin-1").strip()))
+        headers.append((found[1].decode("ascii").lower(), _text(found[2])))
     return Answer(int(status[1]), tuple(headers))
+
+
+def _text(value: bytes) -> str:
+    """Return a value as text. What a camera says comes back to it in our answers, where no control may stand."""
+    return _CONTROL.sub(" ", _decoded(value)).strip()
+
+
+def _decoded(value: bytes) -> str:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def write_question(method: str, uri: str, headers: Iterable[tuple[str, str]]) -> bytes:

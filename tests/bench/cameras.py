@@ -4,6 +4,7 @@
 paths plays a little later than the one before.
 """
 
+import logging
 import sys
 import time
 from typing import Final
@@ -32,6 +33,8 @@ class _Late(Replay):
 def main() -> None:
     """Film, serve, and say where."""
     count, audio = int(sys.argv[1]), sys.argv[2]
+    # A peer that is killed leaves without a word; asyncio would tell of each packet that it no longer takes.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     clock, randomness = SystemClock(), SystemRandomness()
     film: Film = make_film(
         1,

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,15 @@ class Child:
 
     pid: int
     said: Mapping[str, Any]
+    _process: "subprocess.Popen[bytes]" = field(repr=False)
+
+    def order(self, **what: Any) -> Any:
+        """Have it do something, and return what it says of that."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{json.dumps(what)}\n".encode())
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
 
 
 @contextmanager
@@ -32,7 +41,7 @@ def child(module: str, *arguments: str) -> Iterator[Child]:
             first = process.stdout.readline()
             if not first:
                 raise RuntimeError(f"{module} ended before it was ready")
-            yield Child(process.pid, json.loads(first))
+            yield Child(process.pid, json.loads(first), process)
         finally:
             process.stdin.close()
             _wait(process)
@@ -42,6 +51,12 @@ def ready(**said: Any) -> None:
     """Say, inside a child, that it is ready."""
     sys.stdout.write(f"{json.dumps(said)}\n")
     sys.stdout.flush()
+
+
+def orders() -> Iterator[Any]:
+    """Yield, inside a child, what the parent orders, until the parent has enough; `ready` answers each."""
+    for line in sys.stdin:
+        yield json.loads(line)
 
 
 def wait_for_the_end() -> None:

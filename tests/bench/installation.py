@@ -48,11 +48,11 @@ class Installation:
             }
             self.owner.call("POST", f"/api/v1/cameras/{camera_id}/opt-ins", body)
 
-    def record(self, urls: Sequence[str], *, sound: bool) -> None:
-        """Add cameras and have them recorded; return once bytes of all of them are on the disk."""
-        for number, url in enumerate(urls):
+    def record(self, urls: Sequence[str], *, sound: bool, first: int = 0) -> None:
+        """Add cameras, numbered from `first`, and have them recorded; return once all of them are on the disk."""
+        for number, url in enumerate(urls, first):
             self.opt_in(self.add_camera(f"cam-{number}", url), sound=sound)
-        until(lambda: len(self.growing()) >= len(urls), "every camera is recorded")
+        until(lambda: len(self.growing()) >= first + len(urls), "every camera is recorded")
 
     def growing(self) -> list[Path]:
         """Return the files in the spool that hold more than a head."""

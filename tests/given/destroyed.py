@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from archive.recorder.camera import CameraRecorder
+from archive.recorder.heads import Heads
 from archive.recorder.rules import Why
 from archive.recorder.standing import micros
 from streams.media.packets import Fragment
@@ -20,9 +21,9 @@ def record(stage: Stage, seconds: float = 2.0) -> list[Fragment]:
     parts, camera = stage.parts, stage.camera
     with parts.db.writing() as session:
         opt_in(parts.ledger, session, stage.app.clock, camera.operator_id, camera.camera_id)  # type: ignore[arg-type]
-    recorder = CameraRecorder(
-        parts.recorder_tools, camera.operator_id, camera.camera_id, lambda _: None, lambda _: 0
-    )
+    tools = parts.recorder_tools
+    heads = Heads(tools.db, tools.ledger, tools.clock)
+    recorder = CameraRecorder(tools, camera.operator_id, camera.camera_id, lambda _: None, lambda _: 0, heads)
     stream = encoded(seconds, gop=25)
     shift_us = micros(stage.app.clock.now()) - START_US + 1_000_000
     packets = [

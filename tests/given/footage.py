@@ -20,6 +20,7 @@ from archive.playback.service import Footage, Look
 from archive.receipts.service import ReceiptService
 from archive.recorder.camera import CameraRecorder
 from archive.recorder.delivery import Delivery
+from archive.recorder.heads import Heads
 from archive.recorder.recovery import Recovery, RecoveryReport
 from archive.recorder.rows import Tools
 from archive.recorder.rules import Why
@@ -93,6 +94,7 @@ class House:
             self.camera.camera_id,
             self.finished.append,
             lambda camera_id: len(self.recovery.recover(camera_id).failed),
+            Heads(self.db, self.ledger, self.clock),
         )
 
     def new_eraser(self) -> Eraser:

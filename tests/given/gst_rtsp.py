@@ -1,7 +1,7 @@
 """RTSP servers of GStreamer, as child processes: cameras that are not ours.
 
-Run by the system's Python, which has the bindings: `gst_rtsp.py KIND [certificate key]` prints its port and serves
-`/cam` until its standard input ends, so that it never outlives the test.
+Run by the system's Python, which has the bindings: `gst_rtsp.py KIND LOGIN PORT [certificate key]` prints its port and
+serves `/cam` until its standard input ends, so that it never outlives the test.
 """
 
 import contextlib
@@ -37,13 +37,15 @@ LOGIN = ("eve", "app:le")
 
 
 @contextlib.contextmanager
-def gst_camera(kind: str, *, login: str = "", tls: tuple[Path, Path] | None = None) -> Iterator[int]:
-    """Serve one camera on a port of loopback; `login` is "", "basic" or "digest".
+def gst_camera(
+    kind: str, *, login: str = "", tls: tuple[Path, Path] | None = None, port_wanted: int = 0
+) -> Iterator[int]:
+    """Serve one camera on a port of loopback; `login` is "", "basic" or "digest", `kind` may be a pipeline of its own.
 
     Raises LookupError where GStreamer's server or one of its plugins is missing. With `tls` it wants a login too.
     """
     paths = [str(path) for path in tls or ()]
-    command = ["/usr/bin/python3", __file__, kind, login or "open", *paths]
+    command = ["/usr/bin/python3", __file__, kind, login or "open", str(port_wanted), *paths]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
         assert child.stdin is not None
         assert child.stdout is not None
@@ -57,7 +59,7 @@ def gst_camera(kind: str, *, login: str = "", tls: tuple[Path, Path] | None = No
             child.kill()
 
 
-def main(kind: str, login: str, certificate: str = "", key: str = "") -> int:
+def main(kind: str, login: str, port: str, certificate: str = "", key: str = "") -> int:
     try:
         gi = importlib.import_module("gi")
         for name in ("Gst", "GstRtsp", "GstRtspServer"):
@@ -70,15 +72,16 @@ def main(kind: str, login: str, certificate: str = "", key: str = "") -> int:
     except (ImportError, ValueError):
         return MISSING
     gst.init(None)
-    words = KINDS[kind].replace("!", " ").split()
-    elements = {word for word in words if not any(mark in word for mark in "=/,")}
+    pipeline = KINDS.get(kind, kind)
+    words = pipeline.replace("!", " ").split()
+    elements = {word for word in words if not any(mark in word for mark in "=/,.")}
     if not all(gst.ElementFactory.find(name) for name in elements):
         return MISSING
     server = server_of.RTSPServer()
     server.set_address("127.0.0.1")
-    server.set_service("0")
+    server.set_service(port)
     factory = server_of.RTSPMediaFactory()
-    factory.set_launch(f"( {KINDS[kind]} )")
+    factory.set_launch(f"( {pipeline} )")
     # One pipeline for all: its server aborts when clients of a shared one come and go at once, so tests take turns.
     factory.set_shared(True)
     if login != "open" or certificate:

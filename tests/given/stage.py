@@ -48,7 +48,8 @@ class Stage:
         self.name, self.operator_id, self.owner = self._operator("north")
         self.camera = self._camera(self.operator_id, self.owner, "door")
         self.other_camera = self._camera(self.operator_id, self.owner, "yard")
-        self.neighbour_name, self.neighbour_id, self.neighbour = self._operator("south")
+        _, self.neighbour_id, self.neighbour = self._operator("south")
+        self.neighbours_camera = self._camera(self.neighbour_id, self.neighbour, "door")
 
     def somebody(self, who: Who, rights: frozenset[Right] = frozenset()) -> Principal | None:
         """Make whoever asks; `rights` is what those hold who hold the right. None for who has no face."""
@@ -56,7 +57,6 @@ class Stage:
             case Who.NOBODY | Who.STRANGER:
                 return None
             case Who.NEIGHBOUR:
-                self._camera(self.neighbour_id, self.neighbour, "dock")
                 return self.neighbour
             case Who.PLATFORM:
                 return self.access.platform_admin(self._unique("admin"))

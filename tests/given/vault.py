@@ -5,9 +5,13 @@ import threading
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy import select
 
 from archive.blobs.folder_store import FolderStore
 from archive.erasure.service import Eraser
+from archive.format import rules as sizes
 from archive.format.sealed_file import SealedWriter
 from archive.keys.service import BucketKeys
 from archive.keys.wrap import SegmentKeys
@@ -16,6 +20,7 @@ from archive.recorder.growing import Growing, GrowingFile, create
 from archive.segments import store as segments
 from archive.segments.rules import Place, Segment
 from archive.segments.store import Closed, NewSegment
+from archive.segments.tables import SegmentRow
 from auth.resources.rules import Resource
 from auth.resources.store import ResourceStore
 from auth.tokens.handles import random_name
@@ -147,7 +152,7 @@ class Vault:
         with self.db.writing() as session:
             segments.close(session, file.segment_id, closed)
         if place is Place.STORE:
-            self._deliver(self.row(file.segment_id))
+            self.deliver(file.segment_id)
 
     def shorten(self, camera: Resource, keep: timedelta) -> None:
         """Lower the retention of what is recorded already."""
@@ -172,11 +177,33 @@ class Vault:
         octets[offset] ^= 1
         path.write_bytes(octets)
 
+    def damage_fragment(self, segment_id: SegmentId, place: int) -> None:
+        """Change one bit inside of a fragment that somebody has played."""
+        at = self.footage._indexes[segment_id].entries[place].offset + 50
+        with self.db.reading() as session:
+            (chunk_size,) = session.scalars(select(SegmentRow.chunk_size).where(SegmentRow.id == segment_id))
+        self.damage(segment_id, sizes.offset_of(at // chunk_size, chunk_size) + at % chunk_size)
+
+    def damage_wrap(self, segment_id: SegmentId) -> None:
+        """Change one bit of the wrapped key in the row."""
+        with self.db.writing() as session:
+            row = session.get_one(SegmentRow, segment_id)
+            assert row.wrapped_key is not None
+            row.wrapped_key = row.wrapped_key[:-1] + bytes((row.wrapped_key[-1] ^ 1,))
+
+    @staticmethod
+    def named(uri: str) -> tuple[SegmentId, int]:
+        """The segment and the first place that the address of a piece names."""
+        _, segment_id, places = uri.split("/")
+        return SegmentId(UUID(segment_id)), int(places.split("-")[0])
+
     def path(self, segment_id: SegmentId) -> Path:
         name = self.row(segment_id).blob_name
         return self.folder / name[:2] / name
 
-    def _deliver(self, segment: Segment) -> None:
+    def deliver(self, segment_id: SegmentId) -> None:
+        """Take a closed segment from the spool to the store."""
+        segment = self.row(segment_id)
         assert segment.size_bytes is not None
         path = self.spool / segment.blob_name
         self.store.put(segment.blob_name, io.BytesIO(path.read_bytes()), segment.size_bytes)

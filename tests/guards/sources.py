@@ -3,7 +3,10 @@
 import ast
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+
+from tests.guards.lints.parsing import nodes
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("vms_privacy", "auth", "streams", "archive")
@@ -38,7 +41,7 @@ def documents() -> Iterator[tuple[str, str]]:
 def tests_in(source: str) -> set[str]:
     """Return the names of the tests of a module, found without running it; state machines count by their class."""
     found = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
             found.add(node.name)
         if isinstance(node, ast.ClassDef) and any("RuleBasedStateMachine" in ast.unparse(base) for base in node.bases):
@@ -46,8 +49,9 @@ def tests_in(source: str) -> set[str]:
     return found
 
 
+@cache
 def all_tests() -> dict[str, set[str]]:
-    """Return the tests of each module, by its path from `tests/`."""
+    """Return the tests of each module, by its path from `tests/`. Nobody changes it."""
     return {
         path.removeprefix("tests/"): tests_in(text)
         for path, text in python_files("tests")

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pytest
 
+from tests.guards.lints.parsing import parsed
 from tests.guards.sources import python_files
 
 KEPT_BY: Final[Mapping[str, tuple[str, ...]]] = {
@@ -52,7 +53,7 @@ KEPT_BY: Final[Mapping[str, tuple[str, ...]]] = {
 def protocols(source: str, path: str) -> Iterator[str]:
     """Go through the public Protocols of a module."""
     module = path.removesuffix(".py").replace("/", ".")
-    for node in ast.parse(source).body:
+    for node in parsed(source).body:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             bases = [ast.unparse(base).partition("[")[0].rpartition(".")[2] for base in node.bases]
             if "Protocol" in bases:

@@ -40,10 +40,10 @@ def promises(page: str) -> list[Row]:
 
 
 def obligations(page: str) -> list[Row]:
-    """Read `| SF-1 | what | state | tests |`."""
+    """Read `| SF-1 | what | state | tests |`; the state is `kept`, or `partly` or `not yet` with what is missing."""
     lines = [line for line in page.splitlines() if re.match(r"\| [A-Z]{2}-\d+ \|", line)]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    return [Row(one[0], one[2], "", one[3], NONE_YET) for one in cells]
+    return [Row(one[0], "yes" if one[2] == "kept" else one[2], "", one[3], NONE_YET) for one in cells]
 
 
 def faults(row: Row, tests: Mapping[str, set[str]], sources: Mapping[str, str]) -> list[str]:
@@ -69,7 +69,10 @@ def tests() -> dict[str, set[str]]:
 
 @pytest.fixture(scope="module")
 def sources(tests: dict[str, set[str]]) -> dict[str, str]:
-    return {module: (ROOT / "tests" / module).read_text() for module in tests}
+    """Return where the cases of each module may be spelled out: in it, or in what lies in folders beside it."""
+    folders = {(ROOT / "tests" / module).parent for module in tests}
+    texts = {folder: "\n".join(path.read_text() for path in sorted(folder.rglob("*.py"))) for folder in folders}
+    return {module: texts[(ROOT / "tests" / module).parent] for module in tests}
 
 
 def test_every_promise_has_its_row_in_order() -> None:
@@ -81,6 +84,13 @@ def test_every_promise_shows_what_it_claims(tests: dict[str, set[str]], sources:
     assert [fault for row in rows for fault in faults(row, tests, sources)] == []
 
 
+def test_every_broken_part_stands_beside_a_promise() -> None:
+    told = "".join(row.sabotage for row in promises((ROOT / "docs/promises.md").read_text()))
+    parts = set(re.findall(r'^    "([a-z-]+)": \(', (ROOT / "tests/stories/broken/parts.py").read_text(), re.MULTILINE))
+    assert len(parts) > 10
+    assert sorted(part for part in parts if f"[{part}]" not in told) == []
+
+
 def test_every_core_obligation_has_its_row_in_order() -> None:
     assert len(OBLIGATIONS) == 41
     assert tuple(row.number for row in obligations((ROOT / "docs/obligations.md").read_text())) == OBLIGATIONS
@@ -89,6 +99,13 @@ def test_every_core_obligation_has_its_row_in_order() -> None:
 def test_every_obligation_shows_what_it_claims(tests: dict[str, set[str]], sources: dict[str, str]) -> None:
     rows = obligations((ROOT / "docs/obligations.md").read_text())
     assert [fault for row in rows for fault in faults(row, tests, sources)] == []
+
+
+def test_the_page_counts_its_rows_right() -> None:
+    page = (ROOT / "docs/obligations.md").read_text()
+    states = [row.kept.partition(":")[0] for row in obligations(page)]
+    said = f"Now: {states.count('yes')} kept, {states.count('partly')} partly, {states.count('not yet')} not yet."
+    assert said in page
 
 
 def test_a_claim_that_is_not_shown_is_found() -> None:

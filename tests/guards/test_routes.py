@@ -8,6 +8,7 @@ from typing import Any, Final
 import pytest
 from prometheus_client import CollectorRegistry
 
+from tests.guards.lints.parsing import nodes
 from tests.guards.sources import python_files
 
 OPEN: Final = frozenset(
@@ -46,7 +47,7 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
 def hidden(source: str) -> list[str]:
     """List what the document cannot show: routes left out of it, mounts, websockets, routes added by hand."""
     found = []
-    for call in ast.walk(ast.parse(source)):
+    for call in nodes(source):
         if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
             continue
         path = ast.literal_eval(call.args[0]) if call.args and isinstance(call.args[0], ast.Constant) else "?"

@@ -17,7 +17,7 @@ from streams.media.packets import Track, TrackInfo
 from streams.media.pictures import H264, HEVC, NalKinds, Picture, PictureReader, SoundReader
 from streams.media.rtp_reading import AuHeads, DamagedPacket, read_aac, read_aggregate, read_head, read_report, says_bye
 from streams.media.rtsp_credentials import Login, answer, strongest
-from streams.media.rtsp_heads import read_answer, read_channels, read_session
+from streams.media.rtsp_heads import read_answer, read_channels, read_session, write_question
 from tests.given.made import made_without_libav
 from tests.given.scripted_camera import AUDIO, HEAD, VIDEO, RtpTrack
 
@@ -152,6 +152,26 @@ def test_a_challenge_is_answered_without_showing_the_password(headers: list[str]
             value = answer(challenge, login, "PLAY", "rtsp://camera.example.org/", 1, "c0ffee")
             assert "pa55-w0rd" not in value
             assert "pa55-w0rd" not in repr(login)
+
+
+@given(octets, octets)
+def test_what_a_camera_says_can_always_be_said_back_to_it(realm: bytes, nonce: bytes) -> None:
+    head = (
+        b'RTSP/1.0 401 No\r\nWWW-Authenticate: Digest realm="'
+        + realm
+        + b'", nonce="'
+        + nonce
+        + b'"\r\nSession: '
+        + realm
+    )
+    heard = either(SourceFailed, lambda: read_answer(head))
+    challenge = None if heard is None else strongest(heard.all("www-authenticate"))
+    if heard is not None and challenge is not None:
+        value = answer(challenge, Login("eve", "x"), "PLAY", "rtsp://camera.example.org/", 1, "c0ffee")
+        session = either(SourceFailed, lambda: read_session(heard.get("session")))
+        headers = [("Authorization", value), *([("Session", session.name)] if session else [])]
+        question = write_question("PLAY", "rtsp://camera.example.org/", headers)
+        assert question.count(b"\r\n") == len(headers) + 2
 
 
 @given(octets)

@@ -127,10 +127,11 @@ def test_a_withdrawal_that_cannot_be_journalled_does_not_take_place(
 def test_a_permit_already_given_is_known_to_be_withdrawn_at_once(consent: Consent) -> None:
     entry_id = consent.give()
     with consent.db.reading() as session:
-        assert consent.ledger.is_active(session, GATE, entry_id)
+        assert consent.ledger.active(session) == {(GATE, ConsentKind.VIDEO_RECORDING): entry_id}
     consent.take_back()
     with consent.db.reading() as session:
-        assert not consent.ledger.is_active(session, GATE, entry_id)
-    consent.give()
+        assert consent.ledger.active(session) == {}
+    other_id = consent.give()
     with consent.db.reading() as session:
-        assert not consent.ledger.is_active(session, GATE, entry_id)
+        assert consent.ledger.active(session) == {(GATE, ConsentKind.VIDEO_RECORDING): other_id}
+    assert other_id != entry_id

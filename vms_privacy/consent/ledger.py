@@ -26,7 +26,7 @@ from vms_privacy.consent.rules import (
     permit_at,
     stopped_at,
 )
-from vms_privacy.consent.store import ConsentStore
+from vms_privacy.consent.store import Active, ConsentStore
 from vms_privacy.consent.wording import is_known
 from vms_privacy.db import after_commit
 from vms_privacy.ids import CameraId, ConsentEntryId, OperatorId, Randomness
@@ -230,9 +230,9 @@ class ConsentLedger:
             raise LedgerDisagrees("the ledger's head does not tell what its entries say")
         return permit
 
-    def is_active(self, session: Session, camera_id: CameraId, entry_id: ConsentEntryId) -> bool:
-        """Say whether this is still the entry that is on, ended or not; for a permit not yet to be asked again."""
-        return self._store.active_entry(session, camera_id, ConsentKind.VIDEO_RECORDING) == entry_id
+    def active(self, session: Session) -> Active:
+        """Return the entries that are on, ended or not, of all cameras; for permits not yet to be asked again."""
+        return self._store.active(session)
 
     def live_audio(self, session: Session, camera_id: CameraId) -> bool:
         """Say whether the camera's sound may be heard live now."""

@@ -1,8 +1,9 @@
 """Queries over the ledger, and the one way to add to it: an entry and its head together."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, cast
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Table, func, insert, select, update
 from sqlalchemy.orm import Session, aliased
 
 from vms_privacy.audit.rules import microseconds
@@ -10,7 +11,14 @@ from vms_privacy.consent.rules import Answer, ConsentEntry, ConsentKind, LegalBa
 from vms_privacy.consent.tables import ConsentEntryRow, ConsentHeadRow
 from vms_privacy.ids import CameraId, ConsentEntryId, OperatorId
 
+Active = Mapping[tuple[CameraId, ConsentKind], ConsentEntryId]
+"""The opt-in given last and not withdrawn, ended or not, of each camera and kind that has one."""
 _Later: Final = aliased(ConsentEntryRow)
+_HEADS: Final = cast("Table", ConsentHeadRow.__table__)
+# Asked many times a second as long as anything is recorded: made once, and it makes no objects.
+_ACTIVE: Final = select(_HEADS.c.camera_id, _HEADS.c.kind, _HEADS.c.active_entry_id).where(
+    _HEADS.c.active_entry_id.is_not(None)
+)
 # Only these can decide anything, however long the history is.
 _NEWEST: Final = (
     select(ConsentEntryRow)
@@ -48,6 +56,11 @@ class ConsentStore:
             )
         ).one_or_none()
         return None if found is None else ConsentEntryId(found)
+
+    def active(self, session: Session) -> Active:
+        """Return what all heads say, as `active_entry` does for one."""
+        rows = session.connection().execute(_ACTIVE)
+        return {(CameraId(camera_id), ConsentKind(kind)): ConsentEntryId(entry) for camera_id, kind, entry in rows}
 
     def opted_in(self, session: Session) -> list[CameraId]:
         """Return the cameras whose recording was opted in and not withdrawn; ended or not, their permit says."""

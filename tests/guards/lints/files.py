@@ -7,6 +7,8 @@ promise is void. What is measured from outside by the story is held here line by
 import ast
 from typing import Final
 
+from tests.guards.lints.parsing import nodes
+
 _METHODS: Final = frozenset({"write_bytes", "write_text", "open_binary", "touch", "NamedTemporaryFile", "mkstemp"})
 _CALLS: Final = frozenset({"open", "fdopen", "memmap"})
 _MODULES: Final = frozenset({"tempfile", "shutil", "mmap", "sqlite3", "shelve", "dbm", "pickle"})
@@ -16,7 +18,7 @@ _FILES: Final = frozenset({"os", "io", "Path", "pathlib", "codecs", "gzip", "lzm
 def opened_files(source: str, path: str) -> list[str]:
     """List calls that open or write a file, and imports of modules whose business that is."""
     found = []
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         what = _opens(node)
         if what and isinstance(node, ast.stmt | ast.expr):
             found.append(f"{path}:{node.lineno} {what}")

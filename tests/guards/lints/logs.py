@@ -8,6 +8,8 @@ import ast
 import re
 from typing import Final
 
+from tests.guards.lints.parsing import nodes
+
 _LEVELS: Final = frozenset({"debug", "info", "warning", "error", "critical", "exception", "log", "msg"})
 _LOGGERS: Final = re.compile(r"_?(log|logger)\Z")
 _EVENT: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
@@ -17,7 +19,7 @@ _SECRETS: Final = re.compile(r"(password|passwd|secret|token|credential|cookie|a
 def careless_logs(source: str, path: str) -> list[str]:
     """List log calls whose event is put together, that name a secret, or that hand on an error or its text."""
     found = []
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         if isinstance(node, ast.Call) and _is_log(node.func):
             found += [f"{path}:{node.lineno} {fault}" for fault in _faults(node)]
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"print", "pprint"}:

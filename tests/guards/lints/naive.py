@@ -5,11 +5,13 @@ Ruff's DTZ rules find most of it; this finds a zone that is taken away, and a co
 
 import ast
 
+from tests.guards.lints.parsing import nodes
+
 
 def naive_moments(source: str, path: str) -> list[str]:
     """List `replace(tzinfo=None)` and plain `DateTime` columns outside of `vms_privacy/db.py`."""
     found = []
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         if isinstance(node, ast.Call) and any(_takes_zone_away(keyword) for keyword in node.keywords):
             found.append(f"{path}:{node.lineno} takes the zone away from a moment")
         if isinstance(node, ast.Call) and _is_plain_column(node) and path != "vms_privacy/db.py":

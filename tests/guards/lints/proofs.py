@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from tests.guards.lints.parsing import nodes
+
 _HARMLESS: Final = frozenset({"isinstance", "issubclass"})
 
 
@@ -28,12 +30,12 @@ class Proof:
         """Name each place that builds, copies, subclasses or renames the class."""
         if path == self.home or path in self.excepted:
             return []
-        return [f"{path}:{line} {what}" for line, what in sorted(self._findings(ast.parse(source)))]
+        return [f"{path}:{line} {what}" for line, what in sorted(self._findings(source))]
 
-    def _findings(self, tree: ast.Module) -> set[tuple[int, str]]:
+    def _findings(self, source: str) -> set[tuple[int, str]]:
         return {
             (node.lineno, what)
-            for node in ast.walk(tree)
+            for node in nodes(source)
             if isinstance(node, ast.stmt | ast.expr) and (what := self._forgery(node)) is not None
         }
 

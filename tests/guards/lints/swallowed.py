@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from tests.guards.lints.parsing import nodes
+
 _COUNTING: Final = frozenset(
     {"inc", "count", "failed", "note_failure", "record_failure", "note_refusal", "append", "add", "exit"}
 )
@@ -36,7 +38,7 @@ def swallowed_failures(source: str, path: str, calm: Mapping[tuple[str, str], st
     """List the exception handlers that neither raise, return, count, nor keep what they caught."""
     return [
         f"{path}:{handler.lineno} swallows {caught(handler)}"
-        for handler in ast.walk(ast.parse(source))
+        for handler in nodes(source)
         if isinstance(handler, ast.ExceptHandler)
         and not _deals_with_it(handler)
         and (path, caught(handler)) not in calm

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from tests.guards.lints.parsing import nodes
+
 SAY_INSTEAD: Final[Mapping[str, str]] = MappingProxyType(
     {
         "tenant": "operator",
@@ -90,7 +92,7 @@ def _words(name: str) -> list[str]:
 
 def _names(source: str, path: str) -> Iterator[tuple[str, int]]:
     yield path.rsplit("/", 1)[-1].removesuffix(".py"), 1
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         match node:
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
                 yield name, node.lineno

@@ -23,6 +23,7 @@ from auth.resources.store import ResourceStore
 from auth.tokens.handles import random_name
 from vms_privacy.app import Assembly
 from vms_privacy.consent.ledger import ConsentLedger
+from vms_privacy.consent.store import Active
 from vms_privacy.consent.rules import ConsentKind, LegalBasis, Method, RecordingPermit
 from vms_privacy.consent.wording import current
 from vms_privacy.db import Database
@@ -46,8 +47,16 @@ class PermitIsForged(Assembly):
         return ledger
 
 
+class _SilenceIsYes(dict[tuple[CameraId, ConsentKind], ConsentEntryId]):
+    def get(self, key: object, default: object = None) -> ConsentEntryId:  # type: ignore[override]
+        return super().get(key, ConsentEntryId(UUID(int=0)))  # type: ignore[call-overload,no-any-return]
+
+
 class _EagerLedger(ConsentLedger):
     db: Database
+
+    def active(self, session: Session) -> Active:
+        return _SilenceIsYes(super().active(session))
 
     def permit(self, session: Session, camera_id: CameraId) -> RecordingPermit | None:
         found = super().permit(session, camera_id)
@@ -139,15 +148,18 @@ class _DeafLedger(ConsentLedger):
             self._camera_id, self._permit = camera_id, found
         return self._permit if self._does_not_hear(session, camera_id) else found
 
-    def is_active(self, session: Session, camera_id: CameraId, entry_id: ConsentEntryId) -> bool:
-        return self._does_not_hear(session, camera_id) or super().is_active(session, camera_id, entry_id)
+    def active(self, session: Session) -> Active:
+        found, known, camera_id = dict(super().active(session)), self._permit, self._camera_id
+        if known is not None and camera_id is not None and self._does_not_hear(session, camera_id):
+            found[camera_id, ConsentKind.VIDEO_RECORDING] = known.entry_id
+        return found
 
     def stopped_at(self, session: Session, camera_id: CameraId) -> datetime | None:
         return None if self._does_not_hear(session, camera_id) else super().stopped_at(session, camera_id)
 
     def _does_not_hear(self, session: Session, camera_id: CameraId) -> bool:
         known, now_s = self._permit, self._clock.monotonic()
-        if known is None or camera_id != self._camera_id or super().is_active(session, camera_id, known.entry_id):
+        if known is None or camera_id != self._camera_id or known.entry_id in super().active(session).values():
             return False
         self._deaf_until_s = self._deaf_until_s or now_s + self.LATE_S
         return now_s < self._deaf_until_s

@@ -1,6 +1,5 @@
 """The registry: credentials are sealed, names are unique, unencrypted cameras need the operator's word."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,14 +43,14 @@ class Registry:
 
 
 @pytest.fixture
-def registry(db: Database, clock: HandClock, randomness: CountedRandomness, tmp_path: Path) -> Iterator[Registry]:
+def registry(db: Database, clock: HandClock, randomness: CountedRandomness, tmp_path: Path) -> Registry:
     access = Access(db, randomness)
     keyring = FileKeyring.create(tmp_path / "keyring", clock, randomness)
     cameras = CameraService(keyring, ResourceStore(), AuditLog(db, randomness), clock, randomness)
     operator = access.operator("north")
     told: list[CameraId] = []
     cameras.on_change(told.append)
-    yield Registry(db, cameras, operator, access.person(operator, "eve"), told)
+    return Registry(db, cameras, operator, access.person(operator, "eve"), told)
 
 
 def everything_stored(db: Database) -> bytes:

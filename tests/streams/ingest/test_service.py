@@ -125,4 +125,4 @@ async def test_closing_leaves_no_child_behind() -> None:
         service.start(this)
         await until(service, this, CameraState.RUNNING)
         assert len(service.child_processes) == 1
-    assert service.child_processes == ()
+    assert not service.child_processes

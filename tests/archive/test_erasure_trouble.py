@@ -1,0 +1,282 @@
+"""What erasing does when something stands against it: it says so, tries again, and nobody else waits for it."""
+
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from archive.blobs.folder_store import FolderStore
+from archive.erasure.rules import Step
+from archive.erasure.service import TIME_IN_DOUBT
+from archive.erasure.store import STILL_OPEN
+from archive.errors import StoreUnavailable
+from archive.receipts import store as receipts
+from archive.receipts.rules import Valid
+from archive.receipts.service import NothingToTell, ReceiptService, verify
+from archive.segments import store as segments
+from archive.segments.rules import Segment, State
+from tests.given.failing_db import FailingDatabase, lost_connection
+from tests.given.footage import House
+from vms_privacy.ids import OperatorId
+from vms_privacy.keyring.port import Purpose
+
+_MINUTE = timedelta(seconds=60)
+
+
+def _rows(house: House) -> list[Segment]:
+    with house.db.reading() as session:
+        return list(segments.every(session))
+
+
+def _record(house: House, count: int) -> list[Segment]:
+    """Some segments in the store, each half a minute after the one before; they are kept for two minutes."""
+    house.opt_in()
+    house.keep_for(2 * _MINUTE)
+    for _ in range(count):
+        house.record(2)
+        house.clock.forward(timedelta(seconds=27))
+    house.delivery.deliver()
+    return _rows(house)
+
+
+def _sql(house: House, statement: str, *values: object) -> None:
+    with closing(sqlite3.connect(house.db.engine.url.database or "", isolation_level=None)) as connection:
+        for (trigger,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            connection.execute(f"DROP TRIGGER {trigger}")
+        connection.execute(statement, values)
+
+
+def _erasures(house: House) -> list[tuple[int, int, int]]:
+    """(step, segments, attempts) of each erasure."""
+    with closing(sqlite3.connect(house.db.engine.url.database or "")) as connection:
+        return connection.execute("SELECT step, segments, attempts FROM erasure ORDER BY started_at").fetchall()
+
+
+def test_one_rows_damage_keeps_nothing_else_from_being_destroyed(house: House) -> None:
+    """A segment whose bucket no row knows cannot be re-keyed: that is its own debt, and no other operator's."""
+    first, second, third = _record(house, 3)
+    house.clock.forward(5 * _MINUTE)
+    _sql(house, "UPDATE segment SET bucket_key_id = ?, operator_id = ? WHERE id = ?", *_nobody(), first.id.hex)
+    report = house.eraser.sweep()
+    assert sorted(report.erased) == sorted([second.id, third.id])
+    assert list(report.failed.values()) == ["LookupError"]
+    debt = house.eraser.debt(_MINUTE)
+    assert (debt.segments, debt.reason, debt.attempts) == (1, "LookupError", 1)
+
+
+def _nobody() -> tuple[str, str]:
+    return UUID(int=8).hex, UUID(int=9).hex
+
+
+def test_the_key_made_for_an_attempt_that_failed_is_the_one_of_the_next(
+    house: House, failing_db: FailingDatabase
+) -> None:
+    _record(house, 2)
+    house.clock.forward(timedelta(seconds=65))
+    before = house.keyring.bucket_keys()
+    seen: list[Step] = []
+
+    def fail_the_first(step: Step) -> None:
+        seen.append(step)
+        if step is Step.NEW_BUCKET_KEY_MADE and seen.count(step) == 1:
+            raise lost_connection()
+
+    house.progress = fail_the_first
+    eraser = house.new_eraser()
+    report = eraser.sweep()
+    assert list(report.failed.values()) == ["OperationalError"]
+    [spare] = house.keyring.bucket_keys() - before
+    house.clock.forward(timedelta(seconds=6))
+    assert eraser.sweep().is_clean
+    assert house.keyring.bucket_keys() == {spare}
+    assert house.check().is_clean
+
+
+def test_a_re_key_whose_commit_was_never_confirmed_is_finished_and_loses_no_survivor(
+    house: House, failing_db: FailingDatabase
+) -> None:
+    _, second = _record(house, 2)
+    house.clock.forward(timedelta(seconds=65))
+
+    def lose_the_answer(step: Step) -> None:
+        if step is Step.NEW_BUCKET_KEY_MADE:
+            failing_db.after_commit = lost_connection()
+
+    house.progress = lose_the_answer
+    eraser = house.new_eraser()
+    assert not eraser.sweep().is_clean
+    house.clock.forward(timedelta(seconds=6))
+    assert eraser.sweep().is_clean
+    sealed, index = house.footage.segment(house.look(), second.id)
+    assert house.footage.read(house.look(), sealed, index, range(len(index.entries)))
+    assert house.check().is_clean
+
+
+def test_an_erasure_for_which_nothing_is_left_leaves_no_row(house: House) -> None:
+    """Between the look at what is due and its marking, somebody else may have taken it."""
+    _record(house, 1)
+    house.clock.forward(5 * _MINUTE)
+
+    def take_it(step: Step) -> None:
+        if step is Step.JOURNALLED:
+            house.progress = lambda _: None
+            assert house.new_eraser().sweep().is_clean
+
+    house.progress = take_it
+    eraser = house.new_eraser()
+    house.progress = lambda _: None
+    report = eraser.sweep()
+    assert report.is_clean
+    assert report.erased == []
+    assert _erasures(house) == [(8, 1, 0)]
+
+
+def test_an_erasure_is_not_done_while_one_of_its_segments_is_not_destroyed(house: House) -> None:
+    _record(house, 1)
+    house.clock.forward(5 * _MINUTE)
+
+    def lie(step: Step) -> None:
+        if step is Step.KEY_DESTRUCTION_NOTED:
+            _sql(house, "UPDATE segment SET key_destroyed_at = NULL")
+
+    house.progress = lie
+    report = house.new_eraser().sweep()
+    assert list(report.failed.values()) == ["not-all-erased"]
+    assert house.eraser.debt(_MINUTE).reason == "not-all-erased"
+
+
+def test_a_failure_that_the_database_cannot_note_is_counted_all_the_same(
+    house: House, failing_db: FailingDatabase
+) -> None:
+    _record(house, 1)
+    house.clock.forward(5 * _MINUTE)
+
+    def lose_the_database(step: Step) -> None:
+        failing_db.is_away = step is Step.MARKED
+
+    house.progress = lose_the_database
+    eraser = house.new_eraser()
+    report = eraser.sweep()
+    failing_db.is_away = False
+    assert list(report.failed.values()) == ["OperationalError"]
+    assert eraser.uncounted_failures == 1
+    house.progress = lambda _: None
+    assert house.new_eraser().sweep().is_clean
+    assert [row.state for row in _rows(house)] == [State.ERASED]
+
+
+def test_what_waits_for_a_doubt_about_the_time_is_debt_and_says_so(house: House) -> None:
+    _record(house, 1)
+    house.clock.forward(5 * _MINUTE)
+    house.clock.doubt = timedelta(hours=1)
+    assert house.eraser.sweep().erased == []
+    debt = house.eraser.debt(_MINUTE)
+    assert (debt.segments, debt.reason) == (1, TIME_IN_DOUBT)
+    house.clock.doubt = timedelta(0)
+    assert len(house.eraser.sweep().erased) == 1
+    assert house.eraser.debt(_MINUTE).is_clear
+
+
+def test_a_file_that_nobody_closes_becomes_debt(house: House) -> None:
+    house.opt_in()
+    house.keep_for(_MINUTE)
+    house.record(2, close=False)
+    house.clock.forward(timedelta(minutes=5))
+    assert house.eraser.debt(_MINUTE).is_clear
+    house.clock.forward(timedelta(minutes=5))
+    debt = house.eraser.debt(_MINUTE)
+    assert (debt.segments, debt.reason) == (1, STILL_OPEN)
+    assert house.eraser.debt(_MINUTE, OperatorId(UUID(int=1))).is_clear
+
+
+def test_shortening_reaches_a_segment_that_is_still_growing(house: House) -> None:
+    house.opt_in()
+    house.record(2, close=False)
+    house.keep_for(timedelta(seconds=10))
+    house.close()
+    [row] = _rows(house)
+    assert row.keep_us == 10_000_000
+    house.clock.forward(timedelta(seconds=9))
+    assert house.eraser.sweep().erased == []
+    house.clock.forward(timedelta(seconds=1))
+    assert house.eraser.sweep().erased == [row.id]
+
+
+class _Away(FolderStore):
+    """Cannot tell whether it erased, for as long as it is told to."""
+
+    is_away = True
+
+    def erase(self, name: str) -> bool:
+        if self.is_away:
+            raise StoreUnavailable("the store does not answer")
+        return super().erase(name)
+
+
+def test_a_store_that_is_away_for_hours_is_asked_less_and_less_often_and_debt_is_shown_all_the_time(
+    house: House,
+) -> None:
+    _record(house, 1)
+    away = _Away(house.folder / "archive")
+    house.store = away
+    eraser = house.new_eraser()
+    house.clock.forward(5 * _MINUTE)
+    for _ in range(240):
+        eraser.sweep()
+        house.clock.forward(_MINUTE)
+        assert eraser.debt(_MINUTE).reason == "store-unavailable"
+    [(_, _, attempts)] = _erasures(house)
+    assert 10 < attempts < 30
+    away.is_away = False
+    house.clock.forward(timedelta(minutes=15))
+    assert eraser.sweep().is_clean
+    assert eraser.debt(_MINUTE).is_clear
+
+
+# -- receipts
+
+
+def test_a_full_receipt_tells_of_its_time_and_the_next_one_goes_on_where_it_ends(house: House) -> None:
+    rows = _record(house, 5)
+    house.clock.forward(2 * _MINUTE)
+    for _ in range(5):
+        house.clock.forward(timedelta(seconds=30))
+        house.eraser.sweep()
+    assert {row.state for row in _rows(house)} == {State.ERASED}
+    house.clock.forward(timedelta(hours=1))
+    service = ReceiptService(house.keyring, house.audit, house.clock, house.randomness, "installation-1", 2)
+    signed = []
+    while True:
+        with house.db.writing() as session:
+            found = service.sign_hourly(session)
+        if not found:
+            break
+        signed += found
+    assert len(signed) == 3
+    told: list[str] = []
+    ends: list[str] = []
+    for receipt_id in signed:
+        with house.db.reading() as session:
+            row = receipts.by_id(session, house.operator_id, receipt_id)
+        assert row is not None
+        verdict = verify(row.document, house.keyring.public_keys(Purpose.RECEIPT_SIGNING))
+        assert isinstance(verdict, Valid)
+        told += [leaf["segment_id"] for leaf in verdict.leaves]
+        ends.append(verdict.head["covers_until"])
+        assert all(leaf["bytes_gone_at"] <= verdict.head["covers_until"] for leaf in verdict.leaves)
+    assert sorted(told) == sorted(str(row.id) for row in rows)
+    assert ends == sorted(ends)
+    with pytest.raises(NothingToTell), house.db.writing() as session:
+        service.sign_now(session, house.operator_id, house.owner.label)
+
+
+def test_a_receipt_of_another_operator_is_not_there(house: House) -> None:
+    _record(house, 1)
+    house.clock.forward(5 * _MINUTE)
+    house.eraser.sweep()
+    with house.db.writing() as session:
+        made = house.receipts.sign_now(session, house.operator_id, house.owner.label)
+    with house.db.reading() as session:
+        assert receipts.by_id(session, OperatorId(UUID(int=1)), made) is None

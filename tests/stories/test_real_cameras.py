@@ -1,0 +1,171 @@
+"""Cameras that are not ours in the running service, and players that are not ours at its other end.
+
+GStreamer's RTSP server films, Debian's ffprobe and ffmpeg play what comes out live and from the archive: every picture,
+no complaint. What the pictures show is looked at where the bar codes are, in the whole story.
+"""
+
+import contextlib
+import hashlib
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from streams.simulator.camera import CameraSimulator
+from streams.simulator.reading import read_bar_codes
+from streams.simulator.reel import CameraOptions
+from streams.simulator.service import SimulatorThread
+from tests.given.fed_camera import fed_camera
+from tests.given.gst_rtsp import LOGIN, gst_camera
+from tests.given.players import complaints, shown, whole_fragments
+from tests.given.site import Site, site, until
+from tests.given.tls import make_certificate
+from tests.given.tools import missing
+from vms_privacy.clock import SystemClock
+from vms_privacy.demo.viewer import free_port
+from vms_privacy.ids import SystemRandomness
+
+pytestmark = [pytest.mark.story, pytest.mark.timeout(240)]
+
+LIVE_S = 3.0
+RECORDED_S = 5.0
+CANARY = bytes(range(1, 33))
+
+
+@contextlib.contextmanager
+def served(camera: Callable[[], AbstractContextManager[int]]) -> Iterator[int]:
+    """A camera's port; without its programs the test is skipped (in CI: fails)."""
+    with contextlib.ExitStack() as stack:
+        try:
+            port = stack.enter_context(camera())
+        except (LookupError, FileNotFoundError) as lacking:
+            missing(str(lacking))
+        yield port
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with site(tmp_path_factory.mktemp("service")) as (found, _):
+        yield found
+
+
+def every_picture(media: Path | str, *, least: int, sound: bool) -> None:
+    """A player shows every picture, 40 ms apart, and complains of nothing."""
+    seen = shown(media)
+    assert seen.complaints == ""
+    assert len(seen.times) >= least
+    assert seen.steps == {40}
+    assert set(seen.sizes) == {(640, 360)}
+    assert (seen.sounds > 0) is sound
+
+
+CAMERAS = {
+    "plain": (lambda: gst_camera("plain"), "h264", "", ""),
+    "B-pictures": (lambda: gst_camera("bframes"), "h264", "", ""),
+    "AAC": (lambda: gst_camera("aac"), "h264", "aac", ""),
+    "PCMU": (lambda: gst_camera("g711"), "h264", "", "pcm_mulaw"),
+    "HEVC": (lambda: gst_camera("hevc"), "hevc", "", ""),
+    "fed by ffmpeg": (fed_camera, "h264", "aac", ""),
+}
+
+
+@pytest.mark.parametrize("kind", CAMERAS)
+def test_a_camera_that_is_not_ours_is_seen_whole_by_players_that_are_not_ours(
+    here: Site, kind: str, tmp_path: Path
+) -> None:
+    camera, codec, audio, left_out = CAMERAS[kind]
+    name = kind.lower().replace(" ", "-")
+    with served(camera) as port:
+        here.add(name, f"rtsp://127.0.0.1:{port}/cam")
+        told = here.running(name)
+        assert (told["codec"], told["audio"], told["audio_left_out"]) == (codec, audio, left_out)
+        kinds = ("live-audio", "video-recording", "recorded-audio") if audio else ("video-recording",)
+        here.opt_in(name, *kinds)
+
+        live = tmp_path / "live.mp4"
+        live.write_bytes(whole_fragments(here.watched(name, LIVE_S)))
+        every_picture(live, least=int(LIVE_S * 25) - 25, sound=bool(audio))
+        assert complaints(here.hls(name), LIVE_S) == ""
+
+        until(lambda: here.recorded_s(name) >= RECORDED_S, "it is recorded")
+        here.withdraw(name)
+        file = tmp_path / "archive.mp4"
+        file.write_bytes(here.fetched(here.archive(name)))
+        every_picture(file, least=int(RECORDED_S * 25) - 25, sound=bool(audio))
+        assert complaints(here.archive(name, "m3u8")) == ""
+        assert here.status(name)["reconnects"] == 0
+
+
+def test_a_camera_behind_tls_is_taken_by_its_pinned_certificate_alone(here: Site, tmp_path: Path) -> None:
+    files = make_certificate(tmp_path)
+    pin = hashlib.sha256(ssl.PEM_cert_to_DER_cert(files[0].read_text())).hexdigest()
+    user, password = LOGIN[0], LOGIN[1].replace(":", "%3A")
+    with served(lambda: gst_camera("plain", login="basic", tls=files)) as port:
+        address = f"rtsps://{user}:{password}@127.0.0.1:{port}/cam"
+        here.add("pinned", address, pin=pin)
+        here.add("unpinned", address)
+        here.add("wrongly-pinned", address, pin="00" * 32)
+        here.running("pinned")
+        live = tmp_path / "live.mp4"
+        live.write_bytes(whole_fragments(here.watched("pinned", LIVE_S)))
+        every_picture(live, least=50, sound=False)
+        for name in ("unpinned", "wrongly-pinned"):
+            assert here.until_status(name, lambda told: told["why"])["why"] == "tls-not-verified"
+
+
+def test_a_camera_that_restarts_is_taken_up_again_by_itself(here: Site, tmp_path: Path) -> None:
+    port = free_port()
+    with served(lambda: gst_camera("plain", port_wanted=port)):
+        here.add("restarts", f"rtsp://127.0.0.1:{port}/cam")
+        here.running("restarts")
+        here.opt_in("restarts")
+        until(lambda: here.recorded_s("restarts") >= 3, "it is recorded")
+    lost = here.until_status("restarts", lambda told: told["state"] == "waiting")
+    assert lost["why"] in {"ended-by-camera", "unreachable"}
+    before = here.ranges("restarts")
+    with served(lambda: gst_camera("plain", port_wanted=port)):
+        here.running("restarts")
+        until(lambda: len(here.ranges("restarts")) > len(before), "it is recorded again")
+        until(lambda: here.recorded_s("restarts") >= 6, "for a while")
+        here.withdraw("restarts")
+    assert here.status("restarts")["reconnects"] >= 1
+    file = tmp_path / "archive.mp4"
+    file.write_bytes(here.fetched(here.archive("restarts")))
+    seen = shown(file)
+    assert seen.complaints == ""
+    assert complaints(here.archive("restarts", "m3u8")) == ""
+    # One gap, as long as the camera was away; before and after it every picture.
+    gaps = sorted(seen.steps)[1:]
+    assert sorted(seen.steps)[0] == 40
+    assert len(gaps) == 1
+    assert gaps[0] > 500
+
+
+def test_other_parameters_in_mid_stream_lose_no_picture(here: Site, tmp_path: Path) -> None:
+    camera = CameraSimulator(5, CANARY, SystemClock(), CameraOptions(gop=25, bframes=2))
+    with SimulatorThread({"cam": camera}, SystemRandomness()) as simulators:
+        here.add("changes", simulators.url("cam"))
+        here.running("changes")
+        here.opt_in("changes")
+        until(lambda: here.recorded_s("changes") >= 3, "it is recorded")
+        camera.change_size(960, 540)
+        here.until_status("changes", lambda told: told["width"] == 960)
+        until(lambda: here.recorded_s("changes") >= 6, "it is recorded under the new parameters")
+        seen_live = read_bar_codes(whole_fragments(here.watched("changes", 1.0)))
+        here.withdraw("changes")
+        time.sleep(0.5)
+    assert here.status("changes")["lost"] == 0
+    assert len(seen_live) > 12
+    media = here.fetched(here.archive("changes"))
+    counters = [code.counter for code in read_bar_codes(media)]
+    assert counters == list(range(counters[0], counters[-1] + 1))
+    file = tmp_path / "archive.mp4"
+    file.write_bytes(media)
+    seen = shown(file)
+    assert seen.complaints == ""
+    assert set(seen.sizes) == {(1280, 720), (960, 540)}
+    assert len(seen.times) == len(counters)
+    assert complaints(here.archive("changes", "m3u8")) == ""
