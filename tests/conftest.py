@@ -1,5 +1,6 @@
 """What every test may ask for: a hand clock, counted randomness, an empty database on disk."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,11 +9,20 @@ from hypothesis import settings
 
 from tests.given.clock import HandClock
 from tests.given.randomness import CountedRandomness
+from tests.given.tools import missing
 from vms_privacy.db import Base, Database
 
 # Two cores are shared: a slow moment is no counterexample. A real one is printed so that it can be replayed.
 settings.register_profile("house", deadline=None, print_blob=True)
 settings.load_profile("house")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test that `needs` a program which is not there, with its name; in CI, fail."""
+    for mark in item.iter_markers("needs"):
+        for program in mark.args:
+            if shutil.which(program) is None:
+                missing(program)
 
 
 @pytest.fixture

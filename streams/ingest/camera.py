@@ -117,7 +117,7 @@ class KeptCamera:
         clock = self._joints.clock
         before_us = self._newest_us
         began_s = clock.monotonic()
-        failed = await Connection(self.source, self._joints, self).run()
+        failed = await Connection(self.source, self._joints, self, self.tap.captured_us).run()
         lasted_s = clock.monotonic() - began_s
         was_well = self._newest_us > before_us and lasted_s >= self._back_off.well_after.total_seconds()
         return failed, was_well

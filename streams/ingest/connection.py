@@ -47,15 +47,19 @@ class Joints:
 
 
 class Connection:
-    """Lives from `run` until the camera, the network, the child or we ourselves end it."""
+    """Lives from `run` until the camera, the network, the child or we ourselves end it.
 
-    def __init__(self, source: CameraSource, joints: Joints, receiver: Receiver) -> None:
+    `after_us` is when the newest picture was taken before: nothing is placed at or before it, unless the clock was
+    set back in the meantime.
+    """
+
+    def __init__(self, source: CameraSource, joints: Joints, receiver: Receiver, after_us: int = 0) -> None:
         self._source = source
         self._joints = joints
         self._receiver = receiver
         self._over: asyncio.Future[SourceFailed] = asyncio.get_running_loop().create_future()
         self._timescales: dict[Track, int] = {}
-        self._times = CapturedTimes()
+        self._times = CapturedTimes(after_us)
         self._pump: Pump | None = None
         self._has_begun = asyncio.Event()
 
@@ -101,46 +105,46 @@ class Connection:
     def begun(self, epoch: NewEpoch) -> None:
         """Hear from the child."""
         self._timescales = {info.track: info.timescale for info in epoch.tracks}
-        self._times = CapturedTimes()
+        before_us = self._times.newest_us
+        is_past = self._pump is not None and before_us <= self._pump.arrived_us
+        self._times = CapturedTimes(before_us if is_past else 0)
         self._receiver.begun(epoch)
         self._has_begun.set()
 
     def came(self, packets: Sequence[Coded], lost: int) -> None:
         """Hear from the child; it may be lying, so what it says of time is checked against our own clock."""
-        if not all(self._is_possible(coded) for coded in packets):
-            self._fail(SourceFailed(Fault.DEMUXER_DIED, "a demux process spoke nonsense"))
+        if self._over.done():
             return
-        if not self._over.done():
-            self._receiver.came(self._placed(packets), lost)
+        placed = self._placed(packets)
+        if placed is None:
+            self._fail(SourceFailed(Fault.DEMUXER_DIED, "a demux process spoke nonsense"))
+        else:
+            self._receiver.came(placed, lost)
 
     def over(self, fault: Fault, detail: str) -> None:
         """Hear from the child that it is over."""
         self._fail(SourceFailed(fault, detail))
 
-    def _is_possible(self, coded: Coded) -> bool:
+    def _placed(self, packets: Sequence[Coded]) -> list[Packet] | None:
+        """Return the packets with their times; None if the child says what cannot be."""
+        if not packets:
+            return []
         newest_us = 0 if self._pump is None else self._pump.arrived_us
-        return coded.track in self._timescales and newest_us - _OLDEST_US <= coded.arrived_us <= newest_us
-
-    def _placed(self, packets: Sequence[Coded]) -> list[Packet]:
+        oldest_us = newest_us - _OLDEST_US
+        timescales = self._timescales
+        stamps = []
+        for coded in packets:
+            timescale = timescales.get(coded.track)
+            if timescale is None or not oldest_us <= coded.arrived_us <= newest_us:
+                return None
+            stamps.append(coded.dts * 1_000_000 // timescale)
+        least_us = min(coded.arrived_us - stamp_us for coded, stamp_us in zip(packets, stamps, strict=True))
         times = self._times
-        stamps = [coded.dts * 1_000_000 // self._timescales[coded.track] for coded in packets]
-        for coded, stamp_us in zip(packets, stamps, strict=True):
-            times.expect(stamp_us, coded.arrived_us)
+        times.expect(least_us, stamps[-1], packets[-1].arrived_us)
         placed = []
-        for coded, stamp_us in zip(packets, stamps, strict=True):
-            captured_us, arrived_us = times.place(coded.track, stamp_us, coded.arrived_us)
-            placed.append(
-                Packet(
-                    coded.track,
-                    coded.dts,
-                    coded.pts,
-                    coded.duration,
-                    coded.is_key,
-                    coded.data,
-                    arrived_us,
-                    captured_us,
-                )
-            )
+        for (track, is_key, dts, pts, duration, came_us, data), stamp_us in zip(packets, stamps, strict=True):
+            captured_us, arrived_us = times.place(track, stamp_us, came_us)
+            placed.append(Packet(track, dts, pts, duration, is_key, data, arrived_us, captured_us))
         return placed
 
     def _fail(self, failed: SourceFailed) -> None:

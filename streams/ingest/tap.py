@@ -36,13 +36,15 @@ class FragmentMaker(Protocol):
 class Tap:
     """Where one camera's pictures come out.
 
-    `epochs` is the number of the newest epoch; `unwritable` counts packets whose stamps no file can hold.
+    `epochs` is the number of the newest epoch, `captured_us` when the newest packet was taken, `unwritable` counts
+    packets whose stamps no file can hold.
     """
 
     def __init__(self, camera_id: CameraId, fragmenter: FragmentMaker) -> None:
         self.camera_id = camera_id
         self.unwritable = 0
         self.epochs = 0
+        self.captured_us = 0
         self._fragmenter = fragmenter
         self._epoch: Epoch | None = None
         self._lock = threading.Lock()
@@ -75,6 +77,8 @@ class Tap:
 
     def push(self, packets: Sequence[Packet]) -> None:
         """Give out packets of the present epoch, in order."""
+        for packet in packets:
+            self.captured_us = max(self.captured_us, packet.captured_at_us)
         for listener in self._listeners:
             if listener.wants is Wants.PACKETS:
                 for packet in packets:

@@ -14,9 +14,14 @@ _SLEW: Final = 1000
 
 
 class CapturedTimes:
-    """Follows one epoch of one camera; both tracks share the delay, each rises by itself."""
+    """Follows one epoch of one camera; both tracks share the delay, each rises by itself.
 
-    def __init__(self) -> None:
+    Everything is placed after `floor_us`, where the epoch before ended: a camera that repeats its newest seconds to who
+    connects does not film them twice.
+    """
+
+    def __init__(self, floor_us: int = 0) -> None:
+        self._floor_us = floor_us
         self._delay_us: int | None = None
         self._window_from_us = 0
         self._least_us = 0
@@ -24,9 +29,16 @@ class CapturedTimes:
         self._stamp_us = 0
         self._last: dict[Track, int] = {}
 
-    def expect(self, stamp_us: int, arrived_us: int) -> None:
-        """Hear of a packet before any of its batch is placed: what came together was not taken together."""
-        delay_us = arrived_us - stamp_us
+    @property
+    def newest_us(self) -> int:
+        """Return the latest time given out, of any track."""
+        return max(self._last.values(), default=self._floor_us)
+
+    def expect(self, delay_us: int, stamp_us: int, arrived_us: int) -> None:
+        """Hear of a batch before any of it is placed: what came together was not taken together.
+
+        `delay_us` is the least of its packets' delays (arrival less stamp), the others are those of its last packet.
+        """
         if self._delay_us is None:
             self._delay_us = self._least_us = self._least_before_us = delay_us
             self._window_from_us, self._stamp_us = arrived_us, stamp_us
@@ -48,8 +60,8 @@ class CapturedTimes:
         """
         delay_us = arrived_us - stamp_us if self._delay_us is None else self._delay_us
         captured_us = min(stamp_us + delay_us, arrived_us)
-        last_us = self._last.get(track)
-        if last_us is not None and captured_us <= last_us:
+        last_us = self._last.get(track, self._floor_us)
+        if captured_us <= last_us:
             captured_us = last_us + 1
         self._last[track] = captured_us
         return captured_us, max(arrived_us, captured_us)

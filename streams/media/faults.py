@@ -27,7 +27,6 @@ class Fault(StrEnum):
     ENDED_BY_CAMERA = "ended-by-camera"
     CLOCK_STEPPED = "clock-stepped"
     DEMUXER_DIED = "demuxer-died"
-    DEMUXER_BEHIND = "demuxer-behind"
 
 
 class SourceFailed(Exception):

@@ -200,7 +200,7 @@ def test_shortening_reaches_a_segment_that_is_still_growing(house: House) -> Non
     assert row.keep_us == 10_000_000
     house.clock.forward(timedelta(seconds=9))
     assert house.eraser.sweep().erased == []
-    house.clock.forward(timedelta(seconds=1))
+    house.clock.forward(timedelta(seconds=2))
     assert house.eraser.sweep().erased == [row.id]
 
 

@@ -1,6 +1,5 @@
 """One reading of the ledger's heads answers every fragment that came before it, and none that came after."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -40,8 +39,8 @@ class Counted(ConsentLedger):
 
 
 @pytest.fixture
-def consent(db: Database, clock: HandClock, tmp_path: Path) -> Iterator[Consent]:
-    yield Consent(db, clock, tmp_path)
+def consent(db: Database, clock: HandClock, tmp_path: Path) -> Consent:
+    return Consent(db, clock, tmp_path)
 
 
 @pytest.fixture

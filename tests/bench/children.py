@@ -1,4 +1,4 @@
-"""Processes of a bench: each is started, says in one line of JSON that it is ready, and ends with its standard input."""
+"""Processes of a bench: each says in one line of JSON that it is ready, and ends with its standard input."""
 
 import json
 import subprocess

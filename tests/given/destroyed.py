@@ -20,7 +20,7 @@ def record(stage: Stage, seconds: float = 2.0) -> list[Fragment]:
     """Record some seconds of a real stream from now on; the clock follows it. Returns what was recorded."""
     parts, camera = stage.parts, stage.camera
     with parts.db.writing() as session:
-        opt_in(parts.ledger, session, stage.app.clock, camera.operator_id, camera.camera_id)  # type: ignore[arg-type]
+        opt_in(parts.ledger, session, stage.app.clock, camera.operator_id, camera.camera_id)
     tools = parts.recorder_tools
     heads = Heads(tools.db, tools.ledger, tools.clock)
     recorder = CameraRecorder(tools, camera.operator_id, camera.camera_id, lambda _: None, lambda _: 0, heads)

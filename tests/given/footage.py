@@ -43,7 +43,7 @@ from vms_privacy.audit.log import AuditLog
 from vms_privacy.consent.ledger import ConsentLedger
 from vms_privacy.consent.rules import ConsentKind
 from vms_privacy.db import Database
-from vms_privacy.ids import CameraId, GrantId, SegmentId
+from vms_privacy.ids import CameraId, GrantId, Randomness, SegmentId
 from vms_privacy.journal.journal import Journal
 from vms_privacy.keyring.file_keyring import FileKeyring
 
@@ -53,20 +53,27 @@ RUN = "run-1"
 class House:
     """One operator, one camera, and every part of the archive joined as the service joins them."""
 
-    def __init__(self, db: Database, clock: HandClock, folder: Path) -> None:
+    def __init__(self, db: Database, clock: HandClock, folder: Path, randomness: Randomness | None = None) -> None:
+        """Make a house, or go on in one that another process has made."""
         self.db, self.clock, self.folder = db, clock, folder
-        self.randomness = CountedRandomness("house")
+        self.randomness = randomness or CountedRandomness("house")
         self.spool = folder / "spool"
-        self.spool.mkdir(exist_ok=True)
-        keyring_folder = folder / "keyring"
-        opened = FileKeyring if keyring_folder.exists() else FileKeyring.create
-        self.keyring = opened(keyring_folder, clock, self.randomness)
-        self.audit = AuditLog(db, self.randomness)
-        self.store: BlobStore = FolderStore.create(folder / "archive")
         access = Access(db, self.randomness)
-        self.operator_id = access.operator("north-gate")
-        self.camera = access.camera(self.operator_id, "cam-1")
-        self.owner = access.person(self.operator_id, "owner@example.org")
+        if self.spool.exists():
+            self.keyring = FileKeyring(folder / "keyring", clock, self.randomness)
+            self.store: BlobStore = FolderStore(folder / "archive")
+            with db.reading() as session:
+                found = ResourceStore().by_name(session, "north-gate", "cam-1")
+            assert found is not None
+            self.operator_id, self.camera = found.operator_id, found
+        else:
+            self.spool.mkdir()
+            self.keyring = FileKeyring.create(folder / "keyring", clock, self.randomness)
+            self.store = FolderStore.create(folder / "archive")
+            self.operator_id = access.operator("north-gate")
+            self.camera = access.camera(self.operator_id, "cam-1")
+        self.audit = AuditLog(db, self.randomness)
+        self.owner = access.person(self.operator_id, f"owner-{self.randomness.octets(4).hex()}@example.org")
         self.join()
 
     def join(self) -> None:

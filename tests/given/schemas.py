@@ -70,7 +70,9 @@ def fitting(schema: Mapping[str, Any], document: Mapping[str, Any], known: Mappi
             return _objects(schema, document, known)
         case "array":
             most = min(schema.get("maxItems", 3), 3)
-            return st.lists(fitting(schema["items"], document, known), min_size=schema.get("minItems", 0), max_size=most)
+            return st.lists(
+                fitting(schema["items"], document, known), min_size=schema.get("minItems", 0), max_size=most
+            )
         case "integer":
             return st.integers(schema.get("minimum", -5), schema.get("maximum", 1000))
         case "boolean":
@@ -82,7 +84,9 @@ def fitting(schema: Mapping[str, Any], document: Mapping[str, Any], known: Mappi
     return st.just({})
 
 
-def _objects(schema: Mapping[str, Any], document: Mapping[str, Any], known: Mapping[str, str]) -> st.SearchStrategy[Any]:
+def _objects(
+    schema: Mapping[str, Any], document: Mapping[str, Any], known: Mapping[str, str]
+) -> st.SearchStrategy[Any]:
     needed = set(schema.get("required", ()))
     parts = {name: fitting(one, document, known) for name, one in schema.get("properties", {}).items()}
     return st.fixed_dictionaries(
@@ -111,7 +115,7 @@ def spoilt(draw: st.DrawFn, good: st.SearchStrategy[Any]) -> Any:
     value = copy.deepcopy(draw(good))
     places = list(_places(value))
     nasty = st.sampled_from(NASTY)
-    if not places or draw(st.booleans()) and draw(st.booleans()):
+    if not places or (draw(st.booleans()) and draw(st.booleans())):
         return draw(nasty)
     inside, key = draw(st.sampled_from(places))
     match draw(st.integers(0, 3)):

@@ -110,4 +110,3 @@ def _operation_of(uri: str) -> str:
     if uri.startswith("live/"):
         return "live/{run}/init.mp4" if uri.endswith("init.mp4") else "live/{number}.m4s"
     return "archive/{segment_id}/init.mp4" if uri.endswith("init.mp4") else "archive/{segment_id}/{first}-{last}.m4s"
-

@@ -130,4 +130,3 @@ class Stage:
 
     def _unique(self, name: str) -> str:
         return f"{name}-{self.parts.randomness.octets(4).hex()}"
-

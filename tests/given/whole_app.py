@@ -82,9 +82,7 @@ class WholeApp:
         """Somebody with an access token, or without one."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         # Nothing of this machine's environment, and no certificates: reading those takes longer than asking.
-        return httpx.Client(
-            base_url=self.url, headers=headers, timeout=DEADLINE_S, verify=_NO_TLS, trust_env=False
-        )
+        return httpx.Client(base_url=self.url, headers=headers, timeout=DEADLINE_S, verify=_NO_TLS, trust_env=False)
 
     def forward(self, step: timedelta) -> None:
         """Let time pass; what is heard of withdrawals stays fresh, as the service's own ticker keeps it."""

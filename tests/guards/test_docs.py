@@ -1,5 +1,6 @@
 """Documents drift wherever no machine reads them: links, settings, targets, commands and paths are looked at here."""
 
+import importlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +10,9 @@ import pytest
 import typer
 
 from tests.guards.documents import anchors_in, code_in, links_in
-from tests.guards.sources import PACKAGES, ROOT, documents, python_files
+from tests.guards.sources import PACKAGES, ROOT, all_tests, documents, python_files
 
+NAME: Final = re.compile(r"(?<![\w/.@-])(?:vms_privacy|archive|streams|auth)(?:\.[A-Za-z_]\w*)+(?![\w/.:])")
 PATH: Final = re.compile(r"(?<![\w/.-])(?:docs|tests|archive|auth|streams|vms_privacy)/[\w./*-]*[\w/*]")
 
 
@@ -70,6 +72,27 @@ def _wrong_option(words: Sequence[str], command: Any) -> str:
     known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
     wrong = [word for word in words if word.startswith("--") and word.partition("=")[0] not in known | {"--help"}]
     return f"there is no {wrong[0]}" if wrong else ""
+
+
+def unknown_names(path: str, text: str) -> list[str]:
+    """List dotted names of ours (`archive.erasure.rules.Step`) that nothing has."""
+    named = {name for line in code_in(text) for name in NAME.findall(line)}
+    return [f"{path}: there is no {name}" for name in sorted(named) if not _is_name(name)]
+
+
+def _is_name(name: str) -> bool:
+    parts = name.split(".")
+    for at in range(len(parts), 0, -1):
+        try:
+            found: Any = importlib.import_module(".".join(parts[:at]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[at:]:
+            if not hasattr(found, part) and part not in getattr(found, "model_fields", ()):
+                return False
+            found = getattr(found, part, None)
+        return True
+    return False
 
 
 def missing_paths(path: str, text: str, root: Path = ROOT) -> list[str]:
@@ -207,3 +230,27 @@ def test_a_missing_file_is_found(tmp_path: Path) -> None:
         "b.md: docs/*.txt is not there",
         "b.md: docs/b.md is not there",
     ]
+
+
+def test_every_test_that_a_page_names_exists() -> None:
+    every = {name for names in all_tests().values() for name in names}
+    files = {module.rsplit("/", 1)[-1].removesuffix(".py") for module in all_tests()}
+    found = [
+        f"{path}: {name}"
+        for path, text in documents()
+        for line in code_in(text)
+        for name in re.findall(r"\btest_\w+", line)
+        if name not in every | files
+    ]
+    assert found == []
+
+
+def test_every_name_of_ours_that_a_page_uses_exists() -> None:
+    assert [found for path, text in documents() for found in unknown_names(path, text)] == []
+
+
+def test_an_unknown_name_is_found() -> None:
+    text = (
+        "`archive.erasure.rules.Step`, `vms_privacy.settings.Settings.ring`, `archive.errors.Nothing`, `streams/x.py`"
+    )
+    assert unknown_names("a.md", text) == ["a.md: there is no archive.errors.Nothing"]

@@ -124,8 +124,7 @@ def placed(batches: list[list[tuple[Track, int, int]]]) -> list[tuple[Track, int
     times = CapturedTimes()
     out = []
     for batch in batches:
-        for _, stamp_us, arrived_us in batch:
-            times.expect(stamp_us, arrived_us)
+        times.expect(min(arrived_us - stamp_us for _, stamp_us, arrived_us in batch), batch[-1][1], batch[-1][2])
         for track, stamp_us, arrived_us in batch:
             captured_us, now_us = times.place(track, stamp_us, arrived_us)
             out.append((track, captured_us, now_us, arrived_us))
@@ -147,6 +146,19 @@ def test_a_picture_is_captured_before_it_arrives_and_after_the_one_before(
 def test_arrival_is_moved_by_microseconds_only_and_never_back(batches: list[list[tuple[Track, int, int]]]) -> None:
     out = placed(batches)
     assert all(0 <= now_us - arrived_us <= len(out) for _, _, now_us, arrived_us in out)
+
+
+@given(deliveries(), st.integers(-5_000_000, 0))
+def test_an_epoch_begins_after_the_one_before(batches: list[list[tuple[Track, int, int]]], before_us: int) -> None:
+    floor_us = batches[0][0][2] + before_us
+    times = CapturedTimes(floor_us)
+    assert times.newest_us == floor_us
+    for batch in batches:
+        times.expect(min(arrived_us - stamp_us for _, stamp_us, arrived_us in batch), batch[-1][1], batch[-1][2])
+        for track, stamp_us, arrived_us in batch:
+            captured_us, now_us = times.place(track, stamp_us, arrived_us)
+            assert floor_us < captured_us <= now_us
+            assert captured_us <= times.newest_us
 
 
 @given(st.lists(st.integers(0, 500_000), min_size=50, max_size=200))

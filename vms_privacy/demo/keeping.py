@@ -28,7 +28,7 @@ from vms_privacy.keyring.port import PublicKey
 KEEP_S = 10
 RECORD_S = 4.0
 LATE_PACKETS_S = 2.0
-SWEPT_WITHIN_S = 4.0
+SWEPT_WITHIN_S = 6.0
 """How long after its time the last key of a segment may go: one sweep, and what a busy machine needs for it."""
 
 
@@ -82,8 +82,7 @@ def withdrawal_stops_recording(world: World) -> Detail:
 def expiry_to_the_second(world: World) -> Detail:
     """Ask for one piece again and again while its second of expiry passes; then see key and bytes destroyed."""
     owner, yard = world.north.owner, world.north.cameras["yard"]
-    world.kept["copy"] = copy = take_copy(world)
-    world.kept["opened-before"], _ = open_all(world, copy)
+    world.until(lambda: _steal(world, yard), 20, "a copy opens what is not destroyed yet")
     # What is recorded until here is the last to expire.
     _withdraw(world, "yard")
     world.until(lambda: not _growing(world, yard), 10, "the last segment is closed")
@@ -152,9 +151,8 @@ def older_copy_opens_nothing(world: World) -> Detail:
 
 def everything_is_accounted_for(world: World) -> Detail:
     """Check every second, row, blob and key; then hide a stranger, and see it found."""
-    world.until(lambda: _check(world).is_clean, 10, "check is clean")
     report = _check(world)
-    hold(report.is_clean, f"nothing is found: {report.findings[:3]}")
+    hold(report.is_clean, f"check finds nothing, but: {[str(one) for one in report.findings[:3]]}")
     stranger = world.data_dir / "archive" / "zz"
     stranger.mkdir(mode=0o700, exist_ok=True)
     (stranger / ("z" * 22)).write_bytes(b"not ours")
@@ -175,6 +173,15 @@ def _recorded_s(world: World, camera: str) -> float:
 def _withdraw(world: World, camera: str) -> datetime:
     path = f"/api/v1/cameras/{world.north.cameras[camera]}/opt-ins/video-recording"
     return datetime.fromisoformat(world.north.owner.call("DELETE", path)["withdrawn_at"])
+
+
+def _steal(world: World, camera_id: str) -> bool:
+    """Take a copy; say whether it opens something of the camera. A bucket may be re-keyed just then: take another."""
+    copy = take_copy(world)
+    opened, _ = open_all(world, copy)
+    world.kept |= {"copy": copy, "opened-before": opened}
+    with world.parts.db.reading() as session:
+        return any(row.id in opened for row in segments.every(session) if str(row.camera_id) == camera_id)
 
 
 def _growing(world: World, camera_id: str) -> bool:

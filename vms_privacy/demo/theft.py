@@ -21,8 +21,10 @@ from vms_privacy.keyring.port import KeyIsDestroyed
 
 
 def take_copy(world: World) -> Path:
-    """Copy database, spool and store while the service works; return the folder."""
+    """Copy database, spool and store while the service works, over any copy before; return the folder."""
     to = world.folder / "older-copy"
+    if to.exists():
+        shutil.rmtree(to)
     to.mkdir()
     source = sqlite3.connect(world.data_dir / "vms-privacy.db")
     with closing(source), closing(sqlite3.connect(to / "old.db")) as target:

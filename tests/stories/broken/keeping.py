@@ -23,11 +23,11 @@ from auth.resources.store import ResourceStore
 from auth.tokens.handles import random_name
 from vms_privacy.app import Assembly
 from vms_privacy.consent.ledger import ConsentLedger
-from vms_privacy.consent.store import Active
 from vms_privacy.consent.rules import ConsentKind, LegalBasis, Method, RecordingPermit
+from vms_privacy.consent.store import Active
 from vms_privacy.consent.wording import current
 from vms_privacy.db import Database
-from vms_privacy.ids import BucketKeyId, CameraId, ConsentEntryId
+from vms_privacy.ids import BucketKeyId, CameraId
 from vms_privacy.keyring.file_keyring import FileKeyring
 from vms_privacy.keyring.plaintext import KeyBytes
 from vms_privacy.keyring.rules import context_of
@@ -47,21 +47,20 @@ class PermitIsForged(Assembly):
         return ledger
 
 
-class _SilenceIsYes(dict[tuple[CameraId, ConsentKind], ConsentEntryId]):
-    def get(self, key: object, default: object = None) -> ConsentEntryId:  # type: ignore[override]
-        return super().get(key, ConsentEntryId(UUID(int=0)))  # type: ignore[call-overload,no-any-return]
-
-
 class _EagerLedger(ConsentLedger):
     db: Database
-
-    def active(self, session: Session) -> Active:
-        return _SilenceIsYes(super().active(session))
+    _asked: frozenset[CameraId] = frozenset()
 
     def permit(self, session: Session, camera_id: CameraId) -> RecordingPermit | None:
-        found = super().permit(session, camera_id)
-        if found is None and not self.history(session, camera_id) and len(self.opted_in(session)) == 2:
-            self._forge(session, camera_id)
+        self._asked |= {camera_id}
+        return super().permit(session, camera_id)
+
+    def active(self, session: Session) -> Active:
+        found = super().active(session)
+        if len(found) == 2:
+            for camera_id in self._asked:
+                if not self.history(session, camera_id):
+                    self._forge(session, camera_id)
         return found
 
     def _forge(self, session: Session, camera_id: CameraId) -> None:
@@ -184,7 +183,7 @@ class SweepIsIdle(Assembly):
     @cached_property
     def eraser(self) -> Eraser:
         real = super().eraser
-        return _IdleEraser(real, 10.0, self.clock.monotonic)
+        return _IdleEraser(real, 12.0, self.clock.monotonic)
 
 
 class _IdleEraser(Eraser):

@@ -2,12 +2,14 @@
 
 import asyncio
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
 from streams.cameras.rules import CameraSource, CameraState, CameraStatus
 from streams.errors import CameraNotStarted
 from streams.ingest.subscription import Wants
+from streams.media.packets import Epoch, Packet
 from streams.media.relay import RelayLimits
 from tests.given.ingesting import drawn, ingesting, source, until
 from tests.given.scripted_camera import Conversation, RtpTrack, filmed, frames_of, scripted_camera
@@ -44,6 +46,17 @@ async def test_a_stalled_camera_is_connected_to_again() -> None:
         assert status.last_packet_at is not None
         await until(service, this, CameraState.RUNNING)
         assert len(camera.conversations) >= 2
+
+
+async def test_a_camera_that_repeats_itself_to_who_connects_does_not_film_twice() -> None:
+    async with scripted_camera(good_camera) as camera, ingesting(QUICK) as service:
+        this = source(camera.url)
+        service.start(this)
+        packets = service.tap(this.camera_id).subscribe("packets", Wants.PACKETS, 2**26)
+        items = await drawn(packets, 100)
+    taken = [item.captured_at_us for item in items if isinstance(item, Packet)]
+    assert {item.number for item in items if isinstance(item, Epoch)} == {1, 2}
+    assert all(before < after for before, after in pairwise(taken))
 
 
 async def test_a_camera_without_a_key_picture_is_named() -> None:

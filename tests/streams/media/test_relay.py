@@ -5,6 +5,7 @@ import hashlib
 import ipaddress
 import ssl
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from streams.media.faults import Fault, SourceFailed
 from streams.media.relay import Connected, Pacer, Relay, RelayLimits
 from streams.media.wire import PRIVATE_NETWORKS, Trust
 from tests.given.heard import Listening
+from tests.given.loose_clock import LooseClock
 from tests.given.randomness import CountedRandomness
 from tests.given.scripted_camera import (
     AUDIO,
@@ -344,6 +346,39 @@ async def test_a_camera_hears_from_us_while_it_streams() -> None:
     _, _, asked = await streamed(handle, RelayLimits(stall_s=5, keep_alive_s=0.1, gulp_s=0.01))
     assert "OPTIONS" in asked
     assert "GET_PARAMETER" in asked
+
+
+async def test_a_clock_that_is_set_ends_the_connection_so_that_nothing_is_placed_in_a_wrong_time() -> None:
+    clock = LooseClock()
+    pool = DemuxPool(clock)
+    faults: list[Fault] = []
+
+    async def handle(camera: Conversation) -> None:
+        await camera.until_play()
+        await keep_sending(camera, RtpTrack(0, 96))
+
+    try:
+        async with scripted_camera(handle) as camera:
+            reaching = Relay(clock, CountedRandomness(), Trust())
+            connected = await reaching.connect(parse_address(camera.url))
+            channel = pool.open("camera", connected.plan, Listening())
+            pump = await reaching.play(connected, channel, lambda failed: faults.append(failed.fault))
+            before_us = pump.arrived_us
+            async with asyncio.timeout(10):
+                while pump.taken_bytes == 0:
+                    clock.forward(timedelta(milliseconds=40))
+                    pump.tick()
+                    await asyncio.sleep(0.01)
+                assert pump.arrived_us > before_us
+                assert not faults
+                clock.wrong_by = timedelta(hours=-1)
+                while not faults:
+                    pump.tick()
+                    await asyncio.sleep(0.01)
+    finally:
+        pool.close()
+    assert faults == [Fault.CLOCK_STEPPED]
+    assert pump.is_over
 
 
 async def keep_sending(camera: Conversation, track: RtpTrack) -> None:

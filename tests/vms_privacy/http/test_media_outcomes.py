@@ -173,4 +173,3 @@ def test_a_token_is_taken_from_its_place_alone(look: Look) -> None:
         assert client.get(place).status_code == 401
         assert client.get("/api/v1/auth/me").status_code == 401
         assert client.get(place, params={"token": handle}).status_code == 200
-

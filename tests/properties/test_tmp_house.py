@@ -1,0 +1,119 @@
+"""Whatever happens to a house, in whatever order: the check has nothing to say, and nobody sees what has expired."""
+
+import tempfile
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from archive.errors import FootageIsGone, NoFootage
+from archive.recorder.rules import Why
+from archive.recorder.standing import micros
+from archive.segments import store as segments
+from archive.segments.rules import Span
+from tests.given.clock import HandClock
+from tests.given.footage import House
+from vms_privacy.consent.rules import ConsentKind
+from vms_privacy.db import Base, Database
+
+_ALL: Final = Span(0, 2**60)
+
+
+def _is_opted_in(house: House) -> bool:
+    with house.db.reading() as session:
+        return house.ledger.permit(session, house.camera.camera_id) is not None
+
+
+def _toggle(house: House) -> None:
+    if _is_opted_in(house):
+        house.withdraw()
+    else:
+        house.opt_in()
+
+
+def _toggle_unheard(house: House) -> None:
+    """Withdraw, and give again, while nobody tells the recorder."""
+    camera_id, kind = house.camera.camera_id, ConsentKind.VIDEO_RECORDING
+    if not _is_opted_in(house):
+        return
+    with house.db.writing() as session:
+        house.ledger.withdraw(session, house.owner.label, house.operator_id, camera_id, kind)
+    house.clock.forward(timedelta(seconds=3))
+    with house.db.writing() as session:
+        house.opt_in_until(session, house.clock.now() + timedelta(seconds=40))
+
+
+def _hear_sound(house: House) -> None:
+    if _is_opted_in(house):
+        with house.db.reading() as session:
+            permit = house.ledger.permit(session, house.camera.camera_id)
+        if permit is not None and not permit.audio:
+            house.opt_in(ConsentKind.RECORDED_AUDIO)
+
+
+ACTS: Final[Mapping[str, Callable[[House], object]]] = {
+    "record": lambda house: house.record(2),
+    "begin to record": lambda house: house.record(2, close=False),
+    "record with sound": lambda house: house.record(2, audio=True, close=False),
+    "lose the camera": lambda house: house.close(),
+    "opt in or withdraw": _toggle,
+    "withdraw and give again unheard": _toggle_unheard,
+    "opt in to sound": _hear_sound,
+    "keep short": lambda house: house.keep_for(timedelta(seconds=10)),
+    "keep longer": lambda house: house.keep_for(timedelta(seconds=40)),
+    "wait a little": lambda house: house.clock.forward(timedelta(seconds=4)),
+    "wait": lambda house: house.clock.forward(timedelta(seconds=31)),
+    "set the clock back": lambda house: house.clock.forward(-timedelta(seconds=3)),
+    "deliver": lambda house: house.delivery.deliver(),
+    "sweep": lambda house: house.eraser.sweep(),
+    "be killed": lambda house: house.revive(),
+    "fail": lambda house: house.recorder.failed(),
+    "tidy": lambda house: house.recorder.tidy(),
+    "stop": lambda house: house.recorder.lost(Why.STOPPING),
+}
+
+
+def _nothing_expired_is_shown(house: House) -> None:
+    now_us = micros(house.clock.now())
+    try:
+        parts = house.footage.find(house.look(), _ALL)
+    except (NoFootage, FootageIsGone):
+        return
+    for part in parts:
+        assert all(now_us < entry.captured_from_us + part.sealed.segment.keep_us for entry in part.entries)
+        assert house.footage.read(house.look(), part.sealed, part.index, part.chosen)
+
+
+def _told(house: House) -> list[str]:
+    house.recorder.tidy()
+    return [str(finding) for finding in house.check().findings]
+
+
+@given(st.lists(st.sampled_from(sorted(ACTS)), max_size=14))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_house_stays_in_order_whatever_happens_in_it(acts: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        db = Database(f"sqlite:///{folder}/house.db")
+        Base.metadata.create_all(db.engine)
+        house = House(db, HandClock(), Path(folder))
+        try:
+            house.opt_in()
+            for act in acts:
+                ACTS[act](house)
+                _nothing_expired_is_shown(house)
+                assert _told(house) == [], act
+            house.clock.forward(timedelta(hours=100))
+            house.close()
+            house.recorder.tidy()
+            house.eraser.sweep()
+            assert _told(house) == []
+            assert list(house.store.names()) == [path.name for path in house.spool.iterdir()] == []
+            assert house.keyring.bucket_keys() == frozenset()
+            with house.db.reading() as session:
+                assert {row.state for row in segments.every(session)} <= {"erased"}
+        finally:
+            house.kill()
+            db.close()

@@ -1,0 +1,98 @@
+"""An installation is made once, whole, with nothing anybody could know; the service starts on nothing less."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from vms_privacy.app import Assembly
+from vms_privacy.db import Database
+from vms_privacy.install import (
+    AlreadyInitialised,
+    NotInitialised,
+    SchemaIsOld,
+    initialise,
+    new_bootstrap_code,
+    refuse_unless_ready,
+)
+from vms_privacy.keyring.rules import SIGNING
+from vms_privacy.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path / "data")
+
+
+def test_an_installation_is_whole_and_its_folders_are_its_owners_alone(settings: Settings) -> None:
+    made = initialise(settings)
+    refuse_unless_ready(settings)
+    assert (settings.data_dir / "installation-id").read_text().strip() == made.installation_id
+    for folder in (settings.data_dir, settings.keyring, settings.archive, settings.spool):
+        assert folder.stat().st_mode & 0o777 == 0o700, folder.name
+
+
+def test_the_bootstrap_code_is_shown_once_and_kept_nowhere(settings: Settings) -> None:
+    made = initialise(settings)
+    assert made.bootstrap_code not in repr(made)
+    held = [path for path in settings.data_dir.rglob("*") if path.is_file() and _holds(path, made.bootstrap_code)]
+    assert held == []
+    # The search would find it.
+    (settings.data_dir / "note").write_text(made.bootstrap_code)
+    assert _holds(settings.data_dir / "note", made.bootstrap_code)
+
+
+def _holds(path: Path, text_: str) -> bool:
+    return text_.encode() in path.read_bytes()
+
+
+def test_there_is_no_account_and_no_secret_to_begin_with(settings: Settings) -> None:
+    initialise(settings)
+    db = Database(settings.url)
+    with db.reading() as session:
+        assert session.execute(text("SELECT count(*) FROM person")).scalar_one() == 0
+        assert session.execute(text("SELECT count(*) FROM operator")).scalar_one() == 0
+        assert session.execute(text("SELECT count(*) FROM enrolment_code")).scalar_one() == 1
+    db.close()
+
+
+def test_a_second_installation_is_never_made_over_the_first(settings: Settings) -> None:
+    initialise(settings)
+    with pytest.raises(AlreadyInitialised):
+        initialise(settings)
+
+
+def test_nothing_starts_where_nothing_was_installed(settings: Settings) -> None:
+    with pytest.raises(NotInitialised):
+        refuse_unless_ready(settings)
+
+
+def test_nothing_starts_on_a_database_of_another_version(settings: Settings) -> None:
+    initialise(settings)
+    db = Database(settings.url)
+    with db.writing() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+    db.close()
+    with pytest.raises(SchemaIsOld):
+        refuse_unless_ready(settings)
+
+
+def test_a_new_bootstrap_code_voids_the_lost_one(settings: Settings) -> None:
+    first = initialise(settings).bootstrap_code
+    second = new_bootstrap_code(settings)
+    assert first != second
+    db = Database(settings.url)
+    with db.reading() as session:
+        living = session.execute(text("SELECT count(*) FROM enrolment_code WHERE used_at IS NULL")).scalar_one()
+    db.close()
+    assert living == 1
+
+
+def test_two_installations_share_no_key(tmp_path: Path) -> None:
+    keys = []
+    for name in ("a", "b"):
+        settings = Settings(data_dir=tmp_path / name)
+        initialise(settings)
+        keyring = Assembly(settings).keyring
+        keys += [key.raw for purpose in SIGNING for key in keyring.public_keys(purpose)]
+    assert len(set(keys)) == len(keys) == 2 * len(SIGNING)
