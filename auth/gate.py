@@ -245,8 +245,17 @@ def granted_of(connection: HTTPConnection) -> Granted:
     return found
 
 
-Asker = Annotated[Principal, Depends(asker_of)]
-Allowed = Annotated[Granted, Depends(granted_of)]
+# Coroutines, because they wait for nothing: a plain function would be sent through a thread for each request.
+async def _asked_by(connection: HTTPConnection) -> Principal:
+    return asker_of(connection)
+
+
+async def _allowed_to(connection: HTTPConnection) -> Granted:
+    return granted_of(connection)
+
+
+Asker = Annotated[Principal, Depends(_asked_by)]
+Allowed = Annotated[Granted, Depends(_allowed_to)]
 
 
 def needs(right: Right | None, on: On) -> dict[str, Any]:
@@ -259,7 +268,12 @@ def needs(right: Right | None, on: On) -> dict[str, Any]:
         _pass(connection, right, on)
         mark(connection.scope, note)
 
-    return {"dependencies": [Depends(gate_line)], "openapi_extra": {"x-needs": note}}
+    async def gate_line_of_self(connection: HTTPConnection) -> None:
+        # Whether somebody is logged in is known by now: no database is asked, so no thread is needed.
+        gate_line(connection)
+
+    line = gate_line_of_self if on is On.SELF else gate_line
+    return {"dependencies": [Depends(line)], "openapi_extra": {"x-needs": note}}
 
 
 def public(why: str) -> dict[str, Any]:

@@ -40,6 +40,7 @@ from auth.tokens.service import StreamTokens
 from auth.tokens.signing import TokenSigner
 from auth.tokens.withdrawing import TokenWithdrawals
 from streams.cameras.service import CameraService
+from streams.ingest.events import CameraEvents
 from streams.ingest.service import IngestService
 from streams.ingest.subscription import Item, Wants
 from streams.live.channel import LiveLimits
@@ -217,6 +218,10 @@ class Assembly:
     @cached_property
     def ingest(self) -> IngestService:
         return IngestService(self.relay, self.clock, self.randomness, Fragmenter)
+
+    @cached_property
+    def camera_events(self) -> CameraEvents:
+        return CameraEvents(self.db, self.audit, self.clock)
 
     def feed_of(self, camera_id: CameraId) -> AsyncIterator[Epoch | Fragment]:
         """Return the fragments of a camera for its live channel."""

@@ -1,6 +1,7 @@
 """Refusals: what a caller can be told, as kinds and stable codes, with no knowledge of the web.
 
-The table from kind to HTTP status is in `vms_privacy/http/problems.py`; the one to exit codes in `vms_privacy/cli.py`.
+The table from kind to HTTP status is in `vms_privacy/http/problems.py`; the one to exit codes in
+`vms_privacy/cli/output.py`.
 """
 
 from collections.abc import Mapping

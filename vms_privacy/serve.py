@@ -121,6 +121,7 @@ class Running:
             await parts.live.close()
             await asyncio.to_thread(parts.recorder.stop, _STOP_WITHIN_S)
             await asyncio.to_thread(self.jobs.stop)
+            await asyncio.to_thread(parts.camera_events.close)
 
     def _cameras(self) -> list[CameraId]:
         with self.parts.db.reading() as session:
@@ -168,6 +169,7 @@ def join(parts: Assembly) -> None:
     parts.grants.on_change(parts.sessions.hear_grant)
     parts.people.on_disabled(parts.sessions.hear_person)
     parts.withdrawals.on_withdrawn(parts.sessions.hear_token)
+    parts.ingest.on_status(parts.camera_events.hear)
     parts.ledger.on_change(parts.recorder.ask_again)
     parts.ledger.on_change(parts.live.consent_changed)
     parts.retention.on_change(parts.recorder.ask_again)

@@ -71,14 +71,6 @@ class Settings(BaseSettings):
     sweep_every: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(hours=1))] = timedelta(seconds=60)
     """How often expired footage is destroyed; it is unreadable from its very second in any case."""
 
-    token_lifetime: Annotated[Duration, Field(ge=timedelta(seconds=10), le=timedelta(hours=12))] = timedelta(
-        seconds=300
-    )
-    """How long a stream token may be used to start, where the asker names no other time."""
-
-    session_lifetime: Annotated[Duration, Field(ge=timedelta(minutes=1), le=timedelta(hours=24))] = timedelta(hours=12)
-    """How long one media session may go on."""
-
     @model_validator(mode="after")
     def _reachable_only_in_safety(self) -> Self:
         if (self.tls_certificate is None) != (self.tls_key is None):

@@ -269,6 +269,10 @@ class SealedReader:
             raise ValueError(f"a {self.state} file has no trailer")
         return self._index
 
+    def know(self, index: FragmentIndex) -> None:
+        """Take over the index that an earlier reader of this very seal has checked (R5); media ends where it ends."""
+        self._index, self._media_length = index, index.end
+
     def read(self, offset: int, length: int) -> bytes:
         """Return `length` bytes of media from `offset`, fewer at its end; all of them authenticated (R2).
 
@@ -290,8 +294,7 @@ class SealedReader:
         try:
             self._final = self._keys.open(final.index, final.closing, sealed)
         except DamagedChunk:
-            full = final.length == self.chunk_size + TAG
-            if full and self._keys.authenticates(final.index, Closing.MORE, sealed):
+            if len(sealed) == self.chunk_size + TAG and self._keys.authenticates(final.index, Closing.MORE, sealed):
                 raise Truncated("the file once went on") from None
             raise
         self.state = FileState.FINISHED if final.closing is Closing.LAST else FileState.RECOVERED
@@ -314,8 +317,7 @@ class SealedReader:
             self._open_stored(stored, plain)
         if self._whole in wanted:
             plain[len(stored) * size :] = self._final
-        skip = offset - wanted.start * size
-        return bytes(plain[skip : skip + length])
+        return bytes(plain[offset - wanted.start * size :][:length])
 
     def _open_stored(self, stored: range, plain: memoryview) -> None:
         """Open neighbouring chunks with one fetch; the final one was opened with the file."""

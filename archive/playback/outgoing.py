@@ -53,14 +53,17 @@ class Viewer:
         self.session.check(entry.captured_from_us)
 
     def read(self, row: "_Row", places: range) -> "_Block":
-        """Read the first of some fragments: as many as fit a block, and at least one."""
+        """Read the first of some fragments: as many as fit a block, and at least one.
+
+        The row is at most as old as the last judgement; what was destroyed since has no key any more.
+        """
         count, size = 0, 0
         for entry in row.at(places):
             if count and size + entry.length > BLOCK:
                 break
             count, size = count + 1, size + entry.length
         now = places[:count]
-        data = self.footage.read(self.look, row.sealed, row.index, now)
+        data = self.footage.read_now(self.look, row.sealed, row.index, now)
         return _Block(row.at(now), places[count:], data)
 
     def _open(self, segment_id: SegmentId, places: range) -> "Run":

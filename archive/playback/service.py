@@ -27,7 +27,7 @@ from vms_privacy.ids import CameraId, SegmentId
 from vms_privacy.keyring.port import KeyIsDestroyed, WrapIsDamaged
 
 Made = TypeVar("Made")
-MOST_INDEXES: Final = 2_000
+MOST_KNOWN: Final = 500
 MOST_SEGMENTS: Final = 20_000
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
@@ -56,6 +56,14 @@ class Part:
         return self.index.entries[self.chosen.start : self.chosen.stop]
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is remembered of a closed file: nothing that shows a picture."""
+
+    index: FragmentIndex
+    init: bytes
+
+
 class _IsBeingClosed(Exception):
     """The row says that the segment grows, and nobody writes it any more: in a moment its row says otherwise."""
 
@@ -81,14 +89,14 @@ class Footage:
         self._spool = spool
         self._store = store
         self._growing = growing
-        self._indexes: OrderedDict[SegmentId, FragmentIndex] = OrderedDict()
+        self._known: OrderedDict[SegmentId, _Known] = OrderedDict()
         self._lock = threading.Lock()
         self.damaged = 0
 
     def forget(self, segment_id: SegmentId) -> None:
         """Drop what is remembered of a segment that is being destroyed."""
         with self._lock:
-            self._indexes.pop(segment_id, None)
+            self._known.pop(segment_id, None)
 
     def find(self, look: Look, wanted: Span) -> list[Part]:
         """Return what may be shown of a span, by time.
@@ -123,6 +131,9 @@ class Footage:
 
     def init(self, look: Look, sealed: Sealed, index: FragmentIndex) -> bytes:
         """Return the init segment of a file. Raises FootageIsGone."""
+        known = self._remembered(sealed.segment.id)
+        if known is not None:
+            return known.init
         now = self._fresh(look, sealed)
         return self._with_reader(look, now, lambda reader, _: reader.read(0, index.init_length))
 
@@ -132,6 +143,10 @@ class Footage:
         `sealed` may be as old as the look: what has become of the segment since (closed, moved, under another key, kept
         shorter, destroyed) is asked for here.
         """
+        return self.read_now(look, self._fresh(look, sealed), index, places)
+
+    def read_now(self, look: Look, sealed: Sealed, index: FragmentIndex, places: range) -> bytes:
+        """Do as `read`, by a row that was looked at just now."""
         entries = index.entries[places.start : places.stop]
         if not entries or len(entries) != len(places):
             raise FootageIsGone("this part of the footage is gone")
@@ -142,7 +157,7 @@ class Footage:
                 raise FootageIsGone("this part of the footage has expired, or is outside of what the token allows")
             return b"".join(_runs(reader, entries))
 
-        return self._with_reader(look, self._fresh(look, sealed), shown)
+        return self._with_reader(look, sealed, shown)
 
     def allowed(self, look: Look, sealed: Sealed) -> Bounds:
         """Return what may be shown of a segment at this moment."""
@@ -215,17 +230,22 @@ class Footage:
         if segment.ends_us is None:
             growing = self._growing(segment.camera_id)
             return FragmentIndex() if growing is None or growing.segment_id != segment.id else growing.index
+        known = self._remembered(segment.id)
+        if known is not None:
+            return known.index
+        known = self._with_reader(look, sealed, _known_of)
         with self._lock:
-            known = self._indexes.get(segment.id)
+            self._known[segment.id] = known
+            while len(self._known) > MOST_KNOWN:
+                self._known.popitem(last=False)
+        return known.index
+
+    def _remembered(self, segment_id: SegmentId) -> "_Known | None":
+        with self._lock:
+            known = self._known.get(segment_id)
             if known is not None:
-                self._indexes.move_to_end(segment.id)
-                return known
-        index = self._with_reader(look, sealed, _index_of)
-        with self._lock:
-            self._indexes[segment.id] = index
-            while len(self._indexes) > MOST_INDEXES:
-                self._indexes.popitem(last=False)
-        return index
+                self._known.move_to_end(segment_id)
+            return known
 
     def _with_reader(self, look: Look, sealed: Sealed, act: Callable[[SealedReader, Sealed], Made]) -> Made:
         """Open a segment as its row was just now, and act on it.
@@ -259,7 +279,11 @@ class Footage:
                 raise _IsBeingClosed
             size, last_tag = growing.sealed_size, None
         read_at = self._store_reader if segment.place is Place.STORE else self._spool_reader
-        return act(SealedReader(read_at(segment.blob_name), size, key, sealed.salt, last_tag), sealed)
+        reader = SealedReader(read_at(segment.blob_name), size, key, sealed.salt, last_tag)
+        known = None if last_tag is None else self._remembered(segment.id)
+        if known is not None:
+            reader.know(known.index)
+        return act(reader, sealed)
 
     def _spool_reader(self, name: str) -> Callable[[int, int], bytes]:
         path = self._spool / name
@@ -281,12 +305,15 @@ class Footage:
         return (self._clock.for_reading() - _EPOCH) // timedelta(microseconds=1)
 
 
-def _index_of(reader: SealedReader, sealed: Sealed) -> FragmentIndex:
+def _known_of(reader: SealedReader, sealed: Sealed) -> _Known:
     segment = sealed.segment
-    if reader.state is not FileState.RECOVERED:
-        return reader.index()
-    rebuilt = rebuild_index(reader, segment.starts_us)
-    return rebuilt if segment.ends_us is None else within(rebuilt, segment.ends_us)
+    if reader.state is FileState.RECOVERED:
+        index = rebuild_index(reader, segment.starts_us)
+        if segment.ends_us is not None:
+            index = within(index, segment.ends_us)
+    else:
+        index = reader.index()
+    return _Known(index, reader.read(0, index.init_length))
 
 
 def _runs(reader: SealedReader, entries: tuple[FragmentEntry, ...]) -> Iterator[bytes]:

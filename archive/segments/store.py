@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import BigInteger, bindparam, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from archive.keys.rules import WrappedKey
@@ -90,6 +90,26 @@ _SEALED = (
     SegmentRow.tracks,
 )
 
+# Made once: putting these together takes longer than carrying them out.
+_OF_CAMERA = SegmentRow.camera_id == bindparam("camera_id")
+_LIVING = select(*_COLUMNS, *_SEALED).where(_OF_CAMERA, SegmentRow.state.in_((State.WRITING, State.STORED)))
+# Times of a camera never overlap, so of all that starts before a span only the newest can reach into it. Without this
+# bound the database goes through everything that is older.
+_FIRST_START = func.coalesce(
+    select(func.max(SegmentRow.starts_us))
+    .where(_OF_CAMERA, SegmentRow.starts_us <= bindparam("from_us"))
+    .scalar_subquery(),
+    bindparam("from_us", type_=BigInteger),
+)
+_SPAN = (
+    SegmentRow.starts_us >= _FIRST_START,
+    SegmentRow.starts_us < bindparam("until_us"),
+    or_(SegmentRow.ends_us.is_(None), SegmentRow.ends_us > bindparam("from_us")),
+)
+_IN_SPAN = _LIVING.where(*_SPAN).order_by(SegmentRow.starts_us).limit(bindparam("most"))
+_ANY_IN_SPAN = select(SegmentRow.id).where(_OF_CAMERA, SegmentRow.ends_us.is_not(None), *_SPAN).limit(1)
+_BY_ID = _LIVING.where(SegmentRow.id == bindparam("segment_id"))
+
 
 def add(session: Session, new: NewSegment) -> None:
     """Register a segment in state `writing`. The database refuses it without an active opt-in (P1)."""
@@ -149,22 +169,13 @@ def moved_to_store(session: Session, segment_id: SegmentId) -> bool:
 
 def in_span(session: Session, camera_id: CameraId, span: Span, limit: int = 20_000) -> list[Sealed]:
     """Return the living segments of a camera that overlap a span, by time; the growing one is the last."""
-    rows = session.execute(
-        _living(camera_id)
-        .where(
-            SegmentRow.starts_us >= _first_start(camera_id, span),
-            SegmentRow.starts_us < span.until_us,
-            or_(SegmentRow.ends_us.is_(None), SegmentRow.ends_us > span.from_us),
-        )
-        .order_by(SegmentRow.starts_us)
-        .limit(limit)
-    )
-    return [_sealed(row) for row in rows]
+    asked = {"camera_id": camera_id, "from_us": span.from_us, "until_us": span.until_us, "most": limit}
+    return [_sealed(row) for row in session.execute(_IN_SPAN, asked)]
 
 
 def by_id(session: Session, camera_id: CameraId, segment_id: SegmentId) -> Sealed | None:
     """Return one living segment of this camera."""
-    row = session.execute(_living(camera_id).where(SegmentRow.id == segment_id)).one_or_none()
+    row = session.execute(_BY_ID, {"camera_id": camera_id, "segment_id": segment_id}).one_or_none()
     return None if row is None else _sealed(row)
 
 
@@ -246,16 +257,8 @@ def every(session: Session) -> Iterator[Segment]:
 
 def was_recorded(session: Session, camera_id: CameraId, span: Span) -> bool:
     """Say whether something was recorded in a span, whatever became of it since."""
-    found = session.scalar(
-        select(SegmentRow.id)
-        .where(
-            SegmentRow.camera_id == camera_id,
-            SegmentRow.starts_us >= _first_start(camera_id, span),
-            SegmentRow.starts_us < span.until_us,
-            SegmentRow.ends_us > span.from_us,
-        )
-        .limit(1)
-    )
+    asked = {"camera_id": camera_id, "from_us": span.from_us, "until_us": span.until_us}
+    found = session.scalar(_ANY_IN_SPAN, asked)
     return found is not None
 
 
@@ -283,24 +286,6 @@ def end_earlier(session: Session, segment_id: SegmentId, ends_us: int) -> None:
         update(SegmentRow)
         .where(SegmentRow.id == segment_id, SegmentRow.state == State.STORED, SegmentRow.ends_us > ends_us)
         .values(ends_us=ends_us)
-    )
-
-
-def _first_start(camera_id: CameraId, span: Span) -> ColumnElement[int]:
-    """Return the earliest start of what can overlap a span.
-
-    Times of a camera never overlap, so only the newest segment that starts before the span can reach into it. Without
-    this bound the database goes through everything older than the span.
-    """
-    newest = select(func.max(SegmentRow.starts_us)).where(
-        SegmentRow.camera_id == camera_id, SegmentRow.starts_us <= span.from_us
-    )
-    return func.coalesce(newest.scalar_subquery(), span.from_us)
-
-
-def _living(camera_id: CameraId) -> Select[*tuple[Any, ...]]:
-    return select(*_COLUMNS, *_SEALED).where(
-        SegmentRow.camera_id == camera_id, SegmentRow.state.in_((State.WRITING, State.STORED))
     )
 
 

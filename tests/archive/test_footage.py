@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 
 from archive.blobs.folder_store import FolderStore
-from archive.errors import FootageIsDamaged, FootageIsGone, NoFootage, StoreUnavailable
+from archive.errors import FootageIsDamaged, FootageIsGone, NoFootage, SpanTooLong, StoreUnavailable
 from archive.format.index import FragmentEntry
 from archive.playback.movie import Film, Line
 from archive.playback.rules import Bounds, selected
-from archive.playback.service import Part
+from archive.playback.service import MOST_SEGMENTS, Part
 from archive.segments import store as segments
 from archive.segments.rules import Place, Segment, Span
 from streams.media.fragments import fragment_info
@@ -186,6 +186,29 @@ def test_more_stretches_than_one_page_of_rows_are_all_told(house: House) -> None
     assert len(whole) == 5
     paged = [one.segment.id for one in house.footage._all_in(camera_id, _ALL, 2)]
     assert paged == [row.id for row in _rows(house)]
+
+
+def test_a_span_with_more_segments_than_one_answer_is_refused_rather_than_cut_short(house: House) -> None:
+    house.opt_in()
+    house.record(2)
+    [model] = _rows(house)
+    connection = house.db.engine.raw_connection()
+    try:
+        connection.cursor().execute("DROP TRIGGER segment_never_overlaps")
+        connection.cursor().execute("DROP TRIGGER segment_needs_opt_in")
+        connection.cursor().execute(
+            "WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n <= ?) INSERT INTO segment"
+            " SELECT printf('%032x', n), operator_id, camera_id, consent_entry_id, policy_version, state, place,"
+            " printf('%022d', n), starts_us - n, starts_us - n + 1, keep_us, destroy_from_us, run, epoch, tracks,"
+            " chunk_size, bucket_key_id, bucket_hour, wrapped_key, salt, last_tag, size_bytes, recovered, erasure_id,"
+            " key_destroyed_at, bytes_gone_at, store_answer, receipt_id FROM segment, number WHERE id = ?",
+            (MOST_SEGMENTS, model.id.hex),
+        )
+        connection.commit()
+    finally:
+        connection.close()
+    with pytest.raises(SpanTooLong):
+        _find(house)
 
 
 # -- which fragments

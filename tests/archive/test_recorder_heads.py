@@ -9,9 +9,11 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from archive.recorder.heads import Heads
+from archive.recorder.rules import Why
 from tests.given.audit import GATE
 from tests.given.clock import HandClock
-from tests.given.consent import Consent
+from tests.given.consent import Consent, opt_in
+from tests.given.footage import House
 from vms_privacy.consent.ledger import ConsentLedger
 from vms_privacy.consent.rules import ConsentKind
 from vms_privacy.consent.store import Active
@@ -104,3 +106,12 @@ def test_a_failed_reading_is_nobodys_yes(consent: Consent, ledger: Counted, head
     ledger.failing = False
     consent.take_back()
     assert heads.since(_came(consent.clock)) == {}
+
+
+def test_an_opt_in_is_heard_even_by_a_recorder_that_nobody_told(house: House) -> None:
+    house.record(2)
+    assert house.recorder.tally.last_why == Why.NO_OPT_IN
+    with house.db.writing() as session:
+        opt_in(house.ledger, session, house.clock, house.operator_id, house.camera.camera_id)
+    house.record(3)
+    assert house.recorder.tally.segments == 1

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from archive.format.sealed_file import SealedWriter
+from archive.recorder.rows import CameraRows, NotBegun
 from archive.recorder.rules import Why
 from archive.recorder.standing import micros
 from archive.segments import gaps
@@ -368,6 +369,22 @@ def test_a_stretch_that_a_running_camera_leaves_out_is_a_gap(house: House) -> No
     silent = [(since, until) for since, until, why in _gaps(house) if why == Why.CAMERA_SILENT]
     assert first_after.captured_from_us in {until for _, until in silent}
     assert _is_in_order(house)
+
+
+def test_a_segment_that_may_not_begin_leaves_nothing_of_itself(house: House) -> None:
+    """The last look is the transaction's own: whoever withdraws just before it, wins."""
+    house.opt_in()
+    [first, *_] = house.fragments(2)
+    with house.db.writing() as session:
+        kind = ConsentKind.VIDEO_RECORDING
+        house.ledger.withdraw(session, house.owner.label, house.operator_id, house.camera.camera_id, kind)
+    rows = CameraRows(house.tools, house.operator_id, house.camera.camera_id)
+    with pytest.raises(NotBegun) as refused:
+        rows.begin(first, "run-a", encoded(2, gop=25).epoch(1), None, Why.WAITING_FOR_KEY_PICTURE)
+    assert refused.value.why is Why.WITHDRAWN
+    assert _rows(house) == []
+    assert list(house.spool.iterdir()) == []
+    assert house.keyring.bucket_keys() == frozenset()
 
 
 class _LockedKeyring:

@@ -179,7 +179,7 @@ class Vault:
 
     def damage_fragment(self, segment_id: SegmentId, place: int) -> None:
         """Change one bit inside of a fragment that somebody has played."""
-        at = self.footage._indexes[segment_id].entries[place].offset + 50
+        at = self.footage._known[segment_id].index.entries[place].offset + 50
         with self.db.reading() as session:
             (chunk_size,) = session.scalars(select(SegmentRow.chunk_size).where(SegmentRow.id == segment_id))
         self.damage(segment_id, sizes.offset_of(at // chunk_size, chunk_size) + at % chunk_size)

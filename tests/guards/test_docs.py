@@ -217,7 +217,7 @@ def test_every_page_and_test_that_the_code_speaks_of_exists() -> None:
     found = []
     for path, text in python_files(*PACKAGES, "tests"):
         if not path.startswith("tests/guards/"):
-            named = " ".join(re.findall(r"(?:docs|tests)/[\w/-]+\.(?:md|py)", text))
+            named = " ".join(re.findall(rf"(?<![\w/])(?:docs|tests|{'|'.join(PACKAGES)})/[\w/-]+\.(?:md|py)", text))
             found += missing_paths(path, named)
     assert found == []
 

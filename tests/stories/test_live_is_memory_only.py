@@ -51,7 +51,7 @@ def test_no_regular_file_is_given_what_is_watched_live(tmp_path: Path) -> None:
     assert [
         call for call in traced.calls("sendfile", "copy_file_range", "splice", "tee", "vmsplice") if call.files
     ] == []
-    assert all("ENOSYS" in call.rest for call in traced.calls("io_uring_setup"))
+    assert [ring for ring in traced.calls("io_uring_setup") if " = " in ring.rest and "ENOSYS" not in ring.rest] == []
     assert list(traced.calls("memfd_create")) == []
     shared = [call for call in traced.calls("mmap") if "PROT_WRITE" in call.rest and "MAP_SHARED" in call.rest]
     assert {name for call in shared for name in call.files} <= {str(tmp_path / "story" / "data" / "vms-privacy.db-shm")}

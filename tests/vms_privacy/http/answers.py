@@ -22,9 +22,8 @@ def faults(answer: httpx.Response) -> list[str]:
     """List what is wrong with an answer, however it came about."""
     found = []
     headers = answer.headers
-    for name in ("set-cookie", "server", "x-powered-by", "access-control-allow-origin"):
-        if name in headers:
-            found.append(f"there is a header {name}")
+    unwanted = ("set-cookie", "server", "x-powered-by", "access-control-allow-origin")
+    found += [f"there is a header {name}" for name in unwanted if name in headers]
     if headers.get("cache-control") != "no-store" and answer.url.path not in MAY_BE_KEPT:
         found.append(f"a cache may keep it: {headers.get('cache-control')}")
     if headers.get("x-content-type-options") != "nosniff" or headers.get("referrer-policy") != "no-referrer":

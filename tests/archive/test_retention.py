@@ -1,0 +1,99 @@
+"""Setting retention: versioned, justified, journalled where it takes away, and heard of once it is durable."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from archive.retention import store
+from archive.retention.service import RetentionRefused
+from archive.segments import store as segments
+from tests.given.footage import House
+from vms_privacy.audit.events import Tag
+from vms_privacy.audit.tables import EventRow
+from vms_privacy.ids import CameraId
+from vms_privacy.journal.rules import JournalKind
+
+
+def _set(house: House, keep_for: timedelta, why: str = "") -> None:
+    with house.db.writing() as session:
+        house.retention.set(session, house.granted(), keep_for, why)
+
+
+def _shortenings(house: House) -> list[object]:
+    return [entry.facts["keep_seconds"] for entry in house.journal.entries() if entry.kind is JournalKind.SHORTENING]
+
+
+def test_without_a_word_it_is_72_hours(house: House) -> None:
+    with house.db.reading() as session:
+        policy = house.retention.current(session, house.camera.camera_id)
+    assert (policy.version, policy.keep_for) == (0, timedelta(hours=72))
+
+
+@pytest.mark.parametrize(
+    ("keep_for", "why", "rule"),
+    [
+        (timedelta(seconds=9), "", "retention-too-short"),
+        (timedelta(days=367), "the court asked for it", "retention-too-long"),
+        (timedelta(seconds=10, microseconds=1), "", "retention-not-whole"),
+        (timedelta(hours=73), "because", "retention-needs-justification"),
+    ],
+)
+def test_what_may_not_be_set_is_refused_with_the_rule_it_breaks(
+    house: House, keep_for: timedelta, why: str, rule: str
+) -> None:
+    with pytest.raises(RetentionRefused) as refused:
+        _set(house, keep_for, why)
+    assert refused.value.facts["rule"] == rule
+    with house.db.reading() as session:
+        assert store.history(session, house.camera.camera_id) == []
+
+
+def test_each_change_is_a_version_with_who_and_why_and_is_in_the_audit(house: House) -> None:
+    _set(house, timedelta(hours=100), "the court asked for it in writing")
+    _set(house, timedelta(hours=24))
+    with house.db.reading() as session:
+        newest, older = store.history(session, house.camera.camera_id)
+        noted = session.scalar(select(func.count()).where(EventRow.tag == int(Tag.RETENTION_SET)))
+    assert (newest.version, older.version) == (2, 1)
+    assert older.justification == "the court asked for it in writing"
+    assert older.set_by == house.owner.label
+    assert noted == 2
+
+
+def test_only_what_takes_away_is_in_the_custody_journal(house: House) -> None:
+    _set(house, timedelta(hours=100), "the court asked for it in writing")
+    assert _shortenings(house) == []
+    _set(house, timedelta(hours=24))
+    _set(house, timedelta(hours=30))
+    assert _shortenings(house) == [24 * 3600]
+
+
+def test_lengthening_again_never_reaches_what_was_shortened(house: House) -> None:
+    house.opt_in()
+    house.record(2)
+    for hours in (24, 48, 72, 24):
+        _set(house, timedelta(hours=hours))
+    with house.db.reading() as session:
+        assert {row.keep_us for row in segments.every(session)} == {24 * 3_600_000_000}
+
+
+def test_listeners_hear_of_a_change_once_it_is_durable_and_of_none_that_was_rolled_back(house: House) -> None:
+    heard: list[tuple[CameraId, int]] = []
+
+    def hear(camera_id: CameraId) -> None:
+        with house.db.reading() as session:
+            heard.append((camera_id, house.retention.current(session, camera_id).version))
+
+    house.retention.on_change(hear)
+    with pytest.raises(ZeroDivisionError):
+        _set_and_fail(house)
+    assert heard == []
+    _set(house, timedelta(hours=1))
+    assert heard == [(house.camera.camera_id, 1)]
+
+
+def _set_and_fail(house: House) -> None:
+    with house.db.writing() as session:
+        house.retention.set(session, house.granted(), timedelta(hours=1), "")
+        raise ZeroDivisionError
