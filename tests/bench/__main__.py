@@ -10,15 +10,19 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from tests.bench import memory, record, sealing, seek, tokens
+from tests.bench.memory import measure as measure_memory
 from tests.bench.outcome import Bench, Effort, Line, document, table
+from tests.bench.record import measure as measure_record
+from tests.bench.sealing import measure as measure_sealing
+from tests.bench.seek import measure as measure_seek
+from tests.bench.tokens import measure as measure_tokens
 
 BENCHES: Final[Mapping[str, Bench]] = {
-    "record": record.measure,
-    "memory": memory.measure,
-    "sealing": sealing.measure,
-    "tokens": tokens.measure,
-    "seek": seek.measure,
+    "record": measure_record,
+    "memory": measure_memory,
+    "sealing": measure_sealing,
+    "tokens": measure_tokens,
+    "seek": measure_seek,
 }
 LONG_S: Final = 600.0
 

@@ -5,7 +5,7 @@ import os
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, cast
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -134,7 +134,7 @@ def _seal(parts: Assembly, permit: RecordingPermit, place: Place, minute: _Minut
 
 def _rows(session: Session, permit: RecordingPermit, place: Place, rows: range, chosen: Sequence[int]) -> None:
     """All other rows by one statement. They do not overlap, and the guard that says so is slow with what is old."""
-    guards: dict[str, str] = SegmentRow.__table__.info["guards"]
+    guards: dict[str, str] = cast("Any", SegmentRow.__table__).info["guards"]
     session.execute(text(f"DROP TRIGGER {_GUARD}"))
     session.execute(text("PRAGMA cache_size = -400000"))
     session.execute(text("CREATE TEMP TABLE chosen (back INTEGER PRIMARY KEY)"))
