@@ -107,7 +107,7 @@ class CameraRecorder:
             standing = self._learn_all()
             self._end_if_over(standing)
             if standing.allowed is None:
-                self._rows.stop_accounting(standing)
+                self._rows.stop_accounting()
             elif self._file is None:
                 self._rows.settle(None, self._idle_why)
         except (SQLAlchemyError, Refusal):

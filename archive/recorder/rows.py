@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from archive.format.rules import chunk_size_for
 from archive.format.sealed_file import SealedWriter
 from archive.keys.wrap import SegmentKeys
+from archive.recorder.accounting import catch_up
 from archive.recorder.growing import GrowingFile, create
-from archive.recorder.rules import LeaveOut, Why, beginning, may_write, opted_in
+from archive.recorder.rules import LeaveOut, Why, beginning, may_write
 from archive.recorder.standing import Policies, Standing, ask, micros
 from archive.segments import gaps
 from archive.segments import store as segments
@@ -19,7 +20,7 @@ from archive.segments.store import Closed, NewSegment
 from streams.media.packets import Epoch, Fragment, Track
 from vms_privacy.clock import Clock
 from vms_privacy.consent.ledger import ConsentLedger
-from vms_privacy.consent.rules import ConsentKind, RecordingPermit
+from vms_privacy.consent.rules import RecordingPermit
 from vms_privacy.db import Database
 from vms_privacy.durable_files import sync_folder
 from vms_privacy.errors import Kind, Refusal
@@ -150,17 +151,16 @@ class CameraRows:
             permit = self._tools.ledger.permit(session, self._camera_id) if why is not None else None
             if why is None or permit is None:
                 return
-            self._end_older_gap(session, permit)
+            self._catch_up(session, permit)
             last_us = segments.last_end_us(session, self._camera_id) or 0
             from_us = max(last_us, micros(permit.given_at), at_least_us)
             gaps.begin(session, self._tools.randomness, self._operator_id, self._camera_id, from_us, why)
 
-    def stop_accounting(self, standing: Standing) -> None:
+    def stop_accounting(self) -> None:
         """End the open gap where the opt-in ended: what nobody opted in to is no gap."""
-        stopped_us = standing.stopped_at_us
         with self._tools.db.writing() as session:
-            if standing.allowed is None and stopped_us is not None:
-                gaps.end(session, self._camera_id, stopped_us)
+            if self._tools.ledger.permit(session, self._camera_id) is None:
+                self._catch_up(session, None)
 
     def _place(self, session: Session, standing: Standing, fragment: Fragment, why: Why) -> tuple[RecordingPermit, int]:
         permit = standing.permit
@@ -173,23 +173,15 @@ class CameraRows:
             raise NotBegun(begins.why)
         if begins.cuts_newest and newest is not None:
             segments.end_earlier(session, newest.segment_id, begins.starts_us)
-        self._end_older_gap(session, permit)
+        self._catch_up(session, permit)
         last_us = segments.last_end_us(session, self._camera_id) or 0
         since_us = max(last_us, micros(permit.given_at))
         randomness, operator_id = self._tools.randomness, self._operator_id
         gaps.fill(session, randomness, operator_id, self._camera_id, since_us, begins.starts_us, why)
         return permit, begins.starts_us
 
-    def _end_older_gap(self, session: Session, permit: RecordingPermit) -> None:
-        """End a gap that was left open when an earlier opt-in ended, by itself or while nobody listened."""
-        since_us = gaps.open_since(session, self._camera_id)
-        given_us = micros(permit.given_at)
-        if since_us is None or since_us >= given_us:
-            return
-        history = self._tools.ledger.history(session, self._camera_id)
-        spans = opted_in(history, ConsentKind.VIDEO_RECORDING)
-        ends = [micros(span.until) for span in spans if span.until is not None and micros(span.until) <= given_us]
-        gaps.end(session, self._camera_id, max(ends, default=given_us))
+    def _catch_up(self, session: Session, permit: RecordingPermit | None) -> None:
+        catch_up(session, self._tools.randomness, self._tools.ledger, self._camera_id, permit)
 
 
 def _tracks(epoch: Epoch, permit: RecordingPermit) -> frozenset[Track]:

@@ -70,10 +70,14 @@ def open_since(session: Session, camera_id: CameraId) -> int | None:
     return session.scalar(select(GapRow.from_us).where(GapRow.camera_id == camera_id, GapRow.until_us.is_(None)))
 
 
-def cameras_with_open_ones(session: Session) -> dict[CameraId, int]:
-    """Return every camera with an open gap, and when that began."""
-    rows = session.execute(select(GapRow.camera_id, GapRow.from_us).where(GapRow.until_us.is_(None)))
-    return {CameraId(row.camera_id): row.from_us for row in rows}
+def last_end_us(session: Session, camera_id: CameraId) -> int | None:
+    """Return when the newest gap of a camera that is over ended."""
+    return session.scalar(select(func.max(GapRow.until_us)).where(GapRow.camera_id == camera_id))
+
+
+def cameras_with_open_ones(session: Session) -> list[CameraId]:
+    """Return every camera with an open gap."""
+    return [CameraId(one) for one in session.scalars(select(GapRow.camera_id).where(GapRow.until_us.is_(None)))]
 
 
 def touching(session: Session, camera_id: CameraId, span: Span) -> Sequence[GapRow]:

@@ -124,12 +124,8 @@ class LoginService:
 
     def identify(self, access_token: str) -> Principal | Stranger:
         """Say whose access token it is, or why it does not count. For `Authenticate`; one query by index."""
-        with self._db.reading() as session:
-            return self.principal_of(session, access_token)
-
-    def principal_of(self, session: Session, access_token: str) -> Principal | Stranger:
-        """Like `identify`, in the caller's transaction."""
-        found = self._sessions.by_access(session, digest_of(access_token))
+        with self._db.glancing() as connection:
+            found = self._sessions.by_access(connection, digest_of(access_token))
         why = judge_access(found and found[0], self._clock.for_reading())
         if why is not None or found is None:
             return Stranger(why or WhyNot.UNKNOWN)

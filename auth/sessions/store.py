@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from auth.identities.tables import PersonRow
@@ -36,9 +36,9 @@ class Digests:
 class LoginSessionStore:
     """Reads and writes log-in sessions. Holds nothing itself; every call takes a session of the database."""
 
-    def by_access(self, session: Session, digest: bytes) -> tuple[LoginSession, Principal] | None:
+    def by_access(self, connection: Connection, digest: bytes) -> tuple[LoginSession, Principal] | None:
         """Return the log-in session whose current access token has this digest, and whose it is."""
-        return _known(session.connection().execute(_BY_ACCESS, {"digest": digest}).one_or_none())
+        return _known(connection.execute(_BY_ACCESS, {"digest": digest}).one_or_none())
 
     def by_family(self, session: Session, digest: bytes) -> tuple[LoginSession, Principal] | None:
         """Return the log-in session of a family, locked: two refreshes with one token are decided in turn."""

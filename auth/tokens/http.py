@@ -69,19 +69,25 @@ def token_routes(db: Database, gate: Gate, tokens: StreamTokens, withdrawals: To
     """
     routes = APIRouter(prefix="/api/v1", tags=["stream tokens"])
 
-    @routes.post("/cameras/{camera_id}/tokens", status_code=201, **needs(None, on=On.SELF))
-    def issue_token(camera_id: UUID, body: TokenBody, asker: Asker, response: Response) -> TokenAnswer:
+    @routes.post("/cameras/{camera_id}/tokens", status_code=201, response_model=TokenAnswer, **needs(None, on=On.SELF))
+    def issue_token(camera_id: UUID, body: TokenBody, asker: Asker) -> Response:
         """Issue a stream token for one camera; it needs the right of each action, and `export` to take footage away."""
         window = (body.window.since, body.window.until)
         issued = tokens.issue(asker, CameraId(camera_id), frozenset(body.actions), body.purpose, body.lifetime, window)
-        response.headers["Cache-Control"] = "no-store"
         claims = issued.claims
-        return TokenAnswer(
+        answer = TokenAnswer(
             token_id=claims.token_id,
             jwt=issued.jwt,
             handle=issued.handle,
             expires_at=claims.expires_at,
             session_until=claims.session_until,
+        )
+        # Written here: left to the framework, it would be checked once more, in a thread of its own.
+        return Response(
+            answer.model_dump_json(),
+            status_code=201,
+            headers={"Cache-Control": "no-store"},
+            media_type="application/json",
         )
 
     @routes.delete("/tokens/{token_id}", status_code=204, **needs(None, on=On.SELF))

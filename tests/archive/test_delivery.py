@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import BinaryIO
 
 import pytest
@@ -31,14 +32,23 @@ class _Store(FolderStore):
     after_put: Callable[[], None] | None = None
     after_size: Callable[[], None] | None = None
 
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.events: list[str] = []
+
     def put(self, name: str, source: BinaryIO, size: int) -> None:
         if self.is_away:
             raise StoreUnavailable("the store does not answer")
         if self.before_put is not None:
             self.before_put()
         super().put(name, source, size)
+        self.events.append("put")
         if self.after_put is not None:
             self.after_put()
+
+    def erase(self, name: str) -> bool:
+        self.events.append("erase")
+        return super().erase(name)
 
     def size(self, name: str) -> int | None:
         if self.is_away:
@@ -177,6 +187,7 @@ def test_a_segment_that_is_being_put_is_not_erased_beside_it(house: House, store
     go_on.set()
     moving.join(DEADLINE_S)
     sweeping.join(DEADLINE_S)
+    assert store.events[:2] == ["put", "erase"]
     assert {row.state for row in _rows(house)} == {State.ERASED}
     assert list(store.names()) == []
     assert list(house.spool.iterdir()) == []

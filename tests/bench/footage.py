@@ -42,7 +42,7 @@ class Place:
 
 
 def fill(parts: Assembly, place: Place, rows: range, chosen: Sequence[int]) -> None:
-    """Make these rows, counted back in minutes; those that are `chosen` get a real file in the store.
+    """Make these rows, counted back in minutes; those of them that are `chosen` get a real file in the store.
 
     The others are like them in everything but that nothing opens under their names.
     """
@@ -51,7 +51,7 @@ def fill(parts: Assembly, place: Place, rows: range, chosen: Sequence[int]) -> N
     assert permit is not None
     minute = _Minute()
     # Oldest first: a segment begins to grow only where nothing comes after it.
-    for back in sorted(chosen, reverse=True):
+    for back in sorted((one for one in chosen if one in rows), reverse=True):
         _seal(parts, permit, place, minute, place.until_us - back * MINUTE_US)
     with parts.db.writing() as session:
         _rows(session, permit, place, rows, chosen)

@@ -1,7 +1,8 @@
-"""The service of a bench, in a process of its own: `python -m tests.bench.service DATA_DIR [unsealed]`.
+"""The service of a bench, in a process of its own: `python -m tests.bench.service DATA_DIR [unsealed | counted]`.
 
-It is the very service that `vms-privacy serve` runs, with two additions: a bare route, which does nothing, as the
-peer of routes that do something; and, with `unsealed`, a recorder whose cipher only copies.
+It is the very service that `vms-privacy serve` runs, with additions: a bare route, which does nothing, as the peer of
+routes that do something; with `unsealed`, a recorder whose cipher only copies; with `counted`, a store that counts
+what is read.
 """
 
 import sys
@@ -14,9 +15,11 @@ from pathlib import Path
 import structlog
 from fastapi import FastAPI
 
+from archive.blobs.store import BlobStore
 from archive.recorder.rows import Tools
 from auth.gate import public
 from tests.bench.children import ready, wait_for_the_end
+from tests.bench.counted import CountedStore
 from tests.bench.unsealed import unsealed
 from vms_privacy.app import Assembly
 from vms_privacy.serve import Running
@@ -31,6 +34,14 @@ class Unsealed(Assembly):
         return unsealed(super().recorder_tools)
 
 
+class Counted(Assembly):
+    """The service that counts what is read of footage."""
+
+    @cached_property
+    def store(self) -> BlobStore:
+        return CountedStore(super().store, self.settings.data_dir)
+
+
 class WithBareRoute(Running):
     """The service with a route that does nothing."""
 
@@ -40,6 +51,8 @@ class WithBareRoute(Running):
         def bare() -> dict[str, bool]:
             return {"bare": True}
 
+        # It is found at once: behind all others, looking for it would cost more than answering.
+        app.router.routes.insert(0, app.router.routes.pop())
         async with super()._alive(app):
             yield
 
@@ -50,7 +63,8 @@ def main() -> None:
     # Standard output belongs to the parent, which reads one line of it.
     log = (settings.data_dir / "service.log").open("w")
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(log))
-    parts = Unsealed(settings) if "unsealed" in sys.argv[2:] else Assembly(settings)
+    kinds = {"unsealed": Unsealed, "counted": Counted}
+    parts = next((kinds[option] for option in sys.argv[2:]), Assembly)(settings)
     running = WithBareRoute(parts)
 
     def tell_and_wait() -> None:

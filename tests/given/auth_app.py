@@ -107,7 +107,7 @@ class AuthParts:
         token = f"a1.{principal.session_id}"
         now = self.clock.now()
         with self.db.writing() as session:
-            if LoginSessionStore().by_access(session, digest_of(token)) is None:
+            if LoginSessionStore().by_access(session.connection(), digest_of(token)) is None:
                 digests = Digests(digest_of(f"f{token}"), digest_of(f"r{token}"), digest_of(token))
                 LoginSessionStore().add(
                     session,

@@ -43,10 +43,13 @@ def shown(place: Path | str) -> Shown:
     )
 
 
-def complaints(url: str, seconds: float | None = None) -> str:
-    """Play a file or URL with ffmpeg and stop at the first error; return what it complains of."""
+def errors(url: str, seconds: float | None = None) -> str:
+    """Play a playlist with ffmpeg and stop at the first error; return what it says of it.
+
+    Its warnings are left out: it has one for each change of init segment.
+    """
     limit = [] if seconds is None else ["-t", f"{seconds:g}"]
-    command = [_program("ffmpeg"), "-nostdin", "-v", "warning", "-xerror", "-i", url, *limit, "-f", "null", "-"]
+    command = [_program("ffmpeg"), "-nostdin", "-v", "error", "-xerror", "-i", url, *limit, "-f", "null", "-"]
     ran = subprocess.run(command, capture_output=True, timeout=DEADLINE_S, check=False, text=True)
     return ran.stderr.strip() if ran.returncode == 0 else f"exit {ran.returncode}: {ran.stderr.strip()}"
 

@@ -27,6 +27,7 @@ from vms_privacy.serve import Running
 from vms_privacy.settings import Settings
 
 DEADLINE_S = 30.0
+START_S = 60.0
 PURPOSE = "protection of the premises against burglary"
 COMMAND = [sys.executable, "-c", "from vms_privacy.cli import main; main()"]
 
@@ -94,11 +95,10 @@ class Site:
         """A viewer of the endless live video; use it as a block."""
         return LiveViewer(f"{self.url}/north/{name}/live.mp4?token={self.token(name, 'live')}", self.clock)
 
-    def watched(self, name: str, seconds: float) -> bytes:
-        """Live video as it comes for so long."""
+    def watched(self, name: str, fragments: int) -> bytes:
+        """Live video as it comes, until there are so many fragments of it."""
         with self.live(name) as viewer:
-            assert viewer.first_byte(DEADLINE_S), viewer.taken.ended_by
-            time.sleep(seconds)
+            until(lambda: viewer.taken.data.count(b"moof") >= fragments, lambda: f"{name}: {viewer.taken.ended_by}")
         return bytes(viewer.taken.data)
 
     def hls(self, name: str) -> str:
@@ -127,13 +127,15 @@ class Site:
         return answer.body
 
 
-def until(true: Callable[[], object], what: str | Callable[[], str], within_s: float = DEADLINE_S) -> float:
+def until(
+    true: Callable[[], object], what: str | Callable[[], str], within_s: float = DEADLINE_S, pause_s: float = 0.05
+) -> float:
     """Wait until something holds; return how long that took."""
     began = time.perf_counter()
     while not true():
         passed = time.perf_counter() - began
         assert passed < within_s, f"not within {within_s:g} s: {what if isinstance(what, str) else what()}"
-        time.sleep(0.05)
+        time.sleep(pause_s)
     return time.perf_counter() - began
 
 
@@ -172,7 +174,7 @@ class ServiceProcess:
         """Start it and wait until it answers."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen([*COMMAND, "serve"], env=self._environment, cwd=ROOT, stderr=log)
-        until(self._answers, self._last_words)
+        until(self._answers, self._last_words, START_S)
 
     def kill(self) -> None:
         """End it as a power switch does."""
@@ -181,7 +183,7 @@ class ServiceProcess:
         self._process.wait(DEADLINE_S)
 
     def stop(self) -> int:
-        """Ask it to end, as a service manager does; return its exit code."""
+        """Ask it to end, as a service manager does; return its exit code, minus the signal if it ends by that."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(DEADLINE_S)
@@ -217,7 +219,7 @@ class ServiceProcess:
             env=self._environment,
             cwd=ROOT,
             capture_output=True,
-            timeout=DEADLINE_S,
+            timeout=START_S,
             check=False,
             text=True,
         )

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from enum import Enum, auto
 from uuid import UUID
 
 from hypothesis import given, settings
@@ -36,13 +37,17 @@ _CAMERA = CameraId(UUID(int=1))
 _BOTH = frozenset(Track)
 
 
+class _What(Enum):
+    GIVE = auto()
+    WITHDRAW = auto()
+    SOUND_ON = auto()
+    SOUND_OFF = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class _Act:
-    """At this moment recording is opted in (with sound or without), or withdrawn."""
-
     at_us: int
-    given: bool
-    audio: bool
+    what: _What
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +58,18 @@ class _Story:
 
     def allowed(self, at_us: int) -> tuple[Allowed | None, int | None]:
         """Opt-in and its end as the ledger tells them at a moment."""
-        past = [(number, act) for number, act in enumerate(self.acts) if act.at_us <= at_us]
-        if not past:
-            return None, None
-        number, act = past[-1]
-        if not act.given:
-            return None, act.at_us
-        entry = ConsentEntryId(UUID(int=100 + number))
-        return Allowed(entry, act.at_us, act.at_us if act.audio else None), None
+        now: Allowed | None = None
+        stopped_us: int | None = None
+        for number, act in enumerate(self.acts):
+            if act.at_us > at_us:
+                break
+            if act.what is _What.GIVE:
+                now, stopped_us = Allowed(ConsentEntryId(UUID(int=100 + number)), act.at_us, None), None
+            elif now is not None and act.what is _What.WITHDRAW:
+                now, stopped_us = None, act.at_us
+            elif now is not None:
+                now = replace(now, audio_from_us=act.at_us if act.what is _What.SOUND_ON else None)
+        return now, stopped_us
 
 
 def _fragment(track: Track, from_us: int, length_us: int, late_us: int, *, key: bool, epoch: int) -> Fragment:
@@ -85,7 +94,7 @@ def _stories(draw: st.DrawFn) -> _Story:
     acts, at_us = [], _START
     for _ in range(draw(st.integers(0, 5))):
         at_us += draw(st.integers(1, 40 * _SECOND))
-        acts.append(_Act(at_us, given=draw(st.booleans()), audio=draw(st.booleans())))
+        acts.append(_Act(at_us, draw(st.sampled_from(_What))))
     fragments = []
     at_us, epoch = _START + draw(st.integers(0, 20 * _SECOND)), 1
     for _ in range(draw(st.integers(0, 80))):
@@ -127,8 +136,9 @@ def _play(story: _Story) -> list[list[Fragment]]:
 
 def _withdrawals(story: _Story) -> list[tuple[int, int]]:
     """From each withdrawal until the next opt-in."""
-    moments = [*story.acts, _Act(2**62, given=True, audio=False)]
-    return [(act.at_us, later.at_us) for act, later in itertools.pairwise(moments) if not act.given]
+    gives = [act.at_us for act in story.acts if act.what is _What.GIVE]
+    ends = [act.at_us for act in story.acts if act.what is _What.WITHDRAW]
+    return [(end, min((give for give in gives if give > end), default=2**62)) for end in ends]
 
 
 @given(_stories())

@@ -159,7 +159,7 @@ async def test_each_bad_camera_is_named_and_the_good_one_beside_them_loses_nothi
                 said = await asyncio.to_thread(run, here, addresses, simulators, stalls)
                 await asyncio.to_thread(here.withdraw, "good")
                 told = here.status("good")
-                live = await asyncio.to_thread(here.watched, "good", 1.0)
+                live = await asyncio.to_thread(here.watched, "good", 3)
                 media = await asyncio.to_thread(lambda: here.fetched(here.archive("good")))
                 stalls.go_on()
     wrong = {"stalls": "stalled", "wrong-password": "wrong-password", "no-password": "wrong-password"}

@@ -3,6 +3,7 @@
 The service is `vms-privacy serve` in a process of its own; the camera films on, so its bar codes tell what is missing.
 """
 
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,7 +116,7 @@ def test_a_service_killed_again_and_again_starts_and_is_clean(
     recorded_s = here.recorded_s("one")
     until(lambda: here.recorded_s("one") >= recorded_s + 3, "it is recorded again")
     until(lambda: is_clean(service), lambda: f"check: {service.check()}", 20)
-    assert service.stop() == 0
+    assert service.stop() in {0, -signal.SIGTERM}
 
 
 def test_a_killed_demux_process_costs_its_cameras_one_reconnect_and_nobody_else_anything(

@@ -20,7 +20,7 @@ from streams.simulator.reel import CameraOptions
 from streams.simulator.service import SimulatorThread
 from tests.given.fed_camera import fed_camera
 from tests.given.gst_rtsp import LOGIN, gst_camera
-from tests.given.players import complaints, shown, whole_fragments
+from tests.given.players import errors, shown, whole_fragments
 from tests.given.site import Site, site, until
 from tests.given.tls import make_certificate
 from tests.given.tools import missing
@@ -30,7 +30,9 @@ from vms_privacy.ids import SystemRandomness
 
 pytestmark = [pytest.mark.story, pytest.mark.timeout(240)]
 
-LIVE_S = 3.0
+# Half a second each.
+FRAGMENTS = 6
+FEWEST = 40
 RECORDED_S = 5.0
 CANARY = bytes(range(1, 33))
 
@@ -52,12 +54,12 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield found
 
 
-def every_picture(media: Path | str, *, least: int, sound: bool) -> None:
-    """A player shows every picture, 40 ms apart, and complains of nothing."""
+def every_picture(media: Path | str, *, least: int, sound: bool, jitter_ms: int = 0) -> None:
+    """A player shows every picture, 40 ms apart as its camera stamps them, and complains of nothing."""
     seen = shown(media)
     assert seen.complaints == ""
     assert len(seen.times) >= least
-    assert seen.steps == {40}
+    assert max(abs(step - 40) for step in seen.steps) <= jitter_ms
     assert set(seen.sizes) == {(640, 360)}
     assert (seen.sounds > 0) is sound
 
@@ -77,6 +79,8 @@ def test_a_camera_that_is_not_ours_is_seen_whole_by_players_that_are_not_ours(
     here: Site, kind: str, tmp_path: Path
 ) -> None:
     camera, codec, audio, left_out = CAMERAS[kind]
+    # What goes through two programs is stamped by the second as it comes.
+    jitter_ms = 15 if camera is fed_camera else 0
     name = kind.lower().replace(" ", "-")
     with served(camera) as port:
         here.add(name, f"rtsp://127.0.0.1:{port}/cam")
@@ -86,17 +90,18 @@ def test_a_camera_that_is_not_ours_is_seen_whole_by_players_that_are_not_ours(
         here.opt_in(name, *kinds)
 
         live = tmp_path / "live.mp4"
-        live.write_bytes(whole_fragments(here.watched(name, LIVE_S)))
-        every_picture(live, least=int(LIVE_S * 25) - 25, sound=bool(audio))
-        assert complaints(here.hls(name), LIVE_S) == ""
+        live.write_bytes(whole_fragments(here.watched(name, FRAGMENTS * (2 if audio else 1))))
+        every_picture(live, least=FEWEST, sound=bool(audio), jitter_ms=jitter_ms)
+        assert errors(here.hls(name), 3) == ""
 
         until(lambda: here.recorded_s(name) >= RECORDED_S, "it is recorded")
         here.withdraw(name)
         file = tmp_path / "archive.mp4"
         file.write_bytes(here.fetched(here.archive(name)))
-        every_picture(file, least=int(RECORDED_S * 25) - 25, sound=bool(audio))
-        assert complaints(here.archive(name, "m3u8")) == ""
-        assert here.status(name)["reconnects"] == 0
+        told = here.status(name)
+        assert (told["reconnects"], told["lost"]) == (0, 0)
+        every_picture(file, least=int(RECORDED_S - 1) * 25, sound=bool(audio), jitter_ms=jitter_ms)
+        assert errors(here.archive(name, "m3u8")) == ""
 
 
 def test_a_camera_behind_tls_is_taken_by_its_pinned_certificate_alone(here: Site, tmp_path: Path) -> None:
@@ -110,8 +115,8 @@ def test_a_camera_behind_tls_is_taken_by_its_pinned_certificate_alone(here: Site
         here.add("wrongly-pinned", address, pin="00" * 32)
         here.running("pinned")
         live = tmp_path / "live.mp4"
-        live.write_bytes(whole_fragments(here.watched("pinned", LIVE_S)))
-        every_picture(live, least=50, sound=False)
+        live.write_bytes(whole_fragments(here.watched("pinned", FRAGMENTS)))
+        every_picture(live, least=FEWEST, sound=False)
         for name in ("unpinned", "wrongly-pinned"):
             assert here.until_status(name, lambda told: told["why"])["why"] == "tls-not-verified"
 
@@ -125,23 +130,21 @@ def test_a_camera_that_restarts_is_taken_up_again_by_itself(here: Site, tmp_path
         until(lambda: here.recorded_s("restarts") >= 3, "it is recorded")
     lost = here.until_status("restarts", lambda told: told["state"] == "waiting")
     assert lost["why"] in {"ended-by-camera", "unreachable"}
-    before = here.ranges("restarts")
+    before_ms = here.ranges("restarts")[-1][1]
     with served(lambda: gst_camera("plain", port_wanted=port)):
         here.running("restarts")
-        until(lambda: len(here.ranges("restarts")) > len(before), "it is recorded again")
-        until(lambda: here.recorded_s("restarts") >= 6, "for a while")
+        until(lambda: here.ranges("restarts")[-1][1] > before_ms + 4000, "it is recorded again")
         here.withdraw("restarts")
     assert here.status("restarts")["reconnects"] >= 1
     file = tmp_path / "archive.mp4"
     file.write_bytes(here.fetched(here.archive("restarts")))
     seen = shown(file)
     assert seen.complaints == ""
-    assert complaints(here.archive("restarts", "m3u8")) == ""
+    assert errors(here.archive("restarts", "m3u8")) == ""
     # One gap, as long as the camera was away; before and after it every picture.
-    gaps = sorted(seen.steps)[1:]
-    assert sorted(seen.steps)[0] == 40
-    assert len(gaps) == 1
-    assert gaps[0] > 500
+    step, gap = sorted(seen.steps)
+    assert step == 40
+    assert gap > 100
 
 
 def test_other_parameters_in_mid_stream_lose_no_picture(here: Site, tmp_path: Path) -> None:
@@ -154,7 +157,7 @@ def test_other_parameters_in_mid_stream_lose_no_picture(here: Site, tmp_path: Pa
         camera.change_size(960, 540)
         here.until_status("changes", lambda told: told["width"] == 960)
         until(lambda: here.recorded_s("changes") >= 6, "it is recorded under the new parameters")
-        seen_live = read_bar_codes(whole_fragments(here.watched("changes", 1.0)))
+        seen_live = read_bar_codes(whole_fragments(here.watched("changes", 3)))
         here.withdraw("changes")
         time.sleep(0.5)
     assert here.status("changes")["lost"] == 0
@@ -168,4 +171,4 @@ def test_other_parameters_in_mid_stream_lose_no_picture(here: Site, tmp_path: Pa
     assert seen.complaints == ""
     assert set(seen.sizes) == {(1280, 720), (960, 540)}
     assert len(seen.times) == len(counters)
-    assert complaints(here.archive("changes", "m3u8")) == ""
+    assert errors(here.archive("changes", "m3u8")) == ""

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Dialect, Table, insert
+from sqlalchemy import Connection, Dialect, Table, insert
 from sqlalchemy.orm import Session
+
+from vms_privacy.db import insert_gathered
 
 Value = bytes | str | int | None
 
@@ -18,8 +20,10 @@ class PlainInsert:
         self._by_name = not statement.positional
 
     def into(self, session: Session, rows: Sequence[tuple[Value, ...]]) -> None:
-        """Insert rows, at least one."""
-        connection = session.connection()
+        """Insert rows, at least one; a group commit gathers them until its end."""
+        insert_gathered(session, self, rows)
+
+    def insert(self, connection: Connection, rows: Sequence[tuple[Value, ...]]) -> None:
         if self._by_name:
             connection.exec_driver_sql(self._sql, [dict(zip(self._columns, row, strict=True)) for row in rows])
         else:
