@@ -56,7 +56,8 @@ from vms_privacy.audit.refusals import RefusalCounter
 from vms_privacy.audit.sealer import Sealer
 from vms_privacy.clock import Clock, SystemClock
 from vms_privacy.consent.ledger import ConsentLedger
-from vms_privacy.db import Database, GroupCommit
+from vms_privacy.db import Database
+from vms_privacy.group_commit import GroupCommit
 from vms_privacy.guarded_clock import GuardedClock
 from vms_privacy.ids import CameraId, Randomness, SegmentId, SystemRandomness
 from vms_privacy.journal.journal import Journal

@@ -3,7 +3,7 @@
 A token opens a media session; nested URIs carry its key as `s`. What has expired answers 410 from its very second.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Final, Literal
@@ -19,9 +19,10 @@ from archive.playback.listing import init_of, listed
 from archive.playback.outgoing import Viewer
 from archive.playback.reel import film_of
 from archive.playback.rules import LONGEST_SPAN_US
-from archive.playback.service import Footage
+from archive.playback.service import Footage, Look
 from archive.segments.rules import Span
 from auth.media_sessions.entrance import by_key, by_token
+from auth.media_sessions.errors import SessionOver
 from auth.media_sessions.rules import Protocol
 from auth.media_sessions.service import MediaSessions
 from auth.media_sessions.session import MediaSession
@@ -39,6 +40,7 @@ _MP4: Final = "video/mp4"
 _S: Final = 1_000_000
 _BY_TOKEN: Final = by_token(Action.ARCHIVE)
 _BY_KEY: Final = by_key(Action.ARCHIVE)
+LetGo = Callable[[], None]
 Token = Annotated[str | None, Query(description="a stream token in either form")]
 Key = Annotated[str | None, Query(description="the key of a media session, as nested URIs carry it")]
 Start = Annotated[int, Path(ge=0, le=2**33, description="UTC seconds since 1970")]
@@ -129,9 +131,8 @@ def playback_routes(parts: PlaybackParts) -> APIRouter:
     ) -> Response:
         """Stream the span as one file; each fragment is judged when it is sent."""
         wanted = _span(start, duration)
-        session, look = await entrance.by_token(request, operator, camera, token, Protocol.FILE, wanted)
-        # The end of another download of the same client does not end the session while this one is made ready.
-        let_go = session.attach(_nothing_to_cut)
+        enter = partial(entrance.by_token, request, operator, camera, token, Protocol.FILE, wanted)
+        session, look, let_go = await _held(enter)
         ended = partial(_ended, parts.sessions, session)
         try:
             film = await film_of(Viewer(footage, look, session, parts.clock), wanted)
@@ -185,6 +186,20 @@ def _span(start: int, duration: int) -> Span:
 def _moved(shifts: Mapping[Track, int], entry: FragmentEntry, data: bytes) -> bytes:
     """Move a fragment's decode time, but never below zero."""
     return shift_decode_time(data, max(shifts[entry.track], -entry.decode_time))
+
+
+async def _held(enter: Callable[[], Awaitable[tuple[MediaSession, Look]]]) -> tuple[MediaSession, Look, LetGo]:
+    """Enter, and hold the session: the end of another download of the same client does not end it from here on.
+
+    A client that leaves one download for another may find the session in the moment in which the first one ends it;
+    then it enters once more, which opens a new one.
+    """
+    try:
+        session, look = await enter()
+        return session, look, session.attach(_nothing_to_cut)
+    except SessionOver:
+        session, look = await enter()
+        return session, look, session.attach(_nothing_to_cut)
 
 
 async def _nothing_more(_: Ending) -> None:

@@ -28,8 +28,8 @@ from auth.tokens.service import Admission
 from vms_privacy.audit.events import Event, Outcome, Tag
 from vms_privacy.audit.log import AuditLog
 from vms_privacy.clock import Clock
-from vms_privacy.db import GroupCommit
 from vms_privacy.errors import Refusal
+from vms_privacy.group_commit import GroupCommit
 from vms_privacy.ids import CameraId, MediaSessionId, OperatorId, PersonId, Randomness, TokenId
 
 JUDGE_ALL_EVERY_S: Final = 10.0

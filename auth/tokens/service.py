@@ -39,8 +39,9 @@ from vms_privacy.audit.events import Event, Outcome, Tag
 from vms_privacy.audit.log import AuditLog
 from vms_privacy.audit.refusals import RefusalCounter
 from vms_privacy.clock import Clock
-from vms_privacy.db import Database, GroupCommit
+from vms_privacy.db import Database
 from vms_privacy.errors import Refusal
+from vms_privacy.group_commit import GroupCommit
 from vms_privacy.ids import CameraId, Randomness, TokenId
 
 

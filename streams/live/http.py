@@ -32,7 +32,7 @@ from vms_privacy.audit.events import Event, Tag
 from vms_privacy.audit.log import AuditLog
 from vms_privacy.audit.pseudonyms import Pseudonyms
 from vms_privacy.clock import Clock
-from vms_privacy.db import GroupCommit
+from vms_privacy.group_commit import GroupCommit
 
 _MP4: Final = "video/mp4"
 _BY_TOKEN: Final = by_token(Action.LIVE)

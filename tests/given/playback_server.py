@@ -9,9 +9,13 @@ from pathlib import Path
 
 from archive.playback.entrance import ArchiveEntrance
 from archive.playback.http import PlaybackParts, playback_routes
+from auth.media_sessions.door import MediaDoor
+from auth.media_sessions.rules import Protocol
+from auth.media_sessions.session import MediaSession
 from auth.principal import Principal
 from auth.resources.rules import Resource
 from auth.tokens.rules import Action, Window
+from auth.tokens.service import Admission
 from streams.media.packets import Fragment, Packet, Track
 from tests.given.clock import HandClock
 from tests.given.encoded import START_US, Encoded
@@ -25,15 +29,39 @@ from vms_privacy.audit.tables import EventRow
 NOON_S = START_US // 1_000_000
 
 
+class HastyDoor(MediaDoor):
+    """Ends the next session that it lets somebody in with, as the end of another response of the same client may."""
+
+    ends_the_next = False
+
+    def enter(
+        self,
+        text: str | None,
+        operator_name: str,
+        camera_name: str,
+        action: Action,
+        protocol: Protocol,
+        address: str,
+        from_us: int | None = None,
+        until_us: int | None = None,
+    ) -> tuple[MediaSession, Admission]:
+        entered = super().enter(text, operator_name, camera_name, action, protocol, address, from_us, until_us)
+        if self.ends_the_next:
+            self.ends_the_next = False
+            self._sessions.end(entered[0])
+        return entered
+
+
 class PlaybackServer(MediaServer):
     """Use as an async context manager. The clock is the test's; sessions are judged again when `rejudge` is called."""
 
     def __init__(self, parts: TokenParts, clock: HandClock, folder: Path, stall_seconds: float = 10.0) -> None:
         self.clock = clock
+        self.entry = HastyDoor(parts.tokens, parts.sessions)
         self.vault = Vault(parts, clock, folder)
         self.door: Resource = parts.camera
         pseudonyms = Pseudonyms(parts.keyring, clock)
-        entrance = ArchiveEntrance(parts.db, parts.gate, parts.door, parts.tokens, parts.sessions, pseudonyms, clock)
+        entrance = ArchiveEntrance(parts.db, parts.gate, self.entry, parts.tokens, parts.sessions, pseudonyms, clock)
         self._entrance = entrance
         playback = PlaybackParts(self.vault.footage, entrance, parts.sessions, clock, stall_seconds)
         super().__init__(parts, "/north/door", playback_routes(playback))

@@ -33,7 +33,8 @@ from vms_privacy.audit.log import AuditLog
 from vms_privacy.audit.refusals import RefusalCounter
 from vms_privacy.audit.tables import EventRow
 from vms_privacy.clock import Clock
-from vms_privacy.db import Database, GroupCommit
+from vms_privacy.db import Database
+from vms_privacy.group_commit import GroupCommit
 from vms_privacy.http.problems import install_problems
 from vms_privacy.ids import Randomness, TokenId
 from vms_privacy.journal.journal import Journal

@@ -37,11 +37,12 @@ KEPT_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "archive.erasure.service.DerivedCopies": ("archive.playback.service.Footage",),
     "archive.check.service.CheckedParts": ("vms_privacy.app.Assembly",),
     "archive.check.service.CheckedSettings": ("vms_privacy.settings.Settings",),
-    # Inner shapes: more than one class of the same room.
+    # Inner shapes: who keeps them is known from the start.
     "streams.simulator.service.SimulatedCamera": (
         "streams.simulator.camera.CameraSimulator",
         "streams.simulator.replay.Replay",
     ),
+    "vms_privacy.group_commit.GatheredInsert": ("vms_privacy.audit.inserting.PlainInsert",),
     "streams.media.demux.Hearer": ("streams.ingest.connection.Connection",),
     "streams.rtsp.outlets.Outlet": ("streams.rtsp.outlets.ControlOutlet", "streams.rtsp.outlets.UdpOutlet"),
     "streams.rtsp.conversation.Wire": ("streams.rtsp.connection.Connection",),

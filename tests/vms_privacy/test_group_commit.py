@@ -9,7 +9,8 @@ from sqlalchemy import Integer, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from vms_privacy.db import Database, GroupCommit, WriteFailed, after_commit
+from vms_privacy.db import Database, after_commit
+from vms_privacy.group_commit import GroupCommit, WriteFailed
 
 DEADLINE_S = 10.0
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, Dialect, Table, insert
 from sqlalchemy.orm import Session
 
-from vms_privacy.db import insert_gathered
+from vms_privacy.group_commit import insert_gathered
 
 Value = bytes | str | int | None
 

@@ -149,6 +149,18 @@ async def test_the_end_of_one_download_does_not_end_another_that_is_being_made_r
     assert ended.reason == "media-over"
 
 
+async def test_whoever_leaves_one_download_for_another_gets_it_in_a_session_of_its_own(
+    server: PlaybackServer, parts: TokenParts, token: str
+) -> None:
+    _record(server, encoded(8.0, gop=25))
+    async with server:
+        # The first download ends the session in the moment in which the second has found it.
+        server.entry.ends_the_next = True
+        body = await server.film(f"archive-{NOON_S}-20.mp4?token={token}")
+        await server.idle()
+    assert [outcome(one) for one in parts.events(Tag.MEDIA_ENDED)] == [("client-left", 0), ("media-over", len(body))]
+
+
 async def test_a_film_of_nothing_leaves_no_session_behind(
     server: PlaybackServer, parts: TokenParts, token: str
 ) -> None:

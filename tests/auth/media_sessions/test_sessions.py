@@ -22,7 +22,8 @@ from tests.given.clock import HandClock
 from tests.given.randomness import CountedRandomness
 from tests.given.tokens import TokenParts
 from vms_privacy.audit.events import Tag
-from vms_privacy.db import Database, WriteFailed
+from vms_privacy.db import Database
+from vms_privacy.group_commit import WriteFailed
 from vms_privacy.ids import CameraId
 
 HOUR = timedelta(hours=1)

@@ -16,8 +16,8 @@ from auth.tokens.tables import StreamTokenRow
 from tests.given.clock import HandClock
 from tests.given.tokens import TokenParts
 from vms_privacy.audit.events import Tag
-from vms_privacy.db import WriteFailed
 from vms_privacy.errors import Refusal
+from vms_privacy.group_commit import WriteFailed
 from vms_privacy.ids import CameraId
 
 HOUR = timedelta(hours=1)
