@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 from archive.blobs.folder_store import FolderStore
 from archive.blobs.store import BlobStore
 from archive.erasure.service import Eraser, SweepReport
-from archive.format.index import FragmentIndex
 from archive.format.sealed_file import SealedWriter
 from archive.playback.rules import Bounds
-from archive.playback.service import Footage, Look
+from archive.playback.service import Footage, Look, Part
 from archive.recorder.rows import Tools
+from archive.segments.rules import Span
 from archive.segments.store import Sealed
 from auth.resources.store import ResourceStore
 from auth.tokens.handles import random_name
@@ -113,11 +113,13 @@ class PictureIsDropped(Assembly):
 
 
 class _LossyFootage(Footage):
-    def read(self, look: Look, sealed: Sealed, index: FragmentIndex, places: range) -> bytes:
-        if len(places) < 3:
-            return super().read(look, sealed, index, places)
-        first, rest = places[:1], places[2:]
-        return super().read(look, sealed, index, first) + super().read(look, sealed, index, rest)
+    def find(self, look: Look, wanted: Span) -> list[Part]:
+        return [left for part in super().find(look, wanted) for left in self._without_second(part)]
+
+    def _without_second(self, part: Part) -> list[Part]:
+        if len(part.chosen) < 3:
+            return [part]
+        return [replace(part, chosen=part.chosen[:1]), replace(part, chosen=part.chosen[2:])]
 
 
 class RecorderIsDeaf(Assembly):
