@@ -3,6 +3,7 @@
 Each part is one property, so that a story can replace exactly one of them by another real object.
 """
 
+import threading
 from collections.abc import AsyncIterable, AsyncIterator
 from functools import cached_property
 from typing import Final
@@ -62,6 +63,7 @@ from vms_privacy.guarded_clock import GuardedClock
 from vms_privacy.ids import CameraId, Randomness, SegmentId, SystemRandomness
 from vms_privacy.journal.journal import Journal
 from vms_privacy.keyring.file_keyring import FileKeyring
+from vms_privacy.root_care import RootCare
 from vms_privacy.settings import Settings
 
 AUDIENCE: Final = "vms-privacy-streams"
@@ -102,11 +104,15 @@ class Assembly:
 
     @cached_property
     def keyring(self) -> FileKeyring:
-        return FileKeyring(self.settings.keyring, self.clock, self.randomness)
+        return FileKeyring(self.settings.keyring, self.clock, self.randomness, self.settings.root_life)
 
     @cached_property
     def journal(self) -> Journal:
         return Journal.existing(self.settings.journal, self.clock)
+
+    @cached_property
+    def root_care(self) -> RootCare:
+        return RootCare(self.keyring, self.journal, self.db, self.audit, self.clock, threading.Event().wait)
 
     @cached_property
     def anchor(self) -> Anchor:
@@ -335,7 +341,14 @@ class Assembly:
 
     @cached_property
     def receipts(self) -> ReceiptService:
-        return ReceiptService(self.keyring, self.audit, self.clock, self.randomness, self.installation_id)
+        return ReceiptService(
+            self.keyring,
+            self.audit,
+            self.clock,
+            self.randomness,
+            self.installation_id,
+            root_life=self.settings.root_life,
+        )
 
 
 async def _pictures(items: AsyncIterable[Item]) -> AsyncIterator[Epoch | Fragment]:

@@ -73,7 +73,7 @@ def initialise(settings: Settings) -> Initialised:
         migrate(db.engine)
     finally:
         db.close()
-    FileKeyring.create(settings.keyring, clock, randomness)
+    FileKeyring.create(settings.keyring, clock, randomness, settings.root_life)
     Journal(settings.journal, clock).close()
     FolderStore.create(settings.archive)
     installation_id = str(randomness.uuid())

@@ -29,6 +29,11 @@ class ServiceCollector(Collector):
         yield from self._cameras()
         yield _gauge("media_sessions", "People looking now.", self._parts.sessions.count)
         yield _gauge("time_doubt", "1 while the clock is in doubt.", self._parts.guarded_clock.doubt is not None)
+        yield _gauge(
+            "root_seconds_left",
+            "Time until the keyring's root must be gone; below zero receipts are not kept to.",
+            self._parts.keyring.root_seconds_left,
+        )
         yield _gauge("keys_remembered", "Opened segment keys in memory.", self._parts.keys.remembered)
         yield _counter(
             "listener_failures", "Listeners of the opt-in ledger that failed.", self._parts.ledger.listener_failures

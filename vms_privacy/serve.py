@@ -147,7 +147,6 @@ class Running:
         parts.ingest.stop(camera_id)
         parts.live.stop(camera_id)
         parts.recorder.remove(camera_id)
-        parts.sessions.hear_camera(camera_id)
 
     def _feed_recorder(self, camera_id: CameraId) -> None:
         if camera_id in self._feeds and not self._feeds[camera_id].done():
@@ -167,6 +166,8 @@ class Running:
 def join(parts: Assembly) -> None:
     """Let the parts hear of each other's changes. A listener runs after the commit, in the committing thread."""
     parts.grants.on_change(parts.sessions.hear_grant)
+    # Before anything that starts or stops the camera itself: whoever looks is judged again even if that fails.
+    parts.cameras.on_change(parts.sessions.hear_camera)
     parts.people.on_disabled(parts.sessions.hear_person)
     parts.withdrawals.on_withdrawn(parts.sessions.hear_token)
     parts.ingest.on_status(parts.camera_events.hear)
@@ -190,6 +191,7 @@ def jobs_of(parts: Assembly) -> list[Job]:
         Job("sweep", parts.settings.sweep_every, lambda: ",".join(parts.eraser.sweep().failed.values())),
         Job("deliver", timedelta(seconds=5), lambda: ",".join(parts.recorder.deliver().failed.values())),
         Job("receipts", timedelta(minutes=5), lambda: _sign_receipts(parts)),
+        Job("root", timedelta(seconds=60), lambda: _quiet(parts.root_care.round)),
     ]
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from vms_privacy.keyring.rules import ROOT_LIFE
 from vms_privacy.web import Duration, format_duration, is_loopback
 
 Network = IPv4Network | IPv6Network
@@ -70,6 +71,11 @@ class Settings(BaseSettings):
 
     sweep_every: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(hours=1))] = timedelta(seconds=60)
     """How often expired footage is destroyed; it is unreadable from its very second in any case."""
+
+    root_life: Annotated[Duration, Field(ge=timedelta(days=1), le=timedelta(days=90))] = ROOT_LIFE
+    """How long a root of the keyring may be in use; it is rotated and destroyed before. Receipts promise that so long
+    after a destruction no older copy of the key files opens anything. A shorter one applies at the next start, a
+    longer one to the next root."""
 
     @model_validator(mode="after")
     def _reachable_only_in_safety(self) -> Self:

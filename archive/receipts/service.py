@@ -19,9 +19,9 @@ from vms_privacy.clock import Clock
 from vms_privacy.errors import Kind, Refusal
 from vms_privacy.ids import OperatorId, Randomness, ReceiptId
 from vms_privacy.keyring.port import Keyring, PublicKey, Purpose
+from vms_privacy.keyring.rules import ROOT_LIFE
 
 MOST_LEAVES: Final = 20_000
-ROOT_LIVES_AT_MOST: Final = timedelta(days=30)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -33,7 +33,10 @@ class NothingToTell(Refusal):
 
 
 class ReceiptService:
-    """Signs what was destroyed. A segment is told of in exactly one receipt."""
+    """Signs what was destroyed. A segment is told of in exactly one receipt.
+
+    `root_life` is the keyring's own: whatever root was in use when a key was destroyed is gone that long after.
+    """
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class ReceiptService:
         randomness: Randomness,
         installation_id: str,
         most_leaves: int = MOST_LEAVES,
+        root_life: timedelta = ROOT_LIFE,
     ) -> None:
         self._keyring = keyring
         self._audit = audit
@@ -50,6 +54,7 @@ class ReceiptService:
         self._randomness = randomness
         self._installation_id = installation_id
         self._most_leaves = most_leaves
+        self._root_life = root_life
 
     def sign_hourly(self, session: Session) -> list[ReceiptId]:
         """Sign one receipt per operator over what was destroyed before the running hour, up to `most_leaves` each.
@@ -91,7 +96,7 @@ class ReceiptService:
             covers_until=_iso(until),
             leaf_count=len(leaves),
             merkle_root=_b64(merkle.Tree([merkle.leaf_hash(leaf) for leaf in leaves]).root),
-            beyond_backups_at=_iso(now + ROOT_LIVES_AT_MOST),
+            beyond_backups_at=_iso(now + self._root_life),
         ).octets()
         kid, signature = self._keyring.sign(Purpose.RECEIPT_SIGNING, signed_part(head))
         session.add(

@@ -16,17 +16,23 @@ from vms_privacy.keyring.file_keyring import FileKeyring
 from vms_privacy.keyring.plaintext import KeyBytes
 from vms_privacy.keyring.port import KeyIsDestroyed, Purpose, WrapIsDamaged
 from vms_privacy.keyring.rules import (
+    CLOCK_PLAY,
     PSEUDONYM_LIFE,
+    ROOT_HEAD_START,
     BadKeyFile,
     KeyHeader,
     Manifest,
+    WhyRotate,
     bucket_file,
     bucket_of,
     context_of,
+    end_of_root,
     is_due,
+    life_of_root,
     read_header,
     read_manifest,
     version_of,
+    why_rotate,
 )
 from vms_privacy.keyring.wrapping import unwrap, wrap
 
@@ -35,9 +41,11 @@ seconds = st.integers(0, 2**63 - 1)
 keys = st.binary(min_size=32, max_size=32).map(KeyBytes)
 moments = st.integers(1_600_000_000, 3_800_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 manifests = st.builds(
-    lambda keyring_id, roots, making, split, versions: Manifest(
+    lambda keyring_id, roots, since, life, making, split, versions: Manifest(
         keyring_id,
         roots[0],
+        since,
+        since + life,
         roots[1] if making and len(roots) > 1 else None,
         tuple(roots[2 : 2 + split]),
         tuple(sorted(roots[2 + split :])),
@@ -45,6 +53,8 @@ manifests = st.builds(
     ),
     st.uuids(),
     st.lists(numbers, min_size=1, max_size=8, unique=True),
+    st.integers(0, 4_000_000_000),
+    st.integers(0, 10_000_000),
     st.booleans(),
     st.integers(0, 6),
     st.dictionaries(st.sampled_from(Purpose), numbers),
@@ -95,7 +105,8 @@ def test_no_root_is_ever_needed_and_condemned_and_no_version_is_given_twice(
 ) -> None:
     given_out = {*manifest.needed, *manifest.condemned, manifest.making} - {None}
     for step in steps:
-        before, manifest = manifest, getattr(manifest, step)()
+        at = (manifest.since + 1, manifest.until + 1) if step == "switched" else ()
+        before, manifest = manifest, getattr(manifest, step)(*at)
         assert not set(manifest.needed) & set(manifest.condemned)
         assert manifest.current not in manifest.retiring
         if manifest.making is not None and manifest.making != before.making:
@@ -129,6 +140,49 @@ def test_a_pseudonym_key_is_due_after_its_day_and_never_before(now: datetime, ag
     assert is_due(made_at, now) == (now.timestamp() - made_at >= PSEUDONYM_LIFE.total_seconds())
     if age < timedelta(0):
         assert not is_due(made_at, now)
+
+
+@given(
+    now=moments,
+    lives=st.lists(st.timedeltas(timedelta(days=1), timedelta(days=90)), min_size=1, max_size=8),
+    late=st.lists(st.timedeltas(timedelta(seconds=1), ROOT_HEAD_START - timedelta(seconds=1)), min_size=1, max_size=4),
+)
+def test_whatever_root_was_in_use_is_gone_within_the_life_that_was_promised_then(
+    now: datetime, lives: list[timedelta], late: list[timedelta]
+) -> None:
+    """Rounds come late by up to the head start, and each start of the service may have another life set."""
+    manifest = Manifest(uuid.UUID(int=1), 1, *life_of_root(now, lives[0]))
+    promised: dict[int, datetime] = {}
+    for life in lives:
+        for step in late:
+            # A key destroyed now, told of in a receipt signed now.
+            promised.setdefault(manifest.current, now + life)
+            promised[manifest.current] = min(promised[manifest.current], now + life)
+            now += step
+            if why_rotate(manifest, life, now) is not None:
+                gone = manifest.current
+                manifest = manifest.begun().switched(*life_of_root(now, life)).dropped().cleared()
+                assert now <= promised[gone]
+        # The next start may have a shorter life set; its first round comes at once.
+        following = lives[min(lives.index(life) + 1, len(lives) - 1)]
+        if why_rotate(manifest, following, now) is not None:
+            manifest = manifest.begun().switched(*life_of_root(now, following)).dropped().cleared()
+
+
+@given(manifest=manifests, now=moments, life=st.timedeltas(timedelta(days=1), timedelta(days=90)))
+def test_a_root_stays_only_if_its_age_is_known_and_its_end_is_far(
+    manifest: Manifest, now: datetime, life: timedelta
+) -> None:
+    why, left = why_rotate(manifest, life, now), end_of_root(manifest, life) - now.timestamp()
+    if manifest.is_rotating:
+        assert why is WhyRotate.INTERRUPTED
+    elif why is None:
+        assert left > ROOT_HEAD_START.total_seconds()
+        assert manifest.since <= now.timestamp() + CLOCK_PLAY.total_seconds()
+    elif why is WhyRotate.TIME_IS_NEAR:
+        assert left <= ROOT_HEAD_START.total_seconds()
+    else:
+        assert manifest.since > now.timestamp() + CLOCK_PLAY.total_seconds()
 
 
 @given(key=keys, value=st.binary(max_size=100), context=st.binary(max_size=20), associated=st.binary(max_size=20))

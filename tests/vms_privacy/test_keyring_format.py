@@ -79,7 +79,8 @@ def a_keyring_with_the_root_of(example: dict[str, bytes], folder: Path, randomne
         (folder / name).mkdir(mode=0o700)
     manifest = (
         b'{"condemned": [], "current": 1, "format": "vms-privacy-keyring-v1", '
-        b'"keyring": "00000000-0000-4000-8000-000000000000", "making": null, "retiring": [], "versions": {}}'
+        b'"keyring": "00000000-0000-4000-8000-000000000000", "making": null, "retiring": [], "since": 1894708800, '
+        b'"until": 1897300800, "versions": {}}'
     )
     for name, data in (("lock", b""), ("manifest", manifest), ("roots/000001.root", example["root file"])):
         (folder / name).write_bytes(data)

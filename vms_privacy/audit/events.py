@@ -57,6 +57,8 @@ class Tag(IntEnum):
     RECEIPT_SIGNED = 66
     KEY_CREATED = 70
     KEY_DESTROYED = 71
+    ROOT_ROTATION_BEGUN = 72
+    ROOT_ROTATED = 73
     CHECK_DONE = 80
 
 

@@ -32,6 +32,7 @@ class JournalKind(StrEnum):
     REVOCATION = "revocation"
     SHORTENING = "shortening"
     KEY_DESTROYED = "key-destroyed"
+    ROOT_ROTATED = "root-rotated"
     TAIL_CUT = "tail-cut"
 
 

@@ -6,6 +6,7 @@ open, a remembered copy included; and nothing that is missing is replaced in sil
 
 import hmac
 import uuid
+from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -22,15 +23,20 @@ from vms_privacy.keyring.rules import (
     DIGESTING,
     KEY_SIZE,
     NAMED,
+    ROOT_LIFE,
     SEALING,
     SIGNING,
     KeyHeader,
     Manifest,
+    WhyRotate,
     bucket_file,
     bucket_of,
     bucket_place,
     context_of,
+    end_of_root,
     is_due,
+    life_of_root,
+    why_rotate,
 )
 from vms_privacy.keyring.short_memory import ShortMemory
 from vms_privacy.keyring.wrapping import unwrap, wrap
@@ -51,10 +57,12 @@ class FileKeyring:
 
     Opening checks the folder, the manifest, every root and the current key of every purpose, and finishes what a
     crash left half destroyed. Raises KeyringUnavailable. Thread-safe, and safe between processes of one machine.
+    `root_life` is how long a root is in use before it must be gone.
     """
 
-    def __init__(self, folder: Path, clock: Clock, randomness: Randomness) -> None:
+    def __init__(self, folder: Path, clock: Clock, randomness: Randomness, root_life: timedelta = ROOT_LIFE) -> None:
         self._clock = clock
+        self._root_life = root_life
         self._randomness = randomness
         self._files = KeyFolder(folder, clock, randomness)
         self._purposes = PurposeRing(self._files, clock, randomness)
@@ -68,7 +76,9 @@ class FileKeyring:
             self._purposes.keys(purpose)
 
     @classmethod
-    def create(cls, folder: Path, clock: Clock, randomness: Randomness) -> "FileKeyring":
+    def create(
+        cls, folder: Path, clock: Clock, randomness: Randomness, root_life: timedelta = ROOT_LIFE
+    ) -> "FileKeyring":
         """Make a new keyring where nothing is yet, all or nothing, and open it. Raises KeyringExists."""
         if folder.exists() or folder.is_symlink():
             raise KeyringExists("there is already something where the keyring should be")
@@ -76,7 +86,8 @@ class FileKeyring:
         beside = folder.with_name(f".{folder.name}.{randomness.octets(8).hex()}")
         files = KeyFolder(beside, clock, randomness)
         versions = dict.fromkeys(sorted(NAMED), 1)
-        files.lay_out(Manifest(keyring_id=randomness.uuid(), current=1, versions=versions))
+        since, until = life_of_root(clock.now(), root_life)
+        files.lay_out(Manifest(randomness.uuid(), current=1, since=since, until=until, versions=versions))
         files.write_root(1)
         purposes = PurposeRing(files, clock, randomness)
         for purpose in versions:
@@ -84,7 +95,7 @@ class FileKeyring:
         with told("folder"):
             beside.rename(folder)
             durable_files.sync_folder(folder.parent)
-        return cls(folder, clock, randomness)
+        return cls(folder, clock, randomness, root_life)
 
     def create_bucket_key(self) -> BucketKeyId:
         bucket_key = BucketKeyId(self._randomness.uuid())
@@ -171,11 +182,25 @@ class FileKeyring:
 
     def root_rotation(self) -> RootRotation:
         """Return the rotation of the root, which goes on where a crash stopped it."""
-        return RootRotation(self._files, self._purposes)
+        return RootRotation(self._files, self._purposes, lambda: life_of_root(self._clock.now(), self._root_life))
 
     def rotate_root(self) -> RotatedRoot:
         """Put a new root to use, re-wrap every living key and destroy the old root; durable on return."""
         return self.root_rotation().run()
+
+    def why_rotate_root(self) -> WhyRotate | None:
+        """Say why the root is to be rotated now; None while it may stay."""
+        return why_rotate(self._files.manifest(), self._root_life, self._clock.now())
+
+    @property
+    def root_version(self) -> int:
+        """The root in use."""
+        return self._files.manifest().current
+
+    @property
+    def root_seconds_left(self) -> float:
+        """How long until the root in use must be gone; below zero if what receipts say is not kept."""
+        return end_of_root(self._files.manifest(), self._root_life) - self._clock.now().timestamp()
 
     def forget_old(self) -> None:
         """Let go of opened keys past their 30 s; for a timer, since an idle keyring forgets nothing by itself."""

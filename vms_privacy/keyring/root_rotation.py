@@ -4,7 +4,7 @@ Promise: at every moment each living key opens under a root that is there; at th
 and the old root is gone, so that an older copy of the keyring without its roots opens nothing.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from pathlib import Path
@@ -37,11 +37,15 @@ class RotatedRoot:
 
 
 class RootRotation:
-    """One rotation, or the rest of one. Other changes wait for one file at a time, never for the whole of it."""
+    """One rotation, or the rest of one. Other changes wait for one file at a time, never for the whole of it.
 
-    def __init__(self, files: KeyFolder, purposes: PurposeRing) -> None:
+    `life_from_now` says from when and until when a root may be in use that is put to use now.
+    """
+
+    def __init__(self, files: KeyFolder, purposes: PurposeRing, life_from_now: Callable[[], tuple[int, int]]) -> None:
         self._files = files
         self._purposes = purposes
+        self._life_from_now = life_from_now
         self._rewrapped = 0
         self._destroyed = 0
 
@@ -49,6 +53,11 @@ class RootRotation:
         """Do every step that is left. Raises KeyringUnavailable; run it again when the cause is gone."""
         for _ in self.steps():
             pass
+        return self.done
+
+    @property
+    def done(self) -> RotatedRoot:
+        """What this rotation has done so far."""
         return RotatedRoot(self._files.manifest().current, self._rewrapped, self._destroyed)
 
     def steps(self) -> Generator[Step, None, None]:
@@ -65,7 +74,7 @@ class RootRotation:
         yield Step.WRITTEN
         with self._files.alone():
             # From here every new wrap, of any process, is under the new root: each looks at the manifest.
-            self._files.write_manifest(self._files.manifest().switched())
+            self._files.write_manifest(self._files.manifest().switched(*self._life_from_now()))
         yield Step.SWITCHED
         for path, role, place in self._key_files():
             if self._rewrap(path, role, place):

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import StrEnum, unique
 from typing import Final
 
 from vms_privacy.keyring.port import Purpose
@@ -24,6 +25,10 @@ NAMED: Final = SIGNING | SEALING | DIGESTING
 """Purposes with numbered versions; bucket keys have ids instead."""
 
 PSEUDONYM_LIFE: Final = timedelta(hours=24)
+ROOT_LIFE: Final = timedelta(days=30)
+ROOT_HEAD_START: Final = timedelta(hours=6)
+"""How long before the end of a root its rotation begins: time for late rounds, and to re-wrap every key."""
+CLOCK_PLAY: Final = timedelta(seconds=60)
 _KEY_NAME: Final = re.compile(r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\.key")
 _VERSION_NAME: Final = re.compile(r"([0-9]{6})\.(key|public)")
 _MANIFEST_NAME: Final = "vms-privacy-keyring-v1"
@@ -89,16 +94,28 @@ def is_due(made_at: int, now: datetime) -> bool:
     return now.timestamp() - made_at >= PSEUDONYM_LIFE.total_seconds()
 
 
+@unique
+class WhyRotate(StrEnum):
+    """Why a root is to be rotated now."""
+
+    INTERRUPTED = "interrupted"
+    TIME_IS_NEAR = "time-is-near"
+    CLOCK_WAS_AHEAD = "clock-was-ahead"
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """Which roots and versions there must be. What is not named here is never used, and what is named must be there.
 
     `making` is a root being written and not in use yet; `retiring` roots still open old wraps; `condemned` ones must
-    go. `versions` holds the current version of each purpose.
+    go. `versions` holds the current version of each purpose. The current root is in use from `since` and must be gone
+    at `until`, in seconds since 1970.
     """
 
     keyring_id: uuid.UUID
     current: int
+    since: int
+    until: int
     making: int | None = None
     retiring: tuple[int, ...] = ()
     condemned: tuple[int, ...] = ()
@@ -115,11 +132,17 @@ class Manifest:
             return self
         return replace(self, making=max(self.current, *self.retiring, *self.condemned, 0) + 1)
 
-    def switched(self) -> "Manifest":
+    @property
+    def is_rotating(self) -> bool:
+        """Say whether a rotation was begun and is not over."""
+        return self.making is not None or bool(self.retiring) or bool(self.condemned)
+
+    def switched(self, since: int, until: int) -> "Manifest":
         """Put the announced root to use; the one before it only opens from now on."""
         if self.making is None:
             return self
-        return replace(self, current=self.making, making=None, retiring=(*self.retiring, self.current))
+        retiring = (*self.retiring, self.current)
+        return replace(self, current=self.making, since=since, until=until, making=None, retiring=retiring)
 
     def dropped(self) -> "Manifest":
         """Condemn the roots that no key rests on any more."""
@@ -139,6 +162,8 @@ class Manifest:
                 "format": _MANIFEST_NAME,
                 "keyring": str(self.keyring_id),
                 "current": self.current,
+                "since": self.since,
+                "until": self.until,
                 "making": self.making,
                 "retiring": self.retiring,
                 "condemned": self.condemned,
@@ -155,6 +180,8 @@ def read_manifest(data: bytes) -> Manifest:
         found = Manifest(
             uuid.UUID(told["keyring"]),
             told["current"],
+            told["since"],
+            told["until"],
             told["making"],
             tuple(told["retiring"]),
             tuple(told["condemned"]),
@@ -165,6 +192,36 @@ def read_manifest(data: bytes) -> Manifest:
     roots = (*found.needed, *found.condemned, *(() if found.making is None else (found.making,)))
     if any(type(version) is not int or not 0 < version < 2**32 for version in (*roots, *found.versions.values())):
         raise BadKeyFile("a version is not a version")
+    if any(type(moment) is not int or not 0 <= moment < 2**63 for moment in (found.since, found.until)):
+        raise BadKeyFile("a moment is not a moment")
     if len(set(roots)) != len(roots) or found.packed() != data:
         raise BadKeyFile("it is not as the keyring writes it")
     return found
+
+
+def life_of_root(now: datetime, life: timedelta) -> tuple[int, int]:
+    """Return `since` and `until` of a root that is put to use at `now`, rounded down."""
+    since = int(now.timestamp())
+    return since, since + int(life.total_seconds())
+
+
+def end_of_root(manifest: Manifest, life: timedelta) -> int:
+    """Return when the current root must be gone. A shorter life applies at once, a longer one to the next root."""
+    return min(manifest.until, manifest.since + int(life.total_seconds()))
+
+
+def why_rotate(manifest: Manifest, life: timedelta, now: datetime) -> WhyRotate | None:
+    """Say why the root is to be rotated at `now`; None while it may stay.
+
+    A key that is destroyed while a root is in use is beyond every copy of the key files once that root is gone: at
+    the latest `life` later, as long as one round comes within `ROOT_HEAD_START` and ends in it.
+    """
+    if manifest.is_rotating:
+        return WhyRotate.INTERRUPTED
+    seconds = now.timestamp()
+    if manifest.since > seconds + CLOCK_PLAY.total_seconds():
+        # How old it is cannot be told, so it counts as too old.
+        return WhyRotate.CLOCK_WAS_AHEAD
+    if seconds + ROOT_HEAD_START.total_seconds() >= end_of_root(manifest, life):
+        return WhyRotate.TIME_IS_NEAR
+    return None
