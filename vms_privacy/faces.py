@@ -22,6 +22,7 @@ from streams.cameras.http import camera_routes
 from streams.live.http import LiveParts, live_routes
 from vms_privacy.app import Assembly
 from vms_privacy.http.audit import audit_routes
+from vms_privacy.http.clock import clock_routes
 from vms_privacy.http.consent import consent_routes
 from vms_privacy.http.documents import document_routes
 from vms_privacy.http.edge import Edge
@@ -71,6 +72,7 @@ def build_api(parts: Assembly, probes: Mapping[str, Probe], registry: CollectorR
         media_session_routes(db, parts.gate, parts.sessions, parts.withdrawals),
         receipt_routes(db, parts.receipts, parts.keyring, parts.installation_id),
         audit_routes(db, parts.anchor, parts.keyring),
+        clock_routes(db, parts.guarded_clock, parts.audit),
         live_routes(live),
         playback_routes(PlaybackParts(parts.footage, parts.archive_entrance, parts.sessions, parts.clock)),
     ):

@@ -26,11 +26,13 @@ from auth.media_sessions.transport import MediaHttpProtocol
 from streams.live.service import LiveFeed
 from tests.given.auth_app import CHEAP
 from tests.given.clock import HandClock
+from tests.given.loose_clock import LooseClock
 from tests.given.scripted_source import ScriptedSource
 from vms_privacy.app import Assembly
 from vms_privacy.audit.tables import EventRow
 from vms_privacy.clock import Clock
 from vms_privacy.faces import build_api, surround
+from vms_privacy.guarded_clock import GuardedClock
 from vms_privacy.ids import CameraId
 from vms_privacy.install import initialise
 from vms_privacy.serve import join
@@ -46,11 +48,19 @@ class HandAssembly(Assembly):
     def __init__(self, settings: Settings, clock: HandClock) -> None:
         super().__init__(settings)
         self.hand = clock
+        self.machine = LooseClock()
+        self.database_apart = timedelta(0)
         self.source = ScriptedSource()
 
     @cached_property
     def clock(self) -> Clock:
         return self.hand
+
+    @cached_property
+    def guarded_clock(self) -> GuardedClock:
+        """The clock that is shown and settled; nothing else goes by it here, so no other test sees its doubts."""
+        mark = self.settings.data_dir / "clock-mark"
+        return GuardedClock(self.machine, mark, lambda: self.machine.now() + self.database_apart)
 
     @cached_property
     def passwords(self) -> Passwords:

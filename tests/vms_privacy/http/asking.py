@@ -76,6 +76,13 @@ def new_operator(stage: Stage) -> Ask:
     return Ask(body={"name": f"east-{stage.parts.randomness.octets(4).hex()}", "title": "East"})
 
 
+def settled_clock(stage: Stage) -> Ask:
+    # Whoever asked before may have settled it or not: from here on it is in doubt in any case.
+    stage.parts.machine.step(timedelta(hours=1))
+    assert stage.parts.guarded_clock.doubt is not None
+    return Ask(body={"reason": "time-server-was-wrong"})
+
+
 def of_operator(stage: Stage) -> Ask:
     return Ask({"operator_id": str(stage.operator_id)})
 
@@ -209,6 +216,8 @@ ASKS: Final[Mapping[str, Callable[[Stage], Ask]]] = {
     "GET /api/v1/operators": nothing,
     "GET /api/v1/platform/audit": nothing,
     "GET /api/v1/platform/audit/verdict": nothing,
+    "GET /api/v1/clock": nothing,
+    "POST /api/v1/clock/settle": settled_clock,
     f"GET {_O}": of_operator,
     f"POST {_O}/owner": new_person,
     f"POST {_O}/people": new_person,

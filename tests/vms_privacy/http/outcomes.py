@@ -117,6 +117,8 @@ API: Final = (
     Row("GET /api/v1/operators", "platform", _platform(200)),
     Row("GET /api/v1/platform/audit", "platform", _platform(200)),
     Row("GET /api/v1/platform/audit/verdict", "platform", _platform(200)),
+    Row("GET /api/v1/clock", "platform", _platform(200)),
+    Row("POST /api/v1/clock/settle", "platform", _platform(200)),
     Row(f"GET {_O}", "membership on operator", _people(200)),
     Row(f"POST {_O}/owner", "platform", _platform(201)),
     Row(f"POST {_O}/people", "grant on operator", _operator(201), _GRANT),
