@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
+from archive.erasure.http import erasure_routes
 from archive.playback.http import PlaybackParts, playback_routes
 from archive.receipts.http import receipt_routes
 from archive.retention.http import retention_routes
@@ -70,6 +71,7 @@ def build_api(parts: Assembly, probes: Mapping[str, Probe], registry: CollectorR
         token_routes(db, parts.gate, parts.tokens, parts.withdrawals),
         jwks_routes(parts.signer),
         media_session_routes(db, parts.gate, parts.sessions, parts.withdrawals),
+        erasure_routes(parts.eraser, parts.settings.sweep_every),
         receipt_routes(db, parts.receipts, parts.keyring, parts.installation_id),
         audit_routes(db, parts.anchor, parts.keyring),
         clock_routes(db, parts.guarded_clock, parts.audit),

@@ -8,11 +8,15 @@ from enum import IntEnum, StrEnum, unique
 from typing import Final
 
 from archive.segments.rules import Segment
-from vms_privacy.ids import OperatorId
+from vms_privacy.ids import CameraId, OperatorId
 
 FIRST_RETRY: Final = timedelta(seconds=5)
 LAST_RETRY: Final = timedelta(minutes=15)
 BATCH: Final = 500
+STILL_OPEN: Final = "still-open"
+UNDER_WAY: Final = "under-way"
+NOT_BEGUN: Final = "not-begun"
+TIME_IN_DOUBT: Final = "time-in-doubt"
 
 
 @unique
@@ -46,19 +50,59 @@ def retry_after(attempts: int) -> timedelta:
 
 
 @dataclass(frozen=True, slots=True)
+class DebtPart:
+    """What should be destroyed and is not, of one camera and for one reason: a code, or a failure's own."""
+
+    camera_id: CameraId
+    reason: str
+    segments: int
+    size_bytes: int
+    oldest_overdue_us: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Debt:
-    """What should be destroyed and is not. `oldest_overdue_us` is when the oldest of it became due."""
+    """What should be destroyed and is not. `oldest_overdue_us` is when the oldest of it became due.
+
+    `attempts` counts the failed ones of the worst erasure; the worst of the reasons comes first.
+    """
 
     segments: int
     size_bytes: int
     oldest_overdue_us: int | None
     attempts: int
-    reason: str
+    reasons: tuple[str, ...]
 
     @property
     def is_clear(self) -> bool:
         """Say whether nothing is overdue."""
         return self.segments == 0
+
+    @property
+    def reason(self) -> str:
+        """The worst reason, empty if nothing is overdue."""
+        return self.reasons[0] if self.reasons else ""
+
+
+def total(parts: Iterable[DebtPart]) -> Debt:
+    """Add up parts of a debt. The worst reason has failed most often; among equals, it is overdue the longest."""
+    ranked = sorted(parts, key=lambda part: (-part.attempts, part.oldest_overdue_us, part.reason))
+    return Debt(
+        sum(part.segments for part in ranked),
+        sum(part.size_bytes for part in ranked),
+        min((part.oldest_overdue_us for part in ranked), default=None),
+        max((part.attempts for part in ranked), default=0),
+        tuple(dict.fromkeys(part.reason for part in ranked)),
+    )
+
+
+def by_camera(parts: Iterable[DebtPart]) -> dict[CameraId, Debt]:
+    """Return each camera's share of a debt, the longest overdue first."""
+    shares: dict[CameraId, list[DebtPart]] = {}
+    for part in sorted(parts, key=lambda part: (part.oldest_overdue_us, part.camera_id)):
+        shares.setdefault(part.camera_id, []).append(part)
+    return {camera_id: total(share) for camera_id, share in shares.items()}
 
 
 def in_turns(due: Iterable[Segment], most: int) -> Iterator[list[Segment]]:

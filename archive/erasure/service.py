@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from archive.blobs.store import BlobStore
 from archive.erasure import store
-from archive.erasure.rules import BATCH, Cause, Debt, Step, in_turns, retry_after
+from archive.erasure.rules import BATCH, Cause, Debt, DebtPart, Step, in_turns, retry_after, total
 from archive.erasure.store import Erasure, Remains
 from archive.keys import store as buckets
 from archive.keys.service import BucketKeys
@@ -34,7 +34,6 @@ _WORDS_IN_AN_ENTRY: Final = 18
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 ERASED: Final = "erased"
 WAS_NOT_THERE: Final = "was-not-there"
-TIME_IN_DOUBT: Final = "time-in-doubt"
 
 
 class DerivedCopies(Protocol):
@@ -115,12 +114,13 @@ class Eraser:
 
     def debt(self, sweep_every: timedelta, operator_id: OperatorId | None = None) -> Debt:
         """Return what is overdue by more than a sweep and not destroyed; also what waits for a doubt about the time."""
+        return total(self.debt_parts(sweep_every, operator_id))
+
+    def debt_parts(self, sweep_every: timedelta, operator_id: OperatorId | None = None) -> list[DebtPart]:
+        """Return the debt of all or of one operator, by camera and reason: `debt` is the sum of it."""
         now, safe = self._clock.now(), self._clock.for_destroying()
         with self._db.reading() as session:
-            found = store.debt(session, _micros(now - sweep_every), operator_id)
-        if found.segments and not found.reason and safe < now:
-            return replace(found, reason=TIME_IN_DOUBT)
-        return found
+            return store.debt(session, _micros(now - sweep_every), _micros(safe), operator_id)
 
     def _begin_and_carry_out(self, doomed: Sequence[Segment], report: SweepReport) -> None:
         operator_id = doomed[0].operator_id

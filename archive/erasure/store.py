@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from sqlalchemy import and_, case, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from archive.erasure.rules import Cause, Debt, Step
+from archive.erasure.rules import NOT_BEGUN, STILL_OPEN, TIME_IN_DOUBT, UNDER_WAY, Cause, DebtPart, Step
 from archive.erasure.tables import ErasureRow
 from archive.keys.rules import WrappedKey
 from archive.segments.rules import LONGEST_FILE_US, Segment, State, step
@@ -16,8 +16,6 @@ from archive.segments.tables import SegmentRow
 from vms_privacy.db import changed
 from vms_privacy.errors import Kind, Refusal
 from vms_privacy.ids import BucketKeyId, CameraId, ErasureId, OperatorId, SegmentId
-
-STILL_OPEN: Final = "still-open"
 
 
 class NotAllErased(Refusal):
@@ -211,30 +209,43 @@ def note_failure(session: Session, erasure_id: ErasureId, attempts: int, failure
     )
 
 
-def debt(session: Session, overdue_before_us: int, operator_id: OperatorId | None = None) -> Debt:
-    """Return what was due before a moment and is not destroyed, of one operator or of all."""
+def debt(
+    session: Session, overdue_before_us: int, safe_until_us: int, operator_id: OperatorId | None = None
+) -> list[DebtPart]:
+    """Return what was due before a moment and is not destroyed, of one operator or of all, by camera and reason.
+
+    What falls due only after `safe_until_us` waits for the doubt about the time to be settled.
+    """
     # One that is still open long after all of it should have been destroyed: nobody closes it.
     open_until_us = SegmentRow.starts_us + SegmentRow.keep_us + LONGEST_FILE_US
-    due_us = func.coalesce(SegmentRow.destroy_from_us, open_until_us)
     is_open = SegmentRow.state == State.WRITING
-    overdue = select(
-        func.count(), func.sum(SegmentRow.size_bytes), func.min(due_us), func.sum(case((is_open, 1), else_=0))
-    ).where(
-        or_(
-            and_(SegmentRow.state.in_((State.STORED, State.ERASING)), SegmentRow.destroy_from_us < overdue_before_us),
-            and_(is_open, open_until_us < overdue_before_us),
-        )
+    reason = case(
+        (is_open, STILL_OPEN),
+        (ErasureRow.attempts > 0, ErasureRow.last_failure),
+        (SegmentRow.state == State.ERASING, UNDER_WAY),
+        (SegmentRow.destroy_from_us > safe_until_us, TIME_IN_DOUBT),
+        else_=NOT_BEGUN,
     )
-    failing = (
-        select(ErasureRow.attempts, ErasureRow.last_failure)
-        .where(ErasureRow.done_at.is_(None), ErasureRow.attempts > 0)
-        .order_by(ErasureRow.attempts.desc())
-        .limit(1)
+    overdue = (
+        select(
+            SegmentRow.camera_id,
+            reason.label("reason"),
+            func.count(),
+            func.coalesce(func.sum(SegmentRow.size_bytes), 0),
+            func.min(func.coalesce(SegmentRow.destroy_from_us, open_until_us)),
+            func.max(func.coalesce(ErasureRow.attempts, 0)),
+        )
+        .outerjoin(ErasureRow, ErasureRow.id == SegmentRow.erasure_id)
+        .where(
+            or_(
+                and_(
+                    SegmentRow.state.in_((State.STORED, State.ERASING)), SegmentRow.destroy_from_us < overdue_before_us
+                ),
+                and_(is_open, open_until_us < overdue_before_us),
+            )
+        )
+        .group_by(SegmentRow.camera_id, "reason")
     )
     if operator_id is not None:
         overdue = overdue.where(SegmentRow.operator_id == operator_id)
-        failing = failing.where(ErasureRow.operator_id == operator_id)
-    count, size, oldest, still_open = session.execute(overdue).one()
-    worst = session.execute(failing).one_or_none()
-    attempts, reason = (0, STILL_OPEN if still_open else "") if worst is None else (worst[0], worst[1])
-    return Debt(count, size or 0, oldest, attempts, reason if count else "")
+    return [DebtPart(CameraId(row[0]), row[1], row[2], int(row[3]), row[4], row[5]) for row in session.execute(overdue)]

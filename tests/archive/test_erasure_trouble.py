@@ -8,9 +8,7 @@ from uuid import UUID
 import pytest
 
 from archive.blobs.folder_store import FolderStore
-from archive.erasure.rules import Step
-from archive.erasure.service import TIME_IN_DOUBT
-from archive.erasure.store import STILL_OPEN
+from archive.erasure.rules import STILL_OPEN, TIME_IN_DOUBT, Step
 from archive.errors import StoreUnavailable
 from archive.receipts import store as receipts
 from archive.receipts.rules import Valid

@@ -7,7 +7,16 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive.erasure.rules import FIRST_RETRY, LAST_RETRY, Step, in_turns, retry_after
+from archive.erasure.rules import (
+    FIRST_RETRY,
+    LAST_RETRY,
+    DebtPart,
+    Step,
+    by_camera,
+    in_turns,
+    retry_after,
+    total,
+)
 from archive.segments.rules import Place, Segment, State
 from vms_privacy.ids import CameraId, OperatorId, SegmentId
 
@@ -72,3 +81,48 @@ def test_no_operator_waits_while_another_has_two_turns(due: list[Segment], most:
 
 def test_the_steps_are_numbered_without_a_hole() -> None:
     assert [int(step) for step in Step] == list(range(1, len(Step) + 1))
+
+
+_parts = st.lists(
+    st.builds(
+        DebtPart,
+        camera_id=st.integers(1, 4).map(lambda number: CameraId(UUID(int=number))),
+        reason=st.sampled_from(["still-open", "store-unavailable", "not-begun"]),
+        segments=st.integers(1, 1000),
+        size_bytes=st.integers(0, 10**12),
+        oldest_overdue_us=st.integers(0, 10**15),
+        attempts=st.integers(0, 50),
+    ),
+    max_size=12,
+)
+
+
+@given(_parts)
+def test_a_debt_is_the_sum_of_its_cameras_shares_and_nothing_is_left_out_or_told_twice(parts: list[DebtPart]) -> None:
+    whole, shares = total(parts), by_camera(parts)
+    assert whole.segments == sum(share.segments for share in shares.values()) == sum(one.segments for one in parts)
+    assert whole.size_bytes == sum(share.size_bytes for share in shares.values())
+    assert set(whole.reasons) == {reason for share in shares.values() for reason in share.reasons}
+    assert len(set(whole.reasons)) == len(whole.reasons)
+    assert set(shares) == {part.camera_id for part in parts}
+    assert whole.is_clear == (parts == [])
+
+
+@given(_parts)
+def test_the_worst_of_a_debt_is_what_failed_most_and_is_overdue_the_longest(parts: list[DebtPart]) -> None:
+    whole = total(parts)
+    assert whole.attempts == max((part.attempts for part in parts), default=0)
+    assert whole.oldest_overdue_us == min((part.oldest_overdue_us for part in parts), default=None)
+    assert (
+        whole.reason == ""
+        if not parts
+        else (whole.reason, whole.attempts) in {(part.reason, part.attempts) for part in parts}
+    )
+    oldest = [share.oldest_overdue_us for share in by_camera(parts).values()]
+    assert oldest == sorted(moment for moment in oldest if moment is not None)
+
+
+@given(_parts)
+def test_a_debt_is_the_same_in_whatever_order_it_was_read(parts: list[DebtPart]) -> None:
+    assert total(parts) == total(parts[::-1])
+    assert list(by_camera(parts)) == list(by_camera(parts[::-1]))

@@ -232,6 +232,7 @@ ASKS: Final[Mapping[str, Callable[[Stage], Ask]]] = {
     f"GET {_O}/cameras": of_operator,
     f"GET {_O}/sessions": of_operator,
     f"DELETE {_O}/sessions/{{session_id}}": of_session,
+    f"GET {_O}/deletion-debt": of_operator,
     f"GET {_O}/receipts": of_operator,
     f"POST {_O}/receipts": something_destroyed,
     f"GET {_O}/receipts/{{receipt_id}}/document": of_receipt,

@@ -133,6 +133,7 @@ API: Final = (
     Row(f"GET {_O}/cameras", "membership on operator", _people(200)),
     Row(f"GET {_O}/sessions", "grant on operator", _operator(200), _GRANT),
     Row(f"DELETE {_O}/sessions/{{session_id}}", "grant on operator", _operator(204), _GRANT),
+    Row(f"GET {_O}/deletion-debt", "audit on operator", _operator(200), _AUDIT),
     Row(f"GET {_O}/receipts", "audit on operator", _operator(200), _AUDIT),
     Row(f"POST {_O}/receipts", "audit on operator", _operator(201), _AUDIT),
     Row(f"GET {_O}/receipts/{{receipt_id}}/document", "audit on operator", _operator(200), _AUDIT),
