@@ -7,7 +7,8 @@ from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
 from archive.keys.rules import permit_from
-from archive.playback.service import Footage, Look
+from archive.playback.opening import Look
+from archive.playback.service import Footage
 from archive.segments.rules import Span
 from auth.errors import NotFound
 from auth.gate import Gate

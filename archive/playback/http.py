@@ -16,10 +16,11 @@ from archive.errors import SpanRunsBackward
 from archive.format.index import FragmentEntry
 from archive.playback.entrance import ArchiveEntrance
 from archive.playback.listing import init_of, listed
+from archive.playback.opening import Look
 from archive.playback.outgoing import Viewer
 from archive.playback.reel import film_of
 from archive.playback.rules import LONGEST_SPAN_US
-from archive.playback.service import Footage, Look
+from archive.playback.service import Footage
 from archive.segments.rules import Span
 from auth.media_sessions.entrance import by_key, by_token
 from auth.media_sessions.errors import SessionOver

@@ -7,8 +7,9 @@ from typing import Final
 
 from archive.errors import FootageIsGone
 from archive.playback.movie import Line
+from archive.playback.opening import Look
 from archive.playback.rules import may_show, pieces
-from archive.playback.service import Footage, Look, Part
+from archive.playback.service import Footage, Part
 from archive.segments.rules import Span
 from streams.media.inits import timescales
 from streams.media.packets import Track

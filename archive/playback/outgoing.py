@@ -8,8 +8,9 @@ from starlette.concurrency import run_in_threadpool
 
 from archive.errors import FootageIsGone
 from archive.format.index import FragmentEntry, FragmentIndex
+from archive.playback.opening import Look
 from archive.playback.rules import may_show
-from archive.playback.service import Footage, Look
+from archive.playback.service import Footage
 from archive.segments.store import Sealed
 from auth.media_sessions.session import MediaSession
 from vms_privacy.clock import Clock

@@ -1,24 +1,22 @@
 """Finding and reading recorded fragments of one camera. Blocking: called from threads."""
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from archive.blobs.store import BlobStore
 from archive.errors import FootageIsDamaged, FootageIsGone, NoFootage, SpanTooLong
 from archive.format.index import FragmentEntry, FragmentIndex
-from archive.format.rebuild import rebuild_index
-from archive.format.sealed_file import FileState, SealedReader
-from archive.keys.rules import DecryptPermit, WrapIsForeign
+from archive.format.sealed_file import SealedReader
+from archive.keys.rules import WrapIsForeign
 from archive.keys.wrap import SegmentKeys
-from archive.playback.rules import Bounds, bounds, may_show, selected, within
+from archive.playback.opening import Look, SealedFiles
+from archive.playback.rules import Bounds, bounds, may_show, selected
 from archive.recorder.growing import Growing
 from archive.segments import store as segments
-from archive.segments.rules import Place, Span
+from archive.segments.rules import Span
 from archive.segments.store import Sealed
 from vms_privacy.clock import Clock
 from vms_privacy.db import Database
@@ -26,20 +24,8 @@ from vms_privacy.errors import Refusal
 from vms_privacy.ids import CameraId, SegmentId
 from vms_privacy.keyring.port import KeyIsDestroyed, WrapIsDamaged
 
-Made = TypeVar("Made")
-MOST_KNOWN: Final = 500
 MOST_SEGMENTS: Final = 20_000
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Who may see which time of which camera: what a media session was opened for."""
-
-    camera_id: CameraId
-    window: Span
-    depth_us: int | None
-    permit: DecryptPermit
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +40,6 @@ class Part:
     def entries(self) -> tuple[FragmentEntry, ...]:
         """Return the chosen fragments."""
         return self.index.entries[self.chosen.start : self.chosen.stop]
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What is remembered of a closed file: nothing that shows a picture."""
-
-    index: FragmentIndex
-    init: bytes
-
-
-class _IsBeingClosed(Exception):
-    """The row says that the segment grows, and nobody writes it any more: in a moment its row says otherwise."""
 
 
 class Footage:
@@ -85,18 +59,13 @@ class Footage:
     ) -> None:
         self._db = db
         self._clock = clock
-        self._keys = keys
-        self._spool = spool
-        self._store = store
         self._growing = growing
-        self._known: OrderedDict[SegmentId, _Known] = OrderedDict()
-        self._lock = threading.Lock()
+        self._files = SealedFiles(db, keys, spool, store, growing)
         self.damaged = 0
 
     def forget(self, segment_id: SegmentId) -> None:
         """Drop what is remembered of a segment that is being destroyed."""
-        with self._lock:
-            self._known.pop(segment_id, None)
+        self._files.forget(segment_id)
 
     def find(self, look: Look, wanted: Span) -> list[Part]:
         """Return what may be shown of a span, by time.
@@ -127,15 +96,11 @@ class Footage:
             sealed = segments.by_id(session, look.camera_id, segment_id)
         if sealed is None:
             raise FootageIsGone("this part of the footage is gone")
-        return sealed, self._index(look, sealed)
+        return self._files.index(look, sealed)
 
     def init(self, look: Look, sealed: Sealed, index: FragmentIndex) -> bytes:
         """Return the init segment of a file. Raises FootageIsGone."""
-        known = self._remembered(sealed.segment.id)
-        if known is not None:
-            return known.init
-        now = self._fresh(look, sealed)
-        return self._with_reader(look, now, lambda reader, _: reader.read(0, index.init_length))
+        return self._files.init(look, sealed, index)
 
     def read(self, look: Look, sealed: Sealed, index: FragmentIndex, places: range) -> bytes:
         """Return fragments as they were sealed. Raises FootageIsGone if one of them may not be shown (any more).
@@ -143,7 +108,7 @@ class Footage:
         `sealed` may be as old as the look: what has become of the segment since (closed, moved, under another key, kept
         shorter, destroyed) is asked for here.
         """
-        return self.read_now(look, self._fresh(look, sealed), index, places)
+        return self.read_now(look, self._files.row_of_now(look, sealed), index, places)
 
     def read_now(self, look: Look, sealed: Sealed, index: FragmentIndex, places: range) -> bytes:
         """Do as `read`, by a row that was looked at just now."""
@@ -157,7 +122,7 @@ class Footage:
                 raise FootageIsGone("this part of the footage has expired, or is outside of what the token allows")
             return b"".join(_runs(reader, entries))
 
-        return self._with_reader(look, sealed, shown)
+        return self._files.act_on(look, sealed, shown)
 
     def allowed(self, look: Look, sealed: Sealed) -> Bounds:
         """Return what may be shown of a segment at this moment."""
@@ -193,7 +158,8 @@ class Footage:
         if until_us is None:
             growing = self._growing(segment.camera_id)
             if growing is None or growing.segment_id != segment.id:
-                return None
+                closed = self._files.closed_since(sealed)
+                return None if closed is None else self._readable(closed, now_us)
             until_us = max(entry.captured_until_us for entry in growing.index.entries)
         from_us = max(segment.starts_us, now_us - segment.keep_us + 1)
         return Span(from_us, until_us) if from_us < until_us else None
@@ -212,7 +178,7 @@ class Footage:
         segment = sealed.segment
         if allowed.until_us <= allowed.from_us or (segment.ends_us is not None and segment.ends_us <= allowed.from_us):
             return None
-        index = self._index(look, sealed)
+        sealed, index = self._files.index(look, sealed)
         chosen = selected(index.entries, wanted, allowed)
         return Part(sealed, index, chosen) if chosen else None
 
@@ -225,95 +191,8 @@ class Footage:
         with self._db.reading() as session:
             return segments.was_recorded(session, camera_id, wanted)
 
-    def _index(self, look: Look, sealed: Sealed) -> FragmentIndex:
-        segment = sealed.segment
-        if segment.ends_us is None:
-            growing = self._growing(segment.camera_id)
-            return FragmentIndex() if growing is None or growing.segment_id != segment.id else growing.index
-        known = self._remembered(segment.id)
-        if known is not None:
-            return known.index
-        known = self._with_reader(look, sealed, _known_of)
-        with self._lock:
-            self._known[segment.id] = known
-            while len(self._known) > MOST_KNOWN:
-                self._known.popitem(last=False)
-        return known.index
-
-    def _remembered(self, segment_id: SegmentId) -> "_Known | None":
-        with self._lock:
-            known = self._known.get(segment_id)
-            if known is not None:
-                self._known.move_to_end(segment_id)
-            return known
-
-    def _with_reader(self, look: Look, sealed: Sealed, act: Callable[[SealedReader, Sealed], Made]) -> Made:
-        """Open a segment as its row was just now, and act on it.
-
-        A row can change between the look at it and the opening: the segment is closed, moved to the store, or put under
-        another bucket key because a neighbour is destroyed. Then it is looked at once more.
-        """
-        try:
-            return self._try(look, sealed, act)
-        except (KeyIsDestroyed, FileNotFoundError, _IsBeingClosed) as first:
-            now = self._fresh(look, sealed)
-            try:
-                return self._try(look, now, act)
-            except (FileNotFoundError, _IsBeingClosed):
-                raise FootageIsGone("this part of the footage cannot be read now") from first
-
-    def _fresh(self, look: Look, sealed: Sealed) -> Sealed:
-        with self._db.reading() as session:
-            now = segments.by_id(session, look.camera_id, sealed.segment.id)
-        if now is None:
-            raise FootageIsGone("this part of the footage is gone")
-        return now
-
-    def _try(self, look: Look, sealed: Sealed, act: Callable[[SealedReader, Sealed], Made]) -> Made:
-        segment = sealed.segment
-        key = self._keys.unwrap(look.permit, sealed.wrapped_place())
-        size, last_tag = segment.size_bytes, sealed.last_tag
-        if segment.ends_us is None or size is None:
-            growing = self._growing(segment.camera_id)
-            if growing is None or growing.segment_id != segment.id:
-                raise _IsBeingClosed
-            size, last_tag = growing.sealed_size, None
-        read_at = self._store_reader if segment.place is Place.STORE else self._spool_reader
-        reader = SealedReader(read_at(segment.blob_name), size, key, sealed.salt, last_tag)
-        known = None if last_tag is None else self._remembered(segment.id)
-        if known is not None:
-            reader.know(known.index)
-        return act(reader, sealed)
-
-    def _spool_reader(self, name: str) -> Callable[[int, int], bytes]:
-        path = self._spool / name
-
-        def read_at(offset: int, length: int) -> bytes:
-            try:
-                with path.open("rb", buffering=0) as file:
-                    file.seek(offset)
-                    return file.read(length)
-            except FileNotFoundError:
-                return self._store.read(name, offset, length)
-
-        return read_at
-
-    def _store_reader(self, name: str) -> Callable[[int, int], bytes]:
-        return lambda offset, length: self._store.read(name, offset, length)
-
     def _now_us(self) -> int:
         return (self._clock.for_reading() - _EPOCH) // timedelta(microseconds=1)
-
-
-def _known_of(reader: SealedReader, sealed: Sealed) -> _Known:
-    segment = sealed.segment
-    if reader.state is FileState.RECOVERED:
-        index = rebuild_index(reader, segment.starts_us)
-        if segment.ends_us is not None:
-            index = within(index, segment.ends_us)
-    else:
-        index = reader.index()
-    return _Known(index, reader.read(0, index.init_length))
 
 
 def _runs(reader: SealedReader, entries: tuple[FragmentEntry, ...]) -> Iterator[bytes]:

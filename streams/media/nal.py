@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 SLICE, IDR, SEI, SPS, PPS, DELIMITER, FILLER = 1, 5, 6, 7, 8, 9, 12
 _LOOKS_LIKE_A_START = re.compile(rb"\x00\x00(?=[\x00-\x03])")
-_USER_DATA_UNREGISTERED = 5
+_USER_DATA_UNREGISTERED, _RECOVERY_POINT = 5, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,37 @@ def escape(rbsp: bytes) -> bytes:
         out.append(value)
         zeros = zeros + 1 if value == 0 else 0
     return bytes(out)
+
+
+def unescape(data: bytes) -> bytes:
+    """Take the emulation prevention bytes out again (7.4.1.1)."""
+    return data.replace(b"\x00\x00\x03", b"\x00\x00")
+
+
+def is_recovery_point(sei: bytes) -> bool:
+    """Say whether an SEI unit tells that a decoder may begin with this very picture (D.2.8: recovery_frame_cnt is 0).
+
+    With open groups of pictures only the first picture of a stream is an IDR. A refresh that takes several pictures
+    (recovery_frame_cnt over 0) is no beginning.
+    """
+    rbsp, at = unescape(sei[1:]), 0
+    # The last byte holds the stop bit alone.
+    while at < len(rbsp) - 1:
+        kind, at = _sei_number(rbsp, at)
+        size, at = _sei_number(rbsp, at)
+        if kind == _RECOVERY_POINT:
+            # An Exp-Golomb number that begins with a one is zero (9.1).
+            return 0 < size <= len(rbsp) - at and rbsp[at] >= 0x80
+        at += size
+    return False
+
+
+def _sei_number(rbsp: bytes, at: int) -> tuple[int, int]:
+    """Return a payload's type or size, and what lies behind it (7.3.2.3.1)."""
+    number = 0
+    while at < len(rbsp) and rbsp[at] == 0xFF:
+        number, at = number + 0xFF, at + 1
+    return (number + rbsp[at], at + 1) if at < len(rbsp) else (number, at)
 
 
 def needs_escape(payload: bytes) -> bool:

@@ -9,6 +9,7 @@ A camera sends some hundred packets a second: the loops here are written out, an
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from streams.media.nal import is_recovery_point
 from streams.media.rtp_reading import AuHeads, DamagedPacket, read_aac, read_aggregate, read_head
 
 _MOST_BYTES: Final = 16 * 1024 * 1024
@@ -21,7 +22,8 @@ class NalKinds:
     """Which NAL units are what in one codec, told by the first byte under `mask`.
 
     `fragment` and `aggregate` are the payload structures of RTP. `head` is how many bytes a unit's head has; in the
-    byte behind it, the highest bit tells a picture's first slice.
+    byte behind it, the highest bit tells a picture's first slice. `sei` is where H.264 tells of beginnings that its
+    slices do not show; H.265 has kinds of slices for all of them.
     """
 
     head: int
@@ -32,6 +34,13 @@ class NalKinds:
     single: frozenset[int]
     aggregate: int
     fragment: int
+    sei: int | None = None
+
+    def is_key(self, first_slice: int, units: list[bytes]) -> bool:
+        """Say whether a decoder may begin with a picture: by its first slice, or by what H.264 says beside it."""
+        if first_slice in self.keys:
+            return True
+        return any(unit[0] & self.mask == self.sei and is_recovery_point(unit) for unit in units)
 
     def begins_picture(self, unit: bytes) -> bool:
         """Say whether a slice is its picture's first: `first_mb_in_slice` 0, or the flag of H.265."""
@@ -48,6 +57,7 @@ H264: Final = NalKinds(
     single=frozenset(range(1, 24)),
     aggregate=24,
     fragment=28,
+    sei=6,
 )
 # ISO/IEC 23008-2, table 7-1: slices, random access pictures, VPS, SPS and PPS, each shifted by one. RFC 7798, 4.4.
 HEVC: Final = NalKinds(
@@ -200,7 +210,7 @@ class PictureReader:
         if is_damaged:
             self.lost += 1
         else:
-            is_key = slices[0] in self._kinds.keys
+            is_key = self._kinds.is_key(slices[0], units)
             done.append(Picture(units, int.from_bytes(self._stamp, "big"), self._arrived_us, is_key))
         self._is_damaged = False
         self._units, self._parts, self._size = [], [], 0

@@ -82,7 +82,7 @@ class _Interrupted(FolderStore):
 def _interrupt(house: House, act: Callable[[], object]) -> None:
     store = _Interrupted(house.folder / "archive")
     store.act = act
-    house.footage._store = store
+    house.footage._files._store = store
 
 
 def test_bytes_that_are_destroyed_while_they_are_read_are_gone_and_no_error(house: House) -> None:
@@ -106,7 +106,7 @@ def test_a_file_that_is_moved_between_the_look_and_the_reading_is_read_from_the_
     assert seen is not None
     house.delivery.deliver()
     assert seen.segment.place is Place.SPOOL
-    data = house.footage._with_reader(house.look(), seen, lambda reader, _: reader.read(0, 10**9))
+    data = house.footage._files.act_on(house.look(), seen, lambda reader, _: reader.read(0, 10**9))
     assert data.count(fed[0].data) == 1
 
 

@@ -16,7 +16,8 @@ from archive.erasure.unused_keys import destroy_unused_keys
 from archive.keys.rules import permit_from
 from archive.keys.service import BucketKeys
 from archive.keys.wrap import SegmentKeys
-from archive.playback.service import Footage, Look
+from archive.playback.opening import Look
+from archive.playback.service import Footage
 from archive.receipts.service import ReceiptService
 from archive.recorder.camera import CameraRecorder
 from archive.recorder.delivery import Delivery

@@ -2,7 +2,7 @@
 
 import io
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -66,6 +66,7 @@ class Vault:
         self.keys = SegmentKeys(parts.keyring, self.randomness, clock)
         self.ledger = ConsentLedger(parts.audit, clock, self.randomness, parts.journal, ResourceStore())
         self.growing: dict[CameraId, GrowingFile] = {}
+        self.before_growing: Callable[[], None] = lambda: None
         self.footage = Footage(self.db, clock, self.keys, self.spool, self.store, self._growing)
         self.eraser = Eraser(
             self.db,
@@ -179,7 +180,7 @@ class Vault:
 
     def damage_fragment(self, segment_id: SegmentId, place: int) -> None:
         """Change one bit inside of a fragment that somebody has played."""
-        at = self.footage._known[segment_id].index.entries[place].offset + 50
+        at = self.footage._files._known[segment_id].index.entries[place].offset + 50
         with self.db.reading() as session:
             (chunk_size,) = session.scalars(select(SegmentRow.chunk_size).where(SegmentRow.id == segment_id))
         self.damage(segment_id, sizes.offset_of(at // chunk_size, chunk_size) + at % chunk_size)
@@ -221,5 +222,7 @@ class Vault:
         return permit
 
     def _growing(self, camera_id: CameraId) -> Growing | None:
+        before, self.before_growing = self.before_growing, lambda: None
+        before()
         file = self.growing.get(camera_id)
         return None if file is None else file.snapshot()

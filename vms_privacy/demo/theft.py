@@ -9,7 +9,8 @@ from pathlib import Path
 from archive.blobs.folder_store import FolderStore
 from archive.keys.rules import DecryptPermit, Reason
 from archive.keys.wrap import SegmentKeys
-from archive.playback.service import Footage, Look
+from archive.playback.opening import Look
+from archive.playback.service import Footage
 from archive.segments import store as segments
 from archive.segments.rules import Span, State
 from vms_privacy.db import Database

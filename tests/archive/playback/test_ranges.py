@@ -3,6 +3,9 @@
 import json
 from datetime import timedelta
 
+import pytest
+
+from archive.segments.rules import Place
 from tests.given.clock import NOON
 from tests.given.encoded import encoded
 from tests.given.fragmented import fragments_of
@@ -77,6 +80,32 @@ async def test_the_growing_segment_is_in_the_last_range(server: PlaybackServer, 
         assert await _ranges(server, f"ranges.json?token={token}") == [(0, 4)]
         server.vault.add(server.door, second)
         assert await _ranges(server, f"ranges.json?token={token}") == [(0, 8)]
+
+
+async def test_a_segment_that_is_closed_while_it_is_looked_for_never_vanishes(
+    server: PlaybackServer, token: str
+) -> None:
+    made = encoded(4.0, gop=25)
+    server.vault.grow(server.door, made.epoch(), fragments_of(made.epoch(), made.packets))
+    # It is closed after its row was read as growing, and before anybody asks how far it has grown.
+    server.vault.before_growing = lambda: server.vault.close(server.door, Place.SPOOL)
+    async with server:
+        server.later(timedelta(seconds=10))
+        assert await _ranges(server, f"ranges.json?token={token}") == [(0, 4)]
+
+
+@pytest.mark.parametrize("kind", ["m3u8", "mp4"])
+async def test_a_segment_that_is_closed_while_it_is_looked_for_is_played(
+    server: PlaybackServer, token: str, kind: str
+) -> None:
+    made = encoded(4.0, gop=25)
+    server.vault.grow(server.door, made.epoch(), fragments_of(made.epoch(), made.packets))
+    server.vault.before_growing = lambda: server.vault.close(server.door, Place.SPOOL)
+    async with server:
+        server.later(timedelta(seconds=10))
+        status, _, body = await server.get(f"archive-{NOON_S}-4.{kind}?token={token}")
+    assert status == 200
+    assert len(body) > 500
 
 
 async def test_a_camera_that_never_recorded_has_no_range(server: PlaybackServer, token: str) -> None:

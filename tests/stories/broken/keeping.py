@@ -14,8 +14,9 @@ from archive.blobs.folder_store import FolderStore
 from archive.blobs.store import BlobStore
 from archive.erasure.service import Eraser, SweepReport
 from archive.format.sealed_file import SealedWriter
+from archive.playback.opening import Look
 from archive.playback.rules import Bounds
-from archive.playback.service import Footage, Look, Part
+from archive.playback.service import Footage, Part
 from archive.recorder.rows import Tools
 from archive.segments.rules import Span
 from archive.segments.store import Sealed

@@ -67,3 +67,29 @@ def test_user_data_holds_identifier_and_payload_in_clear() -> None:
 def test_user_data_has_a_size_of_one_byte() -> None:
     with pytest.raises(ValueError, match="255"):
         nal.user_data(bytes(16), bytes(239))
+
+
+OTHER = bytes((5, 3)) + b"abc"
+
+
+@pytest.mark.parametrize("before", [b"", OTHER, bytes((5, 255, 1)) + b"x" * 256, bytes((255, 2, 0))])
+def test_a_recovery_point_is_found_behind_other_messages(before: bytes) -> None:
+    assert nal.is_recovery_point(b"\x06" + nal.escape(before + bytes((6, 1, 0x84)) + b"\x80"))
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [b"", OTHER, bytes((6, 1, 0x44)), bytes((6, 0)), bytes((5, 200)), bytes((255, 255)), bytes((5, 3, 6, 1, 0x84))],
+)
+def test_anything_else_is_no_recovery_point(messages: bytes) -> None:
+    assert not nal.is_recovery_point(b"\x06" + messages + b"\x80")
+
+
+@given(st.binary(max_size=60))
+def test_no_sei_is_too_odd_to_be_asked(unit: bytes) -> None:
+    assert nal.is_recovery_point(b"\x06" + unit) in {True, False}
+
+
+@given(st.binary(max_size=100))
+def test_what_was_escaped_is_unescaped(payload: bytes) -> None:
+    assert nal.unescape(nal.escape(payload)) == payload
