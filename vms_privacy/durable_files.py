@@ -85,11 +85,16 @@ def read_private(path: Path, limit: int) -> bytes:
     raise ValueError("the file grew while it was read")
 
 
+def is_private(found: os.stat_result) -> bool:
+    """Say whether nobody but the owner has any right."""
+    return not stat.S_IMODE(found.st_mode) & 0o077
+
+
 def refuse_if_shared(found: os.stat_result) -> None:
     """Raise PermissionError unless only the user of this process has any right."""
     if found.st_uid != os.geteuid():
         raise PermissionError("another user owns it")
-    if stat.S_IMODE(found.st_mode) & 0o077:
+    if not is_private(found):
         raise PermissionError("others than its owner have rights to it")
 
 

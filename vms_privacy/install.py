@@ -4,9 +4,12 @@ All or nothing in the order below; the marker `installation-id` comes last, so a
 after removing what it says is there.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
+
+from sqlalchemy import make_url
 
 from archive.blobs.folder_store import FolderStore
 from auth.identities.enrolment import Enrolment
@@ -14,7 +17,14 @@ from vms_privacy.app import Assembly
 from vms_privacy.audit.events import Event, Tag
 from vms_privacy.clock import SystemClock
 from vms_privacy.db import Database
-from vms_privacy.durable_files import make_private_folder, write_durably
+from vms_privacy.durable_files import (
+    PRIVATE_FILE,
+    PRIVATE_FOLDER,
+    fault_of,
+    is_private,
+    make_private_folder,
+    write_durably,
+)
 from vms_privacy.errors import Kind, Refusal
 from vms_privacy.ids import SystemRandomness
 from vms_privacy.journal.journal import Journal
@@ -46,6 +56,13 @@ class SchemaIsOld(Refusal):
     code: ClassVar[str] = "schema-is-old"
 
 
+class DataFolderIsNotPrivate(Refusal):
+    """Others than the service's user have rights to the data folder or the database, or it is not the user's own."""
+
+    kind: ClassVar[Kind] = Kind.CONFLICT
+    code: ClassVar[str] = "data-folder-is-not-private"
+
+
 @dataclass(frozen=True, slots=True)
 class Initialised:
     """What `init` made. The bootstrap code is shown once and kept nowhere in clear."""
@@ -59,15 +76,21 @@ class Initialised:
 
 
 def initialise(settings: Settings) -> Initialised:
-    """Make data folder, database, keyring, journal, store and bootstrap code. Raises AlreadyInitialised."""
+    """Make data folder, database, keyring, journal, store and bootstrap code.
+
+    Folder and database are the user's alone. Raises AlreadyInitialised, DataFolderIsNotPrivate.
+    """
     if (settings.data_dir / _MARK).exists():
         raise AlreadyInitialised("this data folder holds an installation already")
     clock, randomness = SystemClock(), SystemRandomness()
+    if settings.data_dir.exists():
+        _take_over(settings.data_dir)
     for folder in dict.fromkeys((settings.data_dir, settings.keyring.parent, settings.archive.parent)):
         if not folder.exists():
             folder.parent.mkdir(parents=True, exist_ok=True)
             make_private_folder(folder)
     make_private_folder(settings.spool)
+    _make_database_file(settings.url)
     db = Database(settings.url)
     try:
         migrate(db.engine)
@@ -95,12 +118,63 @@ def new_bootstrap_code(settings: Settings) -> str:
 
 
 def refuse_unless_ready(settings: Settings) -> None:
-    """Raise NotInitialised or SchemaIsOld: the service starts on a whole, current installation or not at all."""
+    """Let the service start on a whole, current, private installation or not at all.
+
+    Raises NotInitialised, DataFolderIsNotPrivate, SchemaIsOld.
+    """
     if not (settings.data_dir / _MARK).exists():
         raise NotInitialised("there is no installation here; make one with: vms-privacy init")
+    if not is_private(settings.data_dir.stat()):
+        raise DataFolderIsNotPrivate("others may look into the data folder: see who has, then chmod 700 it")
+    database = _file_of(settings.url)
+    if database is not None and database.exists() and not is_private(database.stat()):
+        raise DataFolderIsNotPrivate("others may read the database's file: see who has, then chmod 600 it")
     db = Database(settings.url)
     try:
         if not is_current(db.engine):
             raise SchemaIsOld("the database is of another version; after a backup run: vms-privacy migrate")
     finally:
         db.close()
+
+
+def _take_over(folder: Path) -> None:
+    """Make an empty folder private; take one that holds something only as it is, if it is private already.
+
+    What others could write into it before would otherwise be taken for the service's own.
+    """
+    try:
+        if not folder.is_dir():
+            raise DataFolderIsNotPrivate("where the data folder should be is something else: name another place")
+        if folder.stat().st_uid != os.geteuid():
+            raise DataFolderIsNotPrivate("the data folder belongs to another user: chown it to the service's own")
+        if is_private(folder.stat()):
+            return
+        if any(folder.iterdir()):
+            raise DataFolderIsNotPrivate(
+                "others have rights to the data folder, and it is not empty: look at what is in it, then chmod 700 it, "
+                "or name an empty folder"
+            )
+        folder.chmod(PRIVATE_FOLDER)
+        if any(folder.iterdir()):
+            raise DataFolderIsNotPrivate("somebody wrote into the data folder just now: name another one")
+    except OSError as error:
+        raise DataFolderIsNotPrivate(f"the data folder cannot be taken: {fault_of(error)}") from error
+
+
+def _make_database_file(url: str) -> None:
+    """Make SQLite's file before SQLite does, with no right for others; its journal and index files follow its mode."""
+    file = _file_of(url)
+    if file is None:
+        return
+    handle = os.open(file, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE_FILE)
+    try:
+        os.fchmod(handle, PRIVATE_FILE)
+    finally:
+        os.close(handle)
+
+
+def _file_of(url: str) -> Path | None:
+    told = make_url(url)
+    name = told.database or ":memory:"
+    is_file = told.get_backend_name() == "sqlite" and name != ":memory:" and not name.startswith("file:")
+    return Path(name) if is_file else None

@@ -1,5 +1,6 @@
 """An installation is made once, whole, with nothing anybody could know; the service starts on nothing less."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from vms_privacy.app import Assembly
 from vms_privacy.db import Database
 from vms_privacy.install import (
     AlreadyInitialised,
+    DataFolderIsNotPrivate,
     NotInitialised,
     SchemaIsOld,
     initialise,
@@ -30,6 +32,69 @@ def test_an_installation_is_whole_and_its_folders_are_its_owners_alone(settings:
     assert (settings.data_dir / "installation-id").read_text().strip() == made.installation_id
     for folder in (settings.data_dir, settings.keyring, settings.archive, settings.spool):
         assert folder.stat().st_mode & 0o777 == 0o700, folder.name
+
+
+def test_an_empty_folder_that_was_there_before_becomes_its_owners_alone(settings: Settings) -> None:
+    settings.data_dir.mkdir()
+    settings.data_dir.chmod(0o755)
+    initialise(settings)
+    refuse_unless_ready(settings)
+    assert settings.data_dir.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o770, 0o701, 0o777])
+def test_a_folder_with_something_in_it_that_others_have_rights_to_is_refused_and_left_as_it_is(
+    settings: Settings, mode: int
+) -> None:
+    settings.data_dir.mkdir()
+    (settings.data_dir / "left-by-somebody").touch()
+    settings.data_dir.chmod(mode)
+    with pytest.raises(DataFolderIsNotPrivate) as refused:
+        initialise(settings)
+    assert "chmod 700" in str(refused.value)
+    assert settings.data_dir.stat().st_mode & 0o777 == mode
+    assert [path.name for path in settings.data_dir.iterdir()] == ["left-by-somebody"]
+    # With nobody else's rights it is taken as it is, such as a mounted disk with its `lost+found`.
+    settings.data_dir.chmod(0o700)
+    initialise(settings)
+
+
+def test_another_users_folder_and_what_is_no_folder_are_refused(tmp_path: Path) -> None:
+    foreign = Path("/")
+    if os.geteuid() == 0:
+        foreign = tmp_path / "foreign"
+        foreign.mkdir(mode=0o700)
+        os.chown(foreign, 65534, 65534)
+    with pytest.raises(DataFolderIsNotPrivate, match="another user"):
+        initialise(Settings(data_dir=foreign, keyring_dir=tmp_path / "keys", archive_dir=tmp_path / "footage"))
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(DataFolderIsNotPrivate, match="something else"):
+        initialise(Settings(data_dir=file))
+
+
+def test_no_file_of_the_database_can_be_read_by_others_whatever_the_umask_says(settings: Settings) -> None:
+    before = os.umask(0)
+    try:
+        initialise(settings)
+        db = Database(settings.url)
+        with db.writing() as session, db.reading() as looking:
+            # Both are open, so the journal and its index are there too.
+            looking.execute(text("SELECT count(*) FROM person"))
+            session.execute(text("UPDATE alembic_version SET version_num = version_num"))
+            modes = {path.name: path.stat().st_mode & 0o777 for path in settings.data_dir.glob("vms-privacy.db*")}
+        db.close()
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys(("vms-privacy.db", "vms-privacy.db-wal", "vms-privacy.db-shm"), 0o600)
+
+
+@pytest.mark.parametrize(("name", "mode"), [(".", 0o750), ("vms-privacy.db", 0o644)])
+def test_nothing_starts_where_others_came_to_have_rights(settings: Settings, name: str, mode: int) -> None:
+    initialise(settings)
+    (settings.data_dir / name).chmod(mode)
+    with pytest.raises(DataFolderIsNotPrivate, match="chmod"):
+        refuse_unless_ready(settings)
 
 
 def test_the_bootstrap_code_is_shown_once_and_kept_nowhere(settings: Settings) -> None:
