@@ -67,15 +67,19 @@ class CameraRecorder:
         self._run = ""
         self._open: OpenSegment | None = None
         self._file: GrowingFile | None = None
+        self._closing: Growing | None = None
         self._standing: Standing | None = None
         self._idle_why = Why.WAITING_FOR_KEY_PICTURE
         self._retry_at_s = 0.0
         self.tally = Tally()
 
     def growing(self) -> Growing | None:
-        """Return the growing segment as a reader may rely on it now. Safe in any thread."""
+        """Return the growing segment as a reader may rely on it now. Safe in any thread.
+
+        One that is being closed counts until its row says that it is: in between nobody else could say how to read it.
+        """
         file = self._file
-        return None if file is None else file.snapshot()
+        return self._closing if file is None else file.snapshot()
 
     def begin(self, run: str, epoch: Epoch) -> None:
         """Take note of an unbroken run of packets that begins now; the segment before it is closed."""
@@ -239,7 +243,7 @@ class CameraRecorder:
             return self._fail(Why.KEYRING_UNAVAILABLE, ended)
         if ended is not None:
             self._finished(ended.segment_id)
-        self._file, self._standing = begun.file, begun.standing
+        self._file, self._standing, self._closing = begun.file, begun.standing, None
         self._idle_why = Why.WAITING_FOR_KEY_PICTURE
         if begun.standing.allowed is not None:
             self._open = OpenSegment(
@@ -260,9 +264,11 @@ class CameraRecorder:
 
     def _seal_open(self, why: Why | None, next_from_us: int | None = None) -> Ended | None:
         """Close the open file; return what its row must say, or None if there is none to close."""
-        file, self._file, self._open = self._file, None, None
+        file = self._file
         if file is None:
             return None
+        self._closing = file.snapshot()
+        self._file = self._open = None
         if why is not None:
             self.tally.last_why = why
         try:
@@ -276,6 +282,7 @@ class CameraRecorder:
 
     def _leave(self, file: GrowingFile) -> None:
         """Leave a file to recovery; its row stays `writing`."""
+        self._closing = None
         self._has_left_over = True
         self.tally.failures += 1
         file.abandon()
@@ -297,6 +304,8 @@ class CameraRecorder:
             self._has_left_over = self._has_left_over or ended is not None
             self.tally.failures += 1
             return
+        finally:
+            self._closing = None
         if ended is not None:
             self._finished(ended.segment_id)
 
