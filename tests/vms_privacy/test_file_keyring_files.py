@@ -11,7 +11,8 @@ from tests.given.clock import HandClock
 from tests.given.full_disk import a_full_disk
 from tests.given.randomness import CountedRandomness
 from vms_privacy.ids import BucketKeyId, SystemRandomness
-from vms_privacy.keyring.file_keyring import FileKeyring, KeyringExists
+from vms_privacy.keyring.file_keyring import FileKeyring
+from vms_privacy.keyring.folder_keyring import KeyringExists
 from vms_privacy.keyring.plaintext import KeyBytes
 from vms_privacy.keyring.port import KeyringUnavailable, Purpose
 

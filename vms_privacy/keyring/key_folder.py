@@ -11,7 +11,6 @@ A missing root, manifest or version is never made anew: that would turn a lost d
 """
 
 import fcntl
-import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -21,30 +20,16 @@ from pathlib import Path
 from typing import Final
 
 from vms_privacy import durable_files
-from vms_privacy.clock import Clock
-from vms_privacy.ids import Randomness
+from vms_privacy.keyring.faults import told
 from vms_privacy.keyring.plaintext import KeyBytes
 from vms_privacy.keyring.port import KeyringUnavailable, Purpose, WrapIsDamaged
+from vms_privacy.keyring.roots import RootsIn
 from vms_privacy.keyring.rules import HEADER, KEY_SIZE, BadKeyFile, KeyHeader, Manifest, context_of, read_header
 from vms_privacy.keyring.rules import read_manifest as manifest_of
-from vms_privacy.keyring.short_memory import ShortMemory
-from vms_privacy.keyring.wrapping import OVERHEAD, unwrap, wrap
+from vms_privacy.keyring.wrapping import OVERHEAD
 
-ROOT_MAGIC: Final = b"VMSR\x01\x00\x00\x00"
-ROOT_FILE_SIZE: Final = len(ROOT_MAGIC) + 4 + KEY_SIZE + 32
 KEY_FILE_SIZE: Final = HEADER.size + OVERHEAD + KEY_SIZE
 MANIFEST_LIMIT: Final = 64 * 1024
-
-
-@contextmanager
-def told(role: str) -> Iterator[None]:
-    """Turn what the file system or a reader says about a file into KeyringUnavailable, which names its role only."""
-    try:
-        yield
-    except OSError as error:
-        raise KeyringUnavailable(f"the keyring's {role}: {durable_files.fault_of(error)}", role=role) from error
-    except ValueError as error:
-        raise KeyringUnavailable(f"the keyring's {role} is damaged: {error}", role=role) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +43,11 @@ class OpenedKey:
 class KeyFolder:
     """Reads and writes the files of one keyring. Raises KeyringUnavailable. Thread-safe, and safe between processes."""
 
-    def __init__(self, folder: Path, clock: Clock, randomness: Randomness) -> None:
+    def __init__(self, folder: Path, roots_in: RootsIn) -> None:
         self.folder = folder
         self.buckets = folder / "buckets"
-        self.roots = folder / "roots"
-        self._randomness = randomness
-        self._roots_in_clear: ShortMemory[KeyBytes] = ShortMemory(clock)
+        self.roots_folder = folder / "roots"
+        self.roots = roots_in(self.roots_folder, lambda: self.manifest().keyring_id)
         self._manifest: tuple[tuple[int, int], Manifest] | None = None
 
     def purpose_folder(self, purpose: Purpose) -> Path:
@@ -73,13 +57,10 @@ class KeyFolder:
     def _manifest_file(self) -> Path:
         return self.folder / "manifest"
 
-    def root_file(self, version: int) -> Path:
-        return self.roots / f"{version:06d}.root"
-
     def lay_out(self, manifest: Manifest) -> None:
         """Make the empty folders and the manifest of a new keyring."""
         with told("folder"):
-            for folder in (self.folder, self.roots, self.buckets, self.folder / "purposes"):
+            for folder in (self.folder, self.roots_folder, self.buckets, self.folder / "purposes"):
                 durable_files.make_private_folder(folder)
             durable_files.write_durably(self.folder / "lock", b"")
         self.write_manifest(manifest)
@@ -88,7 +69,7 @@ class KeyFolder:
         """Raise KeyringUnavailable if anyone but this process's user has any right to one of the folders."""
         for role, folder in (
             ("folder", self.folder),
-            ("folder of roots", self.roots),
+            ("folder of roots", self.roots_folder),
             ("folder of bucket keys", self.buckets),
         ):
             with told(role):
@@ -142,65 +123,34 @@ class KeyFolder:
         with told("manifest"):
             durable_files.write_durably(self._manifest_file, manifest.packed())
 
-    def write_root(self, version: int) -> None:
-        """Write a new random root, durable on return. A root that is there is left as it is."""
-        path = self.root_file(version)
-        body = ROOT_MAGIC + version.to_bytes(4, "big") + self._randomness.octets(KEY_SIZE)
-        with told(f"root {version}"):
-            if not path.exists():
-                durable_files.write_durably(path, body + hashlib.sha256(body).digest())
-        self.root(version)
-
-    def root(self, version: int) -> KeyBytes:
-        """Return a root in clear."""
-        known = self._roots_in_clear.get(version)
-        if known is not None:
-            return known
-        with told(f"root {version}"):
-            data = durable_files.read_private(self.root_file(version), ROOT_FILE_SIZE)
-            body, check = data[:-32], data[-32:]
-            if len(data) != ROOT_FILE_SIZE or hashlib.sha256(body).digest() != check:
-                raise BadKeyFile("it does not match its own digest")
-            if body[: len(ROOT_MAGIC) + 4] != ROOT_MAGIC + version.to_bytes(4, "big"):
-                raise BadKeyFile("it is not the root of this version")
-        found = KeyBytes(body[-KEY_SIZE:])
-        self._roots_in_clear.keep(version, found)
-        return found
-
-    def destroy_root(self, version: int) -> None:
-        """Destroy a root, durable on return."""
-        self._roots_in_clear.forget(version)
-        with told(f"root {version}"):
-            durable_files.destroy_durably(self.root_file(version))
-        self._roots_in_clear.forget(version)
-
     def tidy(self, manifest: Manifest) -> None:
         """Finish what a crash left: doomed and unfinished files, condemned roots. The caller is `alone`."""
-        folders = [self.folder, self.roots, self.buckets, *map(self.purpose_folder, manifest.versions)]
+        folders = [self.folder, self.roots_folder, self.buckets, *map(self.purpose_folder, manifest.versions)]
         with told("folder"):
             for folder in folders:
                 durable_files.tidy(folder)
         self.destroy_condemned(manifest)
+        self.roots.finish_destroying(min(manifest.needed))
 
     def destroy_condemned(self, manifest: Manifest) -> int:
         """Destroy the condemned roots, then forget that they were; return how many. The caller is `alone`."""
         for version in manifest.condemned:
-            self.destroy_root(version)
+            self.roots.destroy(version)
         if manifest.condemned:
             self.write_manifest(manifest.cleared())
         return len(manifest.condemned)
 
-    def forget_old(self) -> None:
-        """Let go of opened roots past their time."""
-        self._roots_in_clear.forget_old()
-
     def write_key(self, path: Path, role: str, place: bytes, opened: OpenedKey) -> None:
         """Wrap a key under the root its header names and write it, durable on return."""
-        header = opened.header.packed()
-        root = self.root(opened.header.root_version)
-        body = wrap(root, opened.key.reveal(), context_of(place, header), b"", self._randomness)
+        data = self.key_file(place, opened)
         with told(role):
-            durable_files.write_durably(path, header + body)
+            durable_files.write_durably(path, data)
+
+    def key_file(self, place: bytes, opened: OpenedKey) -> bytes:
+        """Return the content of a key file: its header, and the key wrapped under the root that the header names."""
+        header = opened.header.packed()
+        context = context_of(place, header)
+        return header + self.roots.wrap(opened.header.root_version, opened.key.reveal(), context)
 
     def read_key(self, path: Path, role: str, place: bytes) -> OpenedKey | None:
         """Open a key file; None if there is no file of this name."""
@@ -221,7 +171,7 @@ class KeyFolder:
                 raise BadKeyFile("it names a root that this keyring does not have")
         context = context_of(place, header.packed())
         try:
-            key = KeyBytes(unwrap(self.root(header.root_version), data[HEADER.size :], context, b""))
+            key = KeyBytes(self.roots.unwrap(header.root_version, data[HEADER.size :], context))
         except WrapIsDamaged:
             raise KeyringUnavailable(f"the keyring's {role} does not authenticate", role=role) from None
         return OpenedKey(header, key)

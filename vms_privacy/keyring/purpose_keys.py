@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from vms_privacy import durable_files
 from vms_privacy.clock import Clock
 from vms_privacy.ids import Randomness
-from vms_privacy.keyring.key_folder import KeyFolder, OpenedKey, told
+from vms_privacy.keyring.faults import told
+from vms_privacy.keyring.key_folder import KeyFolder, OpenedKey
 from vms_privacy.keyring.plaintext import KeyBytes
 from vms_privacy.keyring.port import KeyringUnavailable, PublicKey, Purpose
 from vms_privacy.keyring.rules import (

@@ -10,7 +10,8 @@ from enum import StrEnum, unique
 from pathlib import Path
 
 from vms_privacy import durable_files
-from vms_privacy.keyring.key_folder import KEY_FILE_SIZE, KeyFolder, OpenedKey, told
+from vms_privacy.keyring.faults import told
+from vms_privacy.keyring.key_folder import KEY_FILE_SIZE, KeyFolder, OpenedKey
 from vms_privacy.keyring.purpose_keys import PurposeRing
 from vms_privacy.keyring.rules import KeyHeader, bucket_of, bucket_place, read_header
 
@@ -70,7 +71,7 @@ class RootRotation:
         with self._files.alone():
             making = self._files.manifest().making
             if making is not None:
-                self._files.write_root(making)
+                self._files.roots.make(making)
         yield Step.WRITTEN
         with self._files.alone():
             # From here every new wrap, of any process, is under the new root: each looks at the manifest.

@@ -1,0 +1,259 @@
+"""The keyring as a folder of files under roots, for one machine. Format: docs/formats/keyring-v1.md.
+
+Where the roots are is all in which the two keyrings differ: in files (`file_keyring`), or in a PKCS#11 token
+(`pkcs11_keyring`).
+
+Promise: a bucket key destroyed here is unusable from that moment in every thread and process that has this keyring
+open, a remembered copy included; and nothing that is missing is replaced in silence.
+"""
+
+import hmac
+import uuid
+from datetime import timedelta
+from pathlib import Path
+from typing import ClassVar, Final
+
+from vms_privacy import durable_files
+from vms_privacy.clock import Clock
+from vms_privacy.errors import Kind, Refusal
+from vms_privacy.ids import BucketKeyId, Randomness
+from vms_privacy.keyring.faults import told
+from vms_privacy.keyring.key_folder import KeyFolder, OpenedKey
+from vms_privacy.keyring.plaintext import KeyBytes
+from vms_privacy.keyring.port import KeyIsDestroyed, KeyringUnavailable, PublicKey, Purpose, WrapIsDamaged
+from vms_privacy.keyring.purpose_keys import PurposeRing
+from vms_privacy.keyring.root_rotation import RootRotation, RotatedRoot
+from vms_privacy.keyring.roots import RootsIn
+from vms_privacy.keyring.rules import (
+    DIGESTING,
+    KEY_SIZE,
+    NAMED,
+    ROOT_LIFE,
+    SEALING,
+    SIGNING,
+    KeyHeader,
+    Manifest,
+    WhyRotate,
+    bucket_file,
+    bucket_of,
+    bucket_place,
+    context_of,
+    end_of_root,
+    is_due,
+    life_of_root,
+    why_rotate,
+)
+from vms_privacy.keyring.short_memory import ShortMemory
+from vms_privacy.keyring.wrapping import unwrap, wrap
+
+WRAP_FORMAT: Final = b"\x01"
+_BUCKET_ROLE: Final = "bucket key"
+
+
+class KeyringExists(Refusal):
+    """There is something where the new keyring should be; a keyring is never made over another."""
+
+    kind: ClassVar[Kind] = Kind.CONFLICT
+    code: ClassVar[str] = "keyring-exists"
+
+
+class FolderKeyring:
+    """A keyring in a folder only this process's user may enter; see `port.Keyring` for what each method promises.
+
+    Opening checks the folder, the manifest, every root and the current key of every purpose, and finishes what a
+    crash left half destroyed. Raises KeyringUnavailable. Thread-safe, and safe between processes of one machine.
+    `root_life` is how long a root is in use before it must be gone.
+    """
+
+    def __init__(
+        self, folder: Path, roots_in: RootsIn, clock: Clock, randomness: Randomness, root_life: timedelta
+    ) -> None:
+        self._clock = clock
+        self._root_life = root_life
+        self._randomness = randomness
+        self._files = KeyFolder(folder, roots_in)
+        self._purposes = PurposeRing(self._files, clock, randomness)
+        self._buckets: ShortMemory[KeyBytes] = ShortMemory(clock)
+        self._files.refuse_if_shared()
+        self._finish_interrupted()
+        self._keyring_id = self._files.manifest().keyring_id
+        for version in self._files.manifest().needed:
+            self._files.roots.require(version)
+        for purpose in sorted(self._files.manifest().versions):
+            self._purposes.keys(purpose)
+
+    def create_bucket_key(self) -> BucketKeyId:
+        bucket_key = BucketKeyId(self._randomness.uuid())
+        key = KeyBytes(self._randomness.octets(KEY_SIZE))
+        path = self._path(bucket_key)
+        with self._files.changing():
+            with told(_BUCKET_ROLE):
+                if path.exists():
+                    raise FileExistsError("the randomness repeats itself")
+            header = KeyHeader(self._files.manifest().current, 1, int(self._clock.now().timestamp()))
+            self._files.write_key(path, _BUCKET_ROLE, bucket_place(bucket_key), OpenedKey(header, key))
+        self._buckets.keep(bucket_key, key)
+        return bucket_key
+
+    def wrap_in_bucket(self, bucket_key: BucketKeyId, segment_key: KeyBytes, associated: bytes) -> bytes:
+        context = context_of(b"segment key", bucket_key.bytes)
+        key = self._bucket(bucket_key)
+        return WRAP_FORMAT + wrap(key, segment_key.reveal(), context, associated, self._randomness)
+
+    def unwrap_in_bucket(self, bucket_key: BucketKeyId, wrapped: bytes, associated: bytes) -> KeyBytes:
+        key = self._bucket(bucket_key)
+        if wrapped[:1] != WRAP_FORMAT:
+            raise WrapIsDamaged("a wrapped segment key is not of format 1")
+        return KeyBytes(unwrap(key, wrapped[1:], context_of(b"segment key", bucket_key.bytes), associated))
+
+    def destroy_bucket_key(self, bucket_key: BucketKeyId) -> bool:
+        self._buckets.forget(bucket_key)
+        with self._files.changing():
+            with told(_BUCKET_ROLE):
+                was_there = durable_files.destroy_durably(self._path(bucket_key))
+        # Again: another thread may have read the file just before it went and remembered it just after.
+        self._buckets.forget(bucket_key)
+        if not was_there:
+            self._refuse_if_lost()
+        return was_there
+
+    def bucket_keys(self) -> frozenset[BucketKeyId]:
+        self._refuse_if_lost()
+        with told("folder of bucket keys"):
+            found = [bucket_of(path.name) for path in self._files.buckets.iterdir()]
+        return frozenset(BucketKeyId(bucket_key) for bucket_key in found if bucket_key is not None)
+
+    def seal(self, purpose: Purpose, value: bytes, associated: bytes) -> bytes:
+        _refuse_misuse(purpose, SEALING)
+        keys = self._purposes.keys(purpose)
+        number = keys.version.to_bytes(4, "big")
+        context = context_of(b"sealed", purpose.encode(), number)
+        return WRAP_FORMAT + number + wrap(keys.key, value, context, associated, self._randomness)
+
+    def open(self, purpose: Purpose, sealed: bytes, associated: bytes) -> bytes:
+        _refuse_misuse(purpose, SEALING)
+        if sealed[:1] != WRAP_FORMAT or len(sealed) < 5:
+            raise WrapIsDamaged("a sealed value is not of format 1")
+        number = sealed[1:5]
+        version = int.from_bytes(number, "big")
+        keys = self._purposes.keys(purpose)
+        key = keys.key if version == keys.version else self._purposes.older(purpose, version)
+        if key is None:
+            raise WrapIsDamaged("a sealed value names a key version that was never made")
+        return unwrap(key, sealed[5:], context_of(b"sealed", purpose.encode(), number), associated)
+
+    def sign(self, purpose: Purpose, message: bytes) -> tuple[str, bytes]:
+        _refuse_misuse(purpose, SIGNING)
+        keys = self._purposes.keys(purpose)
+        assert keys.signer is not None
+        return keys.public[0].kid, keys.signer.sign(message)
+
+    def public_keys(self, purpose: Purpose) -> tuple[PublicKey, ...]:
+        _refuse_misuse(purpose, SIGNING)
+        return self._purposes.keys(purpose).public
+
+    def digest(self, purpose: Purpose, value: bytes) -> bytes:
+        _refuse_misuse(purpose, DIGESTING)
+        keys = self._purposes.keys(purpose)
+        # The earlier of the times in doubt: rotating destroys the key of the day before.
+        if is_due(keys.made_at, self._clock.for_destroying()):
+            self._purposes.rotate(purpose, still=keys.version)
+            keys = self._purposes.keys(purpose)
+        return hmac.digest(keys.key.reveal(), value, "sha256")
+
+    def rotate(self, purpose: Purpose) -> int:
+        """Put a new key of a purpose to use and return its version; what becomes of the old is in `purpose_keys`."""
+        return self._purposes.rotate(purpose)
+
+    def root_rotation(self) -> RootRotation:
+        """Return the rotation of the root, which goes on where a crash stopped it."""
+        return RootRotation(self._files, self._purposes, lambda: life_of_root(self._clock.now(), self._root_life))
+
+    def rotate_root(self) -> RotatedRoot:
+        """Put a new root to use, re-wrap every living key and destroy the old root; durable on return."""
+        return self.root_rotation().run()
+
+    def why_rotate_root(self) -> WhyRotate | None:
+        """Say why the root is to be rotated now; None while it may stay."""
+        return why_rotate(self._files.manifest(), self._root_life, self._clock.now())
+
+    @property
+    def root_version(self) -> int:
+        """The root in use."""
+        return self._files.manifest().current
+
+    @property
+    def root_seconds_left(self) -> float:
+        """How long until the root in use must be gone; below zero if what receipts say is not kept."""
+        return end_of_root(self._files.manifest(), self._root_life) - self._clock.now().timestamp()
+
+    def forget_old(self) -> None:
+        """Let go of opened keys past their 30 s; for a timer, since an idle keyring forgets nothing by itself."""
+        self._buckets.forget_old()
+        self._purposes.forget_old()
+        self._files.roots.forget_old()
+
+    @property
+    def remembered(self) -> int:
+        """How many opened bucket keys are in memory now; for the metrics."""
+        return len(self._buckets)
+
+    def _path(self, bucket_key: uuid.UUID) -> Path:
+        return self._files.buckets / bucket_file(bucket_key)
+
+    def _bucket(self, bucket_key: BucketKeyId) -> KeyBytes:
+        known = self._buckets.get(bucket_key)
+        path = self._path(bucket_key)
+        if known is not None:
+            with told(_BUCKET_ROLE):
+                # One look at the folder: whoever destroyed the key, in whatever process, has ended its use here.
+                if path.exists():
+                    return known
+            self._buckets.forget(bucket_key)
+        opened = self._files.read_key(path, _BUCKET_ROLE, bucket_place(bucket_key))
+        if opened is None:
+            self._refuse_if_lost()
+            raise KeyIsDestroyed("the key is not in the keyring; what it protected is gone")
+        self._buckets.keep(bucket_key, opened.key)
+        return opened.key
+
+    def _refuse_if_lost(self) -> None:
+        """Raise KeyringUnavailable if it is not one key that is missing but the whole keyring, as by a lost mount."""
+        with told("folder of bucket keys"):
+            if not self._files.buckets.is_dir():
+                raise FileNotFoundError("the folder is not there")
+        if self._files.manifest().keyring_id != self._keyring_id:
+            raise KeyringUnavailable("another keyring has taken the place of this one", role="manifest")
+
+    def _finish_interrupted(self) -> None:
+        with self._files.alone():
+            manifest = self._files.manifest()
+            for purpose, version in manifest.versions.items():
+                self._purposes.destroy_retired(purpose, version)
+            self._files.tidy(manifest)
+
+
+def make_folder(
+    folder: Path, roots_in: RootsIn, clock: Clock, randomness: Randomness, root_life: timedelta = ROOT_LIFE
+) -> None:
+    """Make a new keyring's folder where nothing is yet, all or nothing. Raises KeyringExists, KeyringUnavailable."""
+    if folder.exists() or folder.is_symlink():
+        raise KeyringExists("there is already something where the keyring should be")
+    # Made beside its place and moved: a crash in between leaves keys that nothing was ever wrapped with.
+    beside = folder.with_name(f".{folder.name}.{randomness.octets(8).hex()}")
+    files = KeyFolder(beside, roots_in)
+    versions = dict.fromkeys(sorted(NAMED), 1)
+    since, until = life_of_root(clock.now(), root_life)
+    files.lay_out(Manifest(randomness.uuid(), current=1, since=since, until=until, versions=versions))
+    files.roots.make(1)
+    purposes = PurposeRing(files, clock, randomness)
+    for purpose in versions:
+        purposes.write_version(purpose, 1, 1, clock.now())
+    with told("folder"):
+        beside.rename(folder)
+        durable_files.sync_folder(folder.parent)
+
+
+def _refuse_misuse(purpose: Purpose, allowed: frozenset[Purpose]) -> None:
+    if purpose not in allowed:
+        raise ValueError(f"a key of {purpose} is not made for this")
