@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import resource
 import socket
 import ssl
@@ -31,6 +32,7 @@ from vms_privacy.worker import Job, Jobs
 
 _SECOND: Final = timedelta(seconds=1)
 _STOP_WITHIN_S: Final = 10.0
+_PR_SET_DUMPABLE: Final = 4
 _log = structlog.get_logger("serve")
 
 
@@ -51,8 +53,7 @@ class Running:
     def serve(self) -> None:
         """Open the port and serve until `stop`, or a signal where this is the main thread."""
         settings = self.parts.settings
-        # A core dump would hold pictures and keys (P2).
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        leave_no_core()
         join(self.parts)
         self._load()
         api = build_api(self.parts, self.probes(), self.registry)
@@ -161,6 +162,18 @@ class Running:
         load_revocations(parts.db, parts.revocation, parts.withdrawals)
         with parts.db.writing() as session:
             parts.audit.note(session, Event(Tag.SERVICE_STARTED, parts.clock.now(), "worker:service"))
+
+
+def leave_no_core() -> None:
+    """See to it that this process leaves no core dump, which would hold pictures and keys (P2). Raises OSError.
+
+    The limit alone stops files only: a kernel that hands dumps to a program does so whatever the limit is. A process
+    that is not dumpable is not dumped at all, and nobody without the right to trace any process looks into its memory.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_DUMPABLE, 0) != 0:
+        raise OSError(ctypes.get_errno(), "the kernel does not let this process be kept from core dumps")
 
 
 def join(parts: Assembly) -> None:

@@ -189,10 +189,15 @@ class ServiceProcess:
         return self._process.wait(DEADLINE_S)
 
     @property
+    def process(self) -> psutil.Process:
+        """The running process as the system sees it."""
+        assert self._process is not None
+        return psutil.Process(self._process.pid)
+
+    @property
     def children(self) -> list[psutil.Process]:
         """Its demux processes."""
-        assert self._process is not None
-        return psutil.Process(self._process.pid).children(recursive=True)
+        return self.process.children(recursive=True)
 
     @property
     def is_running(self) -> bool:
