@@ -74,15 +74,23 @@ class RootRotation:
                 self._files.roots.make(making)
         yield Step.WRITTEN
         with self._files.alone():
+            manifest = self._files.manifest()
+            if manifest.making is not None:
+                # Another rotation may have announced it since: nothing is put to use that was not made.
+                self._files.roots.make(manifest.making)
             # From here every new wrap, of any process, is under the new root: each looks at the manifest.
-            self._files.write_manifest(self._files.manifest().switched(*self._life_from_now()))
+            switched = manifest.switched(*self._life_from_now())
+            self._files.write_manifest(switched)
         yield Step.SWITCHED
         for path, role, place in self._key_files():
             if self._rewrap(path, role, place):
                 self._rewrapped += 1
                 yield Step.REWRAPPED
         with self._files.alone():
-            self._files.write_manifest(self._files.manifest().dropped())
+            manifest = self._files.manifest()
+            # If another rotation has switched since, keys that it has not come to rest on what is retiring now.
+            if manifest.current == switched.current:
+                self._files.write_manifest(manifest.dropped())
         yield Step.DROPPED
         with self._files.alone():
             self._destroyed += self._files.destroy_condemned(self._files.manifest())
