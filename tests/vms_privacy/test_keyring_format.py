@@ -116,6 +116,7 @@ def test_the_tests_that_the_page_names_exist() -> None:
             "vms_privacy/test_file_keyring.py",
             "vms_privacy/test_file_keyring_files.py",
             "vms_privacy/test_root_rotation.py",
+            "vms_privacy/test_root_care.py",
         )
     )
     named = re.findall(r"`((?:test_|Any)\w+)`", PAGE.read_text())
