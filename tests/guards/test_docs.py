@@ -121,9 +121,9 @@ def targets() -> set[str]:
 
 @pytest.fixture(scope="module")
 def commands() -> Any:
-    from vms_privacy.cli.commands import app
+    from vms_privacy.cli.commands import every_command
 
-    return typer.main.get_command(app)
+    return typer.main.get_command(every_command())
 
 
 def test_every_link_leads_somewhere() -> None:

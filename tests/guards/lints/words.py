@@ -58,7 +58,6 @@ FOREIGN: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
         ("user", "streams/media/rtsp_credentials.py"): "the user of Basic and Digest, RFC 7617",
         ("user", "streams/rtsp/addresses.py"): "the user of Basic, RFC 7617",
         ("user", "streams/simulator/service.py"): "the user of Basic, RFC 7617",
-        ("user", "vms_privacy/cli/commands.py"): "the user a simulated camera asks for",
         ("member", "auth/tokens/payload.py"): "members of a JSON object, RFC 8259",
         ("member", "vms_privacy/journal/rules.py"): "members of a JSON object, RFC 8259",
         ("master", "streams/media/playlists.py"): "Master Playlist, RFC 8216",

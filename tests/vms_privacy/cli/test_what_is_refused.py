@@ -1,0 +1,173 @@
+"""What the command line refuses by itself, by code, with its exit code and nothing that should stay unsaid."""
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.vms_privacy.cli.typed import say
+from vms_privacy.cli.session import Kept, KeptSessions
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def installed(tmp_path: Path, capsys: Capture) -> Path:
+    folder = tmp_path / "data"
+    assert say(capsys, "init", "--data-dir", folder).code == 0
+    return folder
+
+
+def test_without_a_log_in_it_is_not_logged_in(capsys: Capture) -> None:
+    said = say(capsys, "camera", "list")
+    assert said.code == 3
+    assert said.err.startswith("not-logged-in: nobody is logged in at http://127.0.0.1:9")
+    assert "vms-privacy operator log-in" in said.err
+
+
+def test_what_others_may_read_is_no_log_in(tmp_path: Path, capsys: Capture) -> None:
+    sessions = KeptSessions()
+    with sessions.alone():
+        sessions.keep("http://127.0.0.1:9", Kept("a-token", "me"))
+    file = tmp_path / "config/vms-privacy/session.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert say(capsys, "camera", "list", "--json").document["code"] == "service-unreachable"
+    file.chmod(0o644)
+    said = say(capsys, "camera", "list", "--json").document
+    assert (said["code"], "others than you may read" in said["detail"]) == ("not-logged-in", True)
+
+
+def test_a_kept_log_in_that_cannot_be_read_says_which_file(tmp_path: Path, capsys: Capture) -> None:
+    sessions = KeptSessions()
+    with sessions.alone():
+        sessions.keep("http://127.0.0.1:9", Kept("a-token", "me"))
+    file = tmp_path / "config/vms-privacy/session.json"
+    file.write_text("{}")
+    assert str(file) in say(capsys, "camera", "list", "--json").document["detail"]
+
+
+def test_where_nothing_answers_it_says_so(capsys: Capture) -> None:
+    said = say(capsys, "status", "--json")
+    assert (said.code, said.document["code"]) == (7, "service-unreachable")
+
+
+def test_an_address_of_no_service_is_refused(capsys: Capture) -> None:
+    said = say(capsys, "status", "--url", "localhost:8080", "--json")
+    assert (said.code, said.document["code"]) == (2, "bad-service-address")
+
+
+def test_what_would_be_asked_for_is_named_where_nobody_can_answer(capsys: Capture) -> None:
+    said = say(capsys, "operator", "log-in", "--login", "me", "--json")
+    assert (said.code, said.document["code"]) == (2, "answer-needed")
+    assert "--password-file" in said.document["detail"]
+
+
+def test_an_empty_password_file_is_no_answer(tmp_path: Path, capsys: Capture) -> None:
+    empty = tmp_path / "empty"
+    empty.write_text("\nsecret\n")
+    said = say(capsys, "operator", "log-in", "--login", "me", "--password-file", empty, "--json")
+    assert (said.code, said.document["code"]) == (2, "answer-needed")
+
+
+@pytest.mark.parametrize("moment", ["yesterday", "2026-01-31T08:00:00", "2026-13-01T00:00:00Z"])
+def test_a_moment_without_its_zone_or_sense_is_refused(moment: str, capsys: Capture) -> None:
+    said = say(capsys, "camera", "archive", "yard", moment, "PT5M", "--json")
+    assert (said.code, said.document["code"]) == (2, "bad-moment")
+
+
+@pytest.mark.parametrize("length", ["5m", "P1M", "PT0S"])
+def test_a_span_of_no_fixed_length_is_refused(length: str, capsys: Capture) -> None:
+    said = say(capsys, "camera", "archive", "yard", "2026-01-31T08:00:00Z", length, "--json")
+    assert (said.code, said.document["code"]) == (2, "bad-moment")
+
+
+def test_a_port_that_is_taken_cannot_be_listened_on(capsys: Capture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        said = say(capsys, "camera-sim", "--port", listener.getsockname()[1], "--json")
+    assert (said.code, said.document["code"]) == (5, "cannot-listen")
+
+
+def test_wrong_settings_are_named_and_their_values_are_not(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.setenv("VMS_PORT", "hunter2")
+    said = say(capsys, "check")
+    assert (said.code, said.err.split(":")[0]) == (2, "settings-are-wrong")
+    assert "VMS_PORT" in said.err
+    assert "hunter2" not in said.err
+
+
+def test_a_public_address_without_tls_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.setenv("VMS_HOST", "0.0.0.0")
+    said = say(capsys, "serve", "--json")
+    assert (said.code, said.document["code"]) == (2, "settings-are-wrong")
+    assert "VMS_TLS_CERTIFICATE" in said.document["detail"]
+
+
+@pytest.mark.parametrize("command", ["serve", "check", "migrate", "bootstrap-code", "verify audit"])
+def test_a_folder_without_an_installation_is_not_made_one(command: str, tmp_path: Path, capsys: Capture) -> None:
+    said = say(capsys, *command.split(), "--data-dir", tmp_path / "elsewhere", "--json")
+    assert (said.code, said.document["code"]) == (5, "not-initialised")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("command", ["serve", "check", "migrate"])
+def test_a_damaged_database_is_a_sentence_and_stays_as_it_is(command: str, installed: Path, capsys: Capture) -> None:
+    database = installed / "vms-privacy.db"
+    damaged = b"this is no database" * 1000
+    database.write_bytes(damaged)
+    for beside in installed.glob("vms-privacy.db-*"):
+        beside.unlink()
+    said = say(capsys, command, "--data-dir", installed, "--json")
+    assert (said.code, said.document["code"]) == (6, "database-is-damaged"), said
+    assert database.read_bytes() == damaged
+
+
+@pytest.mark.parametrize("command", ["serve", "check", "migrate"])
+def test_a_missing_database_is_not_begun_anew(command: str, installed: Path, capsys: Capture) -> None:
+    (installed / "vms-privacy.db").unlink()
+    said = say(capsys, command, "--data-dir", installed, "--json")
+    assert (said.code, said.document["code"]) == (7, "database-unavailable")
+    assert not (installed / "vms-privacy.db").exists()
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path, capsys: Capture) -> None:
+    said = say(capsys, "verify", "receipt", tmp_path / "gone", "--keys", tmp_path / "gone", "--json")
+    assert (said.code, said.document["code"]) == (7, "file-unusable")
+    assert str(tmp_path / "gone") in said.document["detail"]
+
+
+def test_keys_that_are_none_are_not_taken_for_a_bad_receipt(tmp_path: Path, capsys: Capture) -> None:
+    file = tmp_path / "keys.json"
+    file.write_text(json.dumps({"keys": [{"kid": "x"}]}))
+    said = say(capsys, "verify", "receipt", file, "--keys", file, "--json")
+    assert (said.code, said.document["code"]) == (2, "not-receipt-keys")
+
+
+def test_a_page_of_another_program_is_old(tmp_path: Path, capsys: Capture) -> None:
+    page = tmp_path / "settings.md"
+    assert say(capsys, "settings-manual", "--write", page).code == 0
+    assert say(capsys, "settings-manual", "--check", page).code == 0
+    page.write_text("other")
+    said = say(capsys, "settings-manual", "--check", page, "--json")
+    assert (said.code, said.document["code"]) == (5, "page-is-old")
+
+
+def test_a_code_that_no_refusal_has_is_no_such_problem(capsys: Capture) -> None:
+    said = say(capsys, "problems", "no-such-thing", "--json")
+    assert (said.code, said.document["code"]) == (4, "no-such-problem")
+
+
+def test_two_log_in_sessions_of_two_services_do_not_mix(tmp_path: Path) -> None:
+    sessions = KeptSessions(tmp_path / "kept")
+    with sessions.alone():
+        sessions.keep("http://127.0.0.1:1", Kept("one", "me"))
+        sessions.keep("http://127.0.0.1:2", Kept("two", "me"))
+        sessions.forget("http://127.0.0.1:1")
+    assert sessions.of("http://127.0.0.1:2") == Kept("two", "me")
+    assert "two" not in repr(sessions.of("http://127.0.0.1:2"))
+
+
+def test_without_a_command_a_group_shows_its_help(capsys: Capture) -> None:
+    said = say(capsys, "camera")
+    assert said.code == 2
+    assert "opt-in" in said.out

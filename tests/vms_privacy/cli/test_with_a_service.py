@@ -1,0 +1,236 @@
+"""The commands against a running service and a camera: what each of them does is seen by another one."""
+
+import io
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams.simulator.camera import CameraSimulator
+from streams.simulator.service import Login, SimulatorThread
+from tests.given.site import service_process, until
+from tests.vms_privacy.cli.typed import Said, say
+from vms_privacy.cli.running import run
+from vms_privacy.cli.session import logged_in
+from vms_privacy.clock import SystemClock
+from vms_privacy.ids import SystemRandomness
+
+Capture = pytest.CaptureFixture[str]
+PASSWORD = "a pass phrase of some length 17"
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A running service with one operator and one camera, and the folder of whoever is its owner."""
+
+    url: str
+    data_dir: Path
+    config: Path
+    files: Path
+
+    def file(self, name: str, text: str = PASSWORD) -> Path:
+        path = self.files / name
+        path.write_text(f"{text}\n")
+        return path
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    folder = tmp_path_factory.mktemp("ground")
+    camera = CameraSimulator(1, bytes(range(1, 33)), SystemClock())
+    login = Login("viewer", "p@ss/word")
+    with (
+        pytest.MonkeyPatch.context() as environment,
+        service_process(folder) as service,
+        SimulatorThread({"cam-1": camera}, SystemRandomness(), login=login) as cameras,
+    ):
+        ground = Ground(service.url, service.data_dir, folder / "config", folder)
+        environment.setenv("XDG_CONFIG_HOME", str(ground.config))
+        environment.setenv("VMS_URL", ground.url)
+        mine, at_camera = ground.file("password"), ground.file("camera-password", login.password)
+        code = ["--code", service.bootstrap_code]
+        _done("operator", "setup", *code, "--operator", "north", "--login", "me", "--password-file", mine)
+        address = cameras.url("cam-1").replace("://", f"://{login.user}@")
+        _done("camera", "add", "gate", address, "--password-file", at_camera)
+        yield ground
+
+
+@pytest.fixture(autouse=True)
+def here(nothing_here: None, ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(ground.config))
+    monkeypatch.setenv("VMS_URL", ground.url)
+    monkeypatch.setenv("VMS_DATA_DIR", str(ground.data_dir))
+
+
+def _done(*words: object) -> Any:
+    told = io.StringIO()
+    with redirect_stdout(told):
+        code = run([*map(str, words), "--json"])
+    assert code == 0, told.getvalue()
+    return json.loads(told.getvalue())
+
+
+def _refused(said: Said) -> tuple[int, str]:
+    return said.code, said.document["code"]
+
+
+def test_the_cameras_password_went_by_a_file_and_the_camera_runs(ground: Ground) -> None:
+    until(lambda: _done("camera", "show", "gate")["status"]["state"] == "running", "the camera runs")
+    assert _done("camera", "show", "gate")["has_credential"]
+
+
+def test_a_list_is_a_table_with_units_and_no_row_of_program_text(ground: Ground, capsys: Capture) -> None:
+    until(lambda: _done("camera", "list")["items"][0]["status"]["state"] == "running", "the camera runs")
+    head, row = say(capsys, "camera", "list").out.splitlines()
+    assert head.split("  ")[0] == "NAME"
+    assert row.startswith("gate  running  h264 1280×720  ")
+    assert "  72 h  " in row
+    assert row.endswith("Z")
+    assert not set("{}[]'") & set(row)
+
+
+def test_nobody_is_needed_for_readiness_and_the_public_keys(ground: Ground, tmp_path: Path, capsys: Capture) -> None:
+    with pytest.MonkeyPatch.context() as stranger:
+        stranger.setenv("XDG_CONFIG_HOME", str(tmp_path))
+        said = say(capsys, "status")
+        assert "database  ready" in said.out
+        assert "told to who is logged in" in said.out
+        assert say(capsys, "receipt", "keys", "--to", tmp_path / "keys.json").code == 0
+        assert say(capsys, "receipt", "keys", "--to", tmp_path / "keys.json").code == 7
+
+
+def test_status_tells_cameras_debt_and_time(ground: Ground, capsys: Capture) -> None:
+    told = _done("status")
+    assert told["ready"]
+    assert sum(told["cameras"].values()) == 1
+    assert told["deletion_debt"]["total"]["segments"] == 0
+    said = say(capsys, "status")
+    assert "none: what expired is destroyed" in said.out
+    assert "trusted" in said.out
+
+
+def test_recording_is_switched_on_seen_and_switched_off(ground: Ground, capsys: Capture) -> None:
+    assert _refused(say(capsys, "camera", "opt-in", "gate", "--json")) == (2, "answer-needed")
+    _done("camera", "opt-in", "gate", "--purpose", "against burglary", "--yes", "--sign")
+    assert _done("camera", "show", "gate")["recording"] is True
+    until(lambda: _done("camera", "ranges", "gate")["ranges"], "something is recorded")
+    opened_ms = _done("camera", "ranges", "gate")["ranges"][0]["opened_at"]
+    start = opened_ms // 1000 + 1
+    told = _done("camera", "archive", "gate", start, "PT1S")
+    assert f"/north/gate/archive-{start}-1.m3u8?token=p1." in told["hls"]
+    until(lambda: _done("camera", "ranges", "gate")["ranges"][0]["closed_at"] > opened_ms + 3000, "three seconds")
+    film = ground.files / "film.mp4"
+    said = say(capsys, "camera", "archive", "gate", start, "PT1S", "--save", film)
+    assert (said.code, film.read_bytes()[4:8], film.stat().st_mode & 0o777) == (0, b"ftyp", 0o600)
+    assert "in clear" in said.err
+    _done("camera", "withdraw", "gate")
+    assert _done("camera", "show", "gate")["recording"] is False
+    answers = [one["answer"] for one in _done("camera", "opt-ins", "gate")["items"]]
+    assert answers == ["given", "withdrawn"]
+
+
+def test_footage_that_is_not_there_leaves_no_file(ground: Ground, capsys: Capture) -> None:
+    film = ground.files / "nothing.mp4"
+    said = say(capsys, "camera", "archive", "gate", "1000000000", "PT1S", "--save", film, "--json")
+    assert said.code == 4
+    assert not film.exists()
+
+
+def test_retention_is_shown_set_and_refused_with_its_rule(ground: Ground, capsys: Capture) -> None:
+    assert _done("camera", "retention", "gate", "PT48H")["keep_for"] == "PT48H"
+    assert "2 d" not in say(capsys, "camera", "retention", "gate").out
+    assert "48 h" in say(capsys, "camera", "retention", "gate").out
+    said = say(capsys, "camera", "retention", "gate", "P30D", "--json")
+    assert _refused(said) == (2, "retention-refused")
+    assert said.document["rule"] == "retention-needs-justification"
+    _done("camera", "retention", "gate", "P30D", "--justification", "an investigation that is going on")
+    _done("camera", "retention", "gate", "PT72H")
+
+
+def test_people_are_invited_enrolled_given_rights_and_disabled(ground: Ground, tmp_path: Path, capsys: Capture) -> None:
+    code = _done("operator", "invite", "anna")["code"]
+    assert _refused(say(capsys, "operator", "invite", "anna", "--json")) == (5, "name-is-taken")
+    code = _done("operator", "invite", "anna", "--again")["code"]
+    grant = _done("operator", "grant", "anna", "viewer", "--camera", "gate", "--depth", "PT1H")
+    assert "camera gate" in say(capsys, "operator", "grants", "anna").out
+    with pytest.MonkeyPatch.context() as hers:
+        hers.setenv("XDG_CONFIG_HOME", str(tmp_path))
+        file = ground.file("hers")
+        _done("operator", "enrol", "--code", code, "--login", "anna", "--password-file", file)
+        assert "/north/gate/live.mp4" in _done("camera", "watch", "gate")["mp4"]
+        listed = _done("camera", "list")["items"]
+        assert [(one["name"], one["recording"], one["keep_for"]) for one in listed] == [("gate", None, None)]
+        assert _refused(say(capsys, "receipt", "list", "--json")) == (3, "not-allowed")
+        wanted = ground.file("another", f"{PASSWORD} and more")
+        _done("operator", "password", "--present-file", file, "--password-file", wanted)
+    _done("operator", "withdraw", grant["grant_id"])
+    assert _done("operator", "grants", "anna")["items"] == []
+    _done("operator", "disable", "anna", "--yes")
+    assert "disabled" in say(capsys, "operator", "people").out
+    assert _refused(say(capsys, "operator", "disable", "berta", "--yes", "--json")) == (4, "no-such-person")
+
+
+def test_a_platform_admin_has_the_clock_and_no_cameras(ground: Ground, tmp_path: Path, capsys: Capture) -> None:
+    assert say(capsys, "clock", "show").code == 3
+    with pytest.MonkeyPatch.context() as theirs:
+        theirs.setenv("XDG_CONFIG_HOME", str(tmp_path))
+        _done("operator", "log-in", "--login", "admin+me", "--password-file", ground.file("password"))
+        assert _done("clock", "show")["doubt"] is None
+        said = say(capsys, "clock", "settle", "time-server-was-wrong", "--yes", "--json")
+        assert _refused(said) == (5, "clock-not-in-doubt")
+        assert _refused(say(capsys, "camera", "list", "--json")) == (3, "not-of-an-operator")
+        assert _done("audit", "--tag", "logged-in")["items"]
+        assert _done("operator", "who")["kind"] == "platform-admin"
+
+
+def test_what_is_not_there_is_said_by_name(ground: Ground, capsys: Capture) -> None:
+    assert _refused(say(capsys, "camera", "show", "nowhere", "--json")) == (4, "no-such-camera")
+    said = say(capsys, "receipt", "fetch", "00000000-0000-4000-8000-000000000000", "--to", ground.files / "r", "--json")
+    assert _refused(said) == (4, "not-found")
+
+
+def test_the_audit_tells_what_happened_newest_first(ground: Ground, capsys: Capture) -> None:
+    found = _done("audit", "--limit", "5")["items"]
+    assert [one["position"] for one in found] == sorted((one["position"] for one in found), reverse=True)
+    said = say(capsys, "audit", "--tag", "camera-created", "--camera", "gate")
+    assert "camera-created" in said.out
+    assert "gate" in said.out
+
+
+def test_keys_are_told_without_one_and_rotated_beside_the_service(ground: Ground, capsys: Capture) -> None:
+    before = _done("keys", "status")
+    for purpose in before["purposes"]:
+        assert _done("keys", "rotate", purpose)["version"] == before["purposes"][purpose]["version"] + 1
+    after = _done("keys", "status")
+    assert after["purposes"]["camera-credential"]["older_kept"] == 1
+    assert after["purposes"]["token-signing"]["older_kept"] == 0
+    # The service signs with the new key from its next token on, and its audit still holds.
+    assert _done("camera", "watch", "gate")
+    assert _done("verify", "audit")["ok"]
+    secrets = {path.read_bytes()[-32:] for path in (ground.data_dir / "keyring").rglob("*.key")}
+    assert not any(secret.hex() in json.dumps(after) for secret in secrets)
+    assert _refused(say(capsys, "keys", "rotate", "root", "--json")) == (5, "journal-is-taken")
+    assert _done("audit", "--limit", "1")
+
+
+def test_commands_at_once_do_not_end_each_others_session(ground: Ground) -> None:
+    kept = ground.config / "vms-privacy/session.json"
+    before = kept.read_text()
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda _: logged_in(ground.url).login, range(8))) == ["me"] * 8
+    assert before != kept.read_text()
+    assert PASSWORD not in kept.read_text()
+    assert _done("operator", "who")["login"] == "me"
+
+
+def test_after_a_log_out_nobody_is_logged_in(ground: Ground, tmp_path: Path, capsys: Capture) -> None:
+    with pytest.MonkeyPatch.context() as elsewhere:
+        elsewhere.setenv("XDG_CONFIG_HOME", str(tmp_path))
+        _done("operator", "log-in", "--login", "me", "--password-file", ground.file("password"))
+        _done("operator", "log-out")
+        assert _refused(say(capsys, "operator", "who", "--json")) == (3, "not-logged-in")

@@ -1,0 +1,112 @@
+"""The commands that print documents: the API's description, the settings, and what a refusal's code means."""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from prometheus_client import CollectorRegistry
+
+from vms_privacy.app import Assembly
+from vms_privacy.cli.advice import advice_on
+from vms_privacy.cli.forms import facts, table
+from vms_privacy.cli.options import AsJson, command_group
+from vms_privacy.cli.output import EXIT_OF, exit_of_status, tell
+from vms_privacy.cli.refusals import NoSuchProblem, PageIsOld
+from vms_privacy.errors import Kind
+from vms_privacy.faces import build_api
+from vms_privacy.http.problems import PLAIN, STATUS, every_refusal
+from vms_privacy.install import initialise
+from vms_privacy.settings import Settings, manual
+
+app = command_group("Documents.")
+
+Write = Annotated[Path | None, typer.Option(metavar="FILE", help="Write it here.")]
+Check = Annotated[
+    Path | None, typer.Option("--check", metavar="FILE", help="Only say whether this file is up to date.")
+]
+
+
+@app.command("openapi")
+def openapi(write: Write = None, check: Check = None, *, as_json: AsJson = False) -> None:
+    """Print, write or compare the description of the API."""
+    with tempfile.TemporaryDirectory() as folder:
+        # The document needs parts, and parts need an installation: one that is thrown away.
+        settings = Settings(data_dir=Path(folder) / "data", database_url=None, keyring_dir=None, archive_dir=None)
+        initialise(settings)
+        api = build_api(Assembly(settings), {}, CollectorRegistry())
+        text = json.dumps(api.openapi(), indent=1, sort_keys=True) + "\n"
+    _generated(text, json.loads(text), write, check, as_json=as_json)
+
+
+@app.command("settings-manual")
+def settings_manual(write: Write = None, check: Check = None, *, as_json: AsJson = False) -> None:
+    """Print, write or compare the page about every setting."""
+    text = manual()
+    _generated(text, {"page": text}, write, check, as_json=as_json)
+
+
+@app.command("problems")
+def problems(
+    code: Annotated[str, typer.Argument(metavar="[CODE]", help="A refusal's code.", show_default=False)] = "",
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Explain a refusal's code: what it means, and what to do next. Without CODE, list all of them."""
+    known = _problems()
+    if not code:
+        rows = ((one["code"], one["kind"], one["status"], one["exit_code"]) for one in known.values())
+        tell({"items": list(known.values())}, table(("code", "kind", "http", "exit"), rows, ""), as_json=as_json)
+        return
+    if code not in known:
+        raise NoSuchProblem(f"no refusal has the code {code}")
+    found = known[code]
+    told = {
+        "code": code,
+        "meaning": found["meaning"],
+        "kind": found["kind"],
+        "HTTP status": found["status"],
+        "exit code": found["exit_code"],
+        "next": found["next"] or None,
+    }
+    tell(found, facts(told), as_json=as_json)
+
+
+def _problems() -> dict[str, dict[str, Any]]:
+    """Return every problem by its code: the refusals of all rooms, and what stands for no refusal."""
+    kinds = {str(kind) for kind in Kind}
+    found = {one.code: _told(one.code, one.title, one.status, one.meaning) for one in PLAIN}
+    for cls in every_refusal():
+        meaning = " ".join((cls.__doc__ or "").split())
+        found[cls.code] = _told(cls.code, cls.kind, STATUS[cls.kind], meaning)
+    for one in found.values():
+        one["exit_code"] = EXIT_OF[Kind(one["kind"])] if one["kind"] in kinds else exit_of_status(one["status"])
+    return dict(sorted(found.items()))
+
+
+def _told(code: str, kind: str, status: int, meaning: str) -> dict[str, Any]:
+    advice = advice_on(code)
+    # Who reads this explanation is not sent to it once more.
+    return {
+        "code": code,
+        "kind": str(kind),
+        "status": status,
+        "meaning": meaning,
+        "next": "" if code in advice else advice,
+    }
+
+
+def _generated(text: str, document: object, write: Path | None, compare: Path | None, *, as_json: bool) -> None:
+    if write is not None:
+        write.write_text(text)
+        tell({"written": write}, [f"{write} is written."], as_json=as_json)
+    elif compare is not None:
+        if not compare.exists() or compare.read_text() != text:
+            raise PageIsOld(f"{compare} is not what this program would write")
+        tell({"up_to_date": compare}, [f"{compare} is up to date."], as_json=as_json)
+    elif as_json:
+        tell(document, (), as_json=True)
+    else:
+        sys.stdout.write(text)

@@ -1,0 +1,71 @@
+"""The commands that make an installation and bring it up to date."""
+
+from typing import Final
+
+from vms_privacy.cli.forms import facts
+from vms_privacy.cli.options import AsJson, DataDir, command_group, settings_of
+from vms_privacy.cli.output import tell
+from vms_privacy.cli.parts import refuse_unless_installed, refuse_unless_usable, told_of_the_database
+from vms_privacy.db import Database
+from vms_privacy.install import initialise, new_bootstrap_code
+from vms_privacy.migrations import migrate as migrate_database
+
+app = command_group("Make an installation, and bring it up to date.")
+
+_NEXT: Final = (
+    "Next, with the code at hand, which is shown this once:",
+    "  vms-privacy serve",
+    "  vms-privacy operator setup",
+)
+
+
+@app.command("init")
+def init(data_dir: DataDir = None, *, as_json: AsJson = False) -> None:
+    """Make an installation: database, keyring, journal, store, and a bootstrap code that is shown once."""
+    settings = settings_of(data_dir)
+    with told_of_the_database():
+        made = initialise(settings)
+    document = {
+        "data_dir": made.data_dir,
+        "installation_id": made.installation_id,
+        "bootstrap_code": made.bootstrap_code,
+        "next": ["vms-privacy serve", "vms-privacy operator setup"],
+    }
+    told = facts(
+        {
+            "data folder": made.data_dir,
+            "keyring": settings.keyring,
+            "archive": settings.archive,
+            "installation": made.installation_id,
+            "bootstrap code": made.bootstrap_code,
+        }
+    )
+    tell(document, [*told, "", *_NEXT], as_json=as_json)
+
+
+@app.command("bootstrap-code")
+def bootstrap_code(data_dir: DataDir = None, *, as_json: AsJson = False) -> None:
+    """Make another bootstrap code where the first was lost; the old one stops working."""
+    settings = settings_of(data_dir)
+    refuse_unless_usable(settings)
+    with told_of_the_database():
+        code = new_bootstrap_code(settings)
+    tell(
+        {"bootstrap_code": code},
+        [*facts({"bootstrap code": code}), "", "Next: vms-privacy operator setup"],
+        as_json=as_json,
+    )
+
+
+@app.command("migrate")
+def migrate(data_dir: DataDir = None, *, as_json: AsJson = False) -> None:
+    """Bring the database to this program's version. Stop the service and back up before."""
+    settings = settings_of(data_dir)
+    refuse_unless_installed(settings)
+    with told_of_the_database():
+        db = Database(settings.url)
+        try:
+            migrate_database(db.engine)
+        finally:
+            db.close()
+    tell({"schema": "current"}, ["The database is of this program's version."], as_json=as_json)

@@ -1,0 +1,99 @@
+"""The commands about what is kept of a camera: opt-in, withdrawal, their history, and retention."""
+
+from typing import Annotated, Any
+
+import typer
+
+from vms_privacy.cli.asking import agree, answer
+from vms_privacy.cli.forms import facts, moment, span, table
+from vms_privacy.cli.moments import duration
+from vms_privacy.cli.options import DEFAULT_URL, AsJson, CameraName, Url, command_group
+from vms_privacy.cli.output import tell
+from vms_privacy.cli.session import logged_in
+from vms_privacy.clock import SystemClock
+from vms_privacy.consent.rules import ConsentKind, LegalBasis
+
+app = command_group("What is kept of a camera.")
+
+What = Annotated[ConsentKind, typer.Option("--kind", help="Each is a switch of its own.")]
+
+
+@app.command("opt-in")
+def opt_in(
+    name: CameraName,
+    purpose: Annotated[str, typer.Option(help="For what purpose; asked for if it is not given.")] = "",
+    kind: What = ConsentKind.VIDEO_RECORDING,
+    legal_basis: Annotated[LegalBasis, typer.Option(help="GDPR, Article 6(1).")] = LegalBasis.LEGITIMATE_INTERESTS,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Agree to the text without being shown it.")] = False,
+    sign: Annotated[bool, typer.Option("--sign", help="Confirm that a sign hangs at the camera.")] = False,
+    url: Url = DEFAULT_URL,
+    as_json: AsJson = False,
+) -> None:
+    """Switch recording on, for a purpose, with a sign at the camera; `camera withdraw` switches it off."""
+    session = logged_in(url)
+    path = session.camera_path(name)
+    wanted = answer(purpose, "For what purpose", "--purpose")
+    wording = session.service.call("GET", f"/api/v1/opt-in-wordings/{kind}")
+    agree(f"{wording['text']}\n\nDo you agree?", "--yes", already=yes)
+    agree("Does a sign at the camera tell people of it?", "--sign", already=sign)
+    body = {
+        "kind": kind,
+        "purpose": wanted,
+        "legal_basis": legal_basis,
+        "sign_confirmed_at": SystemClock().now().isoformat(),
+        "wording_version": wording["version"],
+    }
+    made = session.service.call("POST", f"{path}/opt-ins", body)
+    line = f"{kind} is on for {name}, from now. Off again: vms-privacy camera withdraw {name}"
+    tell({**made, "camera": name, "kind": kind}, [line], as_json=as_json)
+
+
+@app.command("withdraw")
+def withdraw(
+    name: CameraName, kind: What = ConsentKind.VIDEO_RECORDING, url: Url = DEFAULT_URL, *, as_json: AsJson = False
+) -> None:
+    """Switch recording off, from this moment. What is recorded stays until its retention is over."""
+    session = logged_in(url)
+    made = session.service.call("DELETE", f"{session.camera_path(name)}/opt-ins/{kind}")
+    line = f"{' and '.join(made['kinds'])} off for {name}, from {moment(made['withdrawn_at'])}."
+    tell(made, [line], as_json=as_json)
+
+
+@app.command("opt-ins")
+def opt_ins(name: CameraName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
+    """List every opt-in and withdrawal of a camera, oldest first."""
+    session = logged_in(url)
+    found = session.service.call("GET", f"{session.camera_path(name)}/opt-ins")
+    rows = ((moment(one["from_at"]), one["kind"], one["answer"], one["purpose"], one["actor"]) for one in found)
+    head = ("from", "kind", "answer", "purpose", "by")
+    tell({"items": found}, table(head, rows, "No opt-in ever: nothing was recorded."), as_json=as_json)
+
+
+@app.command("retention")
+def retention(
+    name: CameraName,
+    keep_for: Annotated[
+        str, typer.Argument(metavar="[DURATION]", help="Such as PT48H or P7D.", show_default=False)
+    ] = "",
+    justification: Annotated[str, typer.Option(help="Why; needed for more than 72 hours.")] = "",
+    url: Url = DEFAULT_URL,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show how long recordings of a camera are kept, with its history; with DURATION, set it.
+
+    Shorter applies at once, to what is there as well; longer only to footage taken from now on.
+    """
+    session = logged_in(url)
+    path = f"{session.camera_path(name)}/retention"
+    if keep_for:
+        body: dict[str, Any] = {"keep_for": duration(keep_for), "justification": justification}
+        now = session.service.call("PUT", path, body)
+    else:
+        now = session.service.call("GET", path)
+    versions = session.service.call("GET", f"{path}/versions")
+    told = {"camera": name, "kept for": span(now["keep_for"]), "justification": now["justification"]}
+    rows = ((one["version"], span(one["keep_for"]), moment(one["set_at"]), one["set_by"]) for one in versions)
+    history = table(("version", "kept for", "set", "by"), rows, "Nobody set it: that is the default.")
+    tell({**now, "versions": versions}, [*facts(told), "", *history], as_json=as_json)

@@ -1,0 +1,47 @@
+"""The installation in a data folder, as commands open it; what the database says becomes a refusal."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from vms_privacy.app import Assembly
+from vms_privacy.cli.options import settings_of
+from vms_privacy.cli.refusals import DatabaseIsDamaged, DatabaseUnavailable
+from vms_privacy.install import NotInitialised, refuse_unless_ready
+from vms_privacy.settings import Settings
+
+
+@contextmanager
+def told_of_the_database() -> Iterator[None]:
+    """Turn what the database says into a refusal, without its text: it holds values of rows."""
+    try:
+        yield
+    except OperationalError:
+        raise DatabaseUnavailable("the database cannot be opened, or does not answer") from None
+    except DatabaseError:
+        raise DatabaseIsDamaged("what lies where the database should be is no database, or not a whole one") from None
+
+
+def refuse_unless_installed(settings: Settings) -> None:
+    """Raise NotInitialised where there is no installation, DatabaseUnavailable where its database file is missing."""
+    if not (settings.data_dir / "installation-id").exists():
+        raise NotInitialised(f"there is no installation in {settings.data_dir}")
+    if settings.database_url is None and not (settings.data_dir / "vms-privacy.db").exists():
+        # Left to itself, the library would make an empty one.
+        raise DatabaseUnavailable(f"there is an installation in {settings.data_dir}, but its database is missing")
+
+
+def refuse_unless_usable(settings: Settings) -> None:
+    """Raise what stands against starting anything on this installation."""
+    refuse_unless_installed(settings)
+    with told_of_the_database():
+        refuse_unless_ready(settings)
+
+
+def assembly_of(data_dir: Path | None) -> Assembly:
+    """Return the parts of the installation in a folder. Raises what stands against using it."""
+    settings = settings_of(data_dir)
+    refuse_unless_usable(settings)
+    return Assembly(settings)

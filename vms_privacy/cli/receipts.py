@@ -1,0 +1,85 @@
+"""The commands about receipts: have one signed, list, fetch, extract, and get the public keys that verify them."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archive.receipts.rules import extract as extract_of
+from vms_privacy.cli.files import write_new
+from vms_privacy.cli.forms import facts, moment, size, table
+from vms_privacy.cli.options import DEFAULT_URL, AsJson, Url, command_group
+from vms_privacy.cli.output import tell
+from vms_privacy.cli.session import Service, logged_in
+
+app = command_group("Receipts: the signed evidence of what was destroyed.")
+
+To = Annotated[Path, typer.Option(metavar="FILE", help="Where to write it.", show_default=False)]
+Limit = Annotated[int, typer.Option(min=1, max=1000, help="At most so many, the newest.")]
+
+
+@app.command("list")
+def list_receipts(limit: Limit = 20, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
+    """List your operator's receipts, newest first."""
+    session = logged_in(url)
+    found = session.service.call("GET", f"{session.path}/receipts", None, limit=limit)
+    rows = (
+        (one["id"], one["kind"], moment(one["signed_at"]), moment(one["covers_from"]), one["leaves"]) for one in found
+    )
+    empty = "No receipt yet: one is signed every hour in which something was destroyed, or now with `receipt sign`."
+    tell(
+        {"items": found}, table(("receipt", "kind", "signed", "covers from", "segments"), rows, empty), as_json=as_json
+    )
+
+
+@app.command("sign")
+def sign(url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
+    """Have a receipt signed now, over everything destroyed since the last one."""
+    session = logged_in(url)
+    made = session.service.call("POST", f"{session.path}/receipts")
+    told = {"receipt": made["id"], "signed": moment(made["signed_at"]), "segments": made["leaves"]}
+    tell(made, [*facts(told), f"Next: vms-privacy receipt fetch {made['id']} --to FILE"], as_json=as_json)
+
+
+@app.command("fetch")
+def fetch(
+    receipt: Annotated[str, typer.Argument(metavar="ID", help="As `receipt list` shows it.", show_default=False)],
+    to: To,
+    camera: Annotated[
+        str, typer.Option(metavar="NAME", help="Only this camera's part, which verifies by itself.")
+    ] = "",
+    url: Url = DEFAULT_URL,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch the exact bytes of a receipt into a file."""
+    session = logged_in(url)
+    query = {"camera_id": session.camera(camera)["camera_id"]} if camera else {}
+    document = session.service.fetch(f"{session.path}/receipts/{receipt}/document", **query)
+    _written(to, document, f"Next: vms-privacy verify receipt {to} --keys KEYS", as_json=as_json)
+
+
+@app.command("keys")
+def keys(to: To, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
+    """Write the public keys that verify this installation's receipts; nobody has to be logged in for them."""
+    found = Service(url).call("GET", "/api/v1/receipt-keys")
+    next_step = f"Keep it outside of this installation. Next: vms-privacy verify receipt FILE --keys {to}"
+    _written(to, json.dumps(found, indent=1).encode(), next_step, as_json=as_json)
+
+
+@app.command("extract")
+def extract(
+    file: Annotated[Path, typer.Argument(help="A whole receipt.", show_default=False)],
+    camera: Annotated[str, typer.Option(help="The camera's id.")],
+    to: To,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Write one camera's part of a receipt, with its proof; it verifies by itself. Works offline."""
+    _written(to, extract_of(file.read_bytes(), camera), "Verify it like a whole receipt.", as_json=as_json)
+
+
+def _written(to: Path, data: bytes, next_step: str, *, as_json: bool) -> None:
+    write_new(to, data)
+    tell({"written": to, "bytes": len(data)}, [f"{to}  {size(len(data))}", next_step], as_json=as_json)

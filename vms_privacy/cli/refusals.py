@@ -1,0 +1,117 @@
+"""What the command line itself refuses, before or beside the service; each with a code like every other refusal."""
+
+from typing import ClassVar
+
+from vms_privacy.errors import Kind, Refusal
+
+
+class NotLoggedIn(Refusal):
+    """No log-in is kept on this machine for this service, or it is over."""
+
+    kind: ClassVar[Kind] = Kind.UNAUTHENTICATED
+    code: ClassVar[str] = "not-logged-in"
+
+
+class NotOfAnOperator(Refusal):
+    """Who is logged in belongs to no operator: a platform admin sees no cameras and no footage."""
+
+    kind: ClassVar[Kind] = Kind.FORBIDDEN
+    code: ClassVar[str] = "not-of-an-operator"
+
+
+class NoSuchCamera(Refusal):
+    """Your operator has no camera of this name."""
+
+    kind: ClassVar[Kind] = Kind.NOT_FOUND
+    code: ClassVar[str] = "no-such-camera"
+
+
+class NoSuchPerson(Refusal):
+    """Your operator has nobody with this log-in."""
+
+    kind: ClassVar[Kind] = Kind.NOT_FOUND
+    code: ClassVar[str] = "no-such-person"
+
+
+class NoSuchProblem(Refusal):
+    """No refusal has this code."""
+
+    kind: ClassVar[Kind] = Kind.NOT_FOUND
+    code: ClassVar[str] = "no-such-problem"
+
+
+class ServiceUnreachable(Refusal):
+    """Nothing answers at the service's address, or the answer broke off."""
+
+    kind: ClassVar[Kind] = Kind.UNAVAILABLE
+    code: ClassVar[str] = "service-unreachable"
+
+
+class BadServiceAddress(Refusal):
+    """A service's address is written `http(s)://host:port`."""
+
+    kind: ClassVar[Kind] = Kind.INVALID
+    code: ClassVar[str] = "bad-service-address"
+
+
+class SettingsAreWrong(Refusal):
+    """A setting is out of its limits, or two of them do not go together."""
+
+    kind: ClassVar[Kind] = Kind.INVALID
+    code: ClassVar[str] = "settings-are-wrong"
+
+
+class CannotListen(Refusal):
+    """The address and port that the service should listen on cannot be had."""
+
+    kind: ClassVar[Kind] = Kind.CONFLICT
+    code: ClassVar[str] = "cannot-listen"
+
+
+class DatabaseIsDamaged(Refusal):
+    """What lies where the database should be is no database, or not a whole one."""
+
+    kind: ClassVar[Kind] = Kind.DAMAGED
+    code: ClassVar[str] = "database-is-damaged"
+
+
+class DatabaseUnavailable(Refusal):
+    """The database cannot be opened or does not answer."""
+
+    kind: ClassVar[Kind] = Kind.UNAVAILABLE
+    code: ClassVar[str] = "database-unavailable"
+
+
+class FileUnusable(Refusal):
+    """A file or folder that was named cannot be read or written."""
+
+    kind: ClassVar[Kind] = Kind.UNAVAILABLE
+    code: ClassVar[str] = "file-unusable"
+
+
+class AnswerNeeded(Refusal):
+    """Something is missing that would be asked for, and there is no terminal to ask at."""
+
+    kind: ClassVar[Kind] = Kind.INVALID
+    code: ClassVar[str] = "answer-needed"
+
+
+class NotReceiptKeys(Refusal):
+    """The file holds no public receipt keys as the service gives them out."""
+
+    kind: ClassVar[Kind] = Kind.INVALID
+    code: ClassVar[str] = "not-receipt-keys"
+
+
+class BadMoment(Refusal):
+    """A moment is written in ISO 8601 with its zone, or as seconds since 1970; a span as an ISO 8601 duration."""
+
+    kind: ClassVar[Kind] = Kind.INVALID
+    code: ClassVar[str] = "bad-moment"
+
+
+class PageIsOld(Refusal):
+    """A generated page is not what this program would write."""
+
+    kind: ClassVar[Kind] = Kind.CONFLICT
+    code: ClassVar[str] = "page-is-old"

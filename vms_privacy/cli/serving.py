@@ -1,0 +1,75 @@
+"""The command that runs the service, and says what it serves and what to do next."""
+
+import errno
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from sqlalchemy import select
+
+from streams.cameras.tables import CameraRow
+from vms_privacy.app import Assembly
+from vms_privacy.cli.forms import facts
+from vms_privacy.cli.options import AsJson, DataDir, command_group
+from vms_privacy.cli.output import note, tell
+from vms_privacy.cli.parts import assembly_of, told_of_the_database
+from vms_privacy.cli.refusals import CannotListen
+from vms_privacy.serve import Running
+from vms_privacy.settings import Settings
+
+app = command_group("Run the service.")
+
+_LOWEST_FREE_PORT: Final = 1024
+
+
+@app.command("serve")
+def serve(data_dir: DataDir = None, *, as_json: AsJson = False) -> None:
+    """Run the service until a signal ends it; say where it is, once it answers, and what to do next."""
+    parts = assembly_of(data_dir)
+    running = Running(parts)
+    threading.Thread(target=_announce, args=(running, as_json), name="announce", daemon=True).start()
+    with told_of_the_database(), _told_of_the_port(parts.settings):
+        running.serve()
+
+
+def _announce(running: Running, as_json: bool) -> None:
+    """Wait until the service answers, and say so."""
+    running.is_up.wait()
+    parts, settings = running.parts, running.parts.settings
+    scheme = "https" if settings.tls_key is not None else "http"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    url = f"{scheme}://{host}:{running.port}"
+    document = {"url": url, "api": f"{url}/docs", "data_dir": settings.data_dir, "next": _next_steps(parts)}
+    if as_json:
+        tell(document, (), as_json=True)
+        return
+    told = {"serving": url, "API": document["api"], "ready": f"{url}/readyz", "data folder": settings.data_dir}
+    note("\n".join([*facts(told), *(f"next: {one}" for one in _next_steps(parts)), "Ctrl-C stops it."]))
+
+
+def _next_steps(parts: Assembly) -> list[str]:
+    with parts.db.reading() as session:
+        if not parts.operators.listing(session, "", 1):
+            return ["vms-privacy operator setup"]
+        if session.execute(select(CameraRow.id).limit(1)).first() is None:
+            return ["vms-privacy camera add NAME rtsps://user@host/path"]
+    return []
+
+
+@contextmanager
+def _told_of_the_port(settings: Settings) -> Iterator[None]:
+    """Turn what the system says about address and port into CannotListen."""
+    where = f"{settings.host}:{settings.port}"
+    try:
+        yield
+    except PermissionError as error:
+        if not 0 < settings.port < _LOWEST_FREE_PORT or error.filename is not None:
+            raise
+        raise CannotListen(f"only an administrator may listen on {where}: ports below 1024 are kept") from None
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise CannotListen(f"something else listens on {where} already") from None
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise CannotListen(f"this machine has no address {settings.host}") from None
+        raise
