@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from auth.media_sessions.rules import Protocol
 from auth.principal import Role
@@ -12,6 +13,10 @@ from tests.given.access import Access
 from tests.given.stage import Stage
 from tests.given.whole_app import WholeApp, whole_app
 from vms_privacy.ids import CameraId, MediaSessionId
+from vms_privacy.keyring.rules import ROOT_HEAD_START
+from vms_privacy.metrics import ServiceCollector
+from vms_privacy.serve import jobs_of
+from vms_privacy.worker import Jobs
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +59,19 @@ def test_a_camera_that_got_another_address_is_the_same_camera_to_its_viewers(sta
         changes = CameraChanges(url="rtsp://camera:secret@127.0.0.1:9/other")
         stage.parts.cameras.change(session, stage.owner, stage.camera.camera_id, changes)
     assert _still_looking(stage) == {session_id}
+
+
+def test_the_services_own_job_rotates_a_root_whose_time_is_over_and_shows_how_long_the_next_one_has(
+    app: WholeApp,
+) -> None:
+    """The installation was made years ago on the clock of this test."""
+    jobs = Jobs(jobs_of(app.parts), app.clock)
+    metrics = CollectorRegistry()
+    metrics.register(ServiceCollector(app.parts, jobs))
+    assert (metrics.get_sample_value("vms_root_seconds_left") or 0) < 0
+    before = app.parts.keyring.root_version
+    assert jobs.run_once("root") == ""
+    assert app.parts.keyring.root_version == before + 1
+    assert metrics.get_sample_value("vms_root_seconds_left") == app.settings.root_life.total_seconds()
+    (every,) = [job.every for job in jobs_of(app.parts) if job.name == "root"]
+    assert every * 10 < ROOT_HEAD_START
