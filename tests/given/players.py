@@ -58,7 +58,7 @@ def errors(url: str, seconds: float | None = None) -> str:
 
 
 def without_open_groups(said: str) -> str:
-    """Leave out what ffmpeg mentions of a group of pictures that is open: its first ones refer to what was before it."""
+    """Leave out what ffmpeg mentions of an open group of pictures: its first ones refer to what was before it."""
     return "\n".join(line for line in said.splitlines() if not line.endswith("mmco: unref short failure"))
 
 
