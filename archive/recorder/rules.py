@@ -112,19 +112,17 @@ def longest_us(keep_us: int) -> int:
 def may_write(fragment: Fragment, allowed: Allowed | None, stopped_at_us: int | None) -> LeaveOut | None:
     """Say why a fragment must not be written, or None (P1).
 
-    A fragment is all or nothing: one packet that arrived, or was captured, before the opt-in, or arrived after its end,
-    is enough.
+    A fragment is all or nothing: one packet that may have come before the opt-in, or arrived after its end, is enough.
     """
     if stopped_at_us is not None and fragment.last_arrived_at_us >= stopped_at_us:
         return LeaveOut(Why.WITHDRAWN)
     if allowed is None:
         return LeaveOut(Why.NO_OPT_IN)
-    began_us = min(fragment.first_arrived_at_us, fragment.captured_from_us)
-    if began_us < allowed.from_us:
+    if fragment.earliest_us < allowed.from_us:
         return LeaveOut(Why.BEFORE_OPT_IN)
     if fragment.track is Track.AUDIO:
         since = allowed.audio_from_us
-        if since is None or began_us < since:
+        if since is None or fragment.earliest_us < since:
             return LeaveOut(Why.AUDIO_NOT_OPTED_IN)
     return None
 

@@ -165,7 +165,7 @@ class Ring:
         self._is_settled = True
 
     def _may_hear(self, fragment: Fragment) -> bool:
-        return self._hears_from_us is not None and fragment.first_arrived_at_us >= self._hears_from_us
+        return self._hears_from_us is not None and fragment.earliest_us >= self._hears_from_us
 
     def _moved(self, fragment: Fragment, info: TrackInfo) -> Fragment:
         # Rounded up: a tick of silence is nothing, a tick too early would lie before the end of what was sent.

@@ -7,6 +7,7 @@ Times with `_us` are integer microseconds since 1970-01-01T00:00:00Z on our own 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
+from typing import Final
 
 
 @unique
@@ -64,12 +65,17 @@ class Epoch:
     init: Mapping[frozenset[Track], bytes] = field(repr=False)
 
 
+UNREAD_US: Final = 100_000
+"""How long bytes may lie in the kernel before the relay reads them, and so says when they arrived."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fragment:
     """One moof + mdat of one track, some 500 ms long; a video fragment that holds a key picture begins with it.
 
     `sequence` rises over both tracks of a camera, so leaving the audio fragments out leaves a valid file.
-    A withdrawal is compared with `last_arrived_at_us`: if any packet in it came later, none of it is written.
+    A withdrawal is compared with `last_arrived_at_us`: if any packet in it came later, none of it is written. An opt-in
+    is compared with `earliest_us`: if any packet may have come before, none of it is.
     """
 
     track: Track
@@ -84,3 +90,8 @@ class Fragment:
     first_arrived_at_us: int
     last_arrived_at_us: int
     packets: int
+
+    @property
+    def earliest_us(self) -> int:
+        """Return the earliest moment from which something in it may be."""
+        return min(self.first_arrived_at_us - UNREAD_US, self.captured_from_us)

@@ -229,7 +229,7 @@ def test_nothing_is_written_into_a_segment_of_an_opt_in_that_is_over(house: Hous
     shown = _shown(house)
     assert [one.captured_from_us for one in fed[:5]] == shown[:5]
     assert second.starts_us == next(
-        one.captured_from_us for one in fed[5:] if one.starts_with_key and one.captured_from_us >= given_us
+        one.captured_from_us for one in fed[5:] if one.starts_with_key and one.earliest_us >= given_us
     )
     assert shown[5] == second.starts_us
     assert (first.ends_us or 0) <= second.starts_us

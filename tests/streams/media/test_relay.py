@@ -14,6 +14,7 @@ import pytest
 from streams.address import parse_address
 from streams.media.demux import DemuxPool
 from streams.media.faults import Fault, SourceFailed
+from streams.media.packets import UNREAD_US
 from streams.media.relay import Connected, Pacer, Relay, RelayLimits
 from streams.media.wire import PRIVATE_NETWORKS, Trust
 from tests.given.heard import Listening
@@ -385,3 +386,7 @@ async def keep_sending(camera: Conversation, track: RtpTrack) -> None:
     while True:
         await camera.send(track.frame(b"\x09\xf0", 0, marker=False))
         await asyncio.sleep(0.01)
+
+
+def test_nothing_lies_unread_for_longer_than_an_opt_in_reckons_with() -> None:
+    assert RelayLimits().gulp_s * 1_000_000 < UNREAD_US
