@@ -9,6 +9,7 @@ from hypothesis import settings
 
 from tests.given.clock import HandClock
 from tests.given.randomness import CountedRandomness
+from tests.given.softhsm import SoftHsm, soft_hsm
 from tests.given.tools import missing
 from vms_privacy.db import Base, Database
 
@@ -42,3 +43,10 @@ def db(tmp_path: Path) -> Iterator[Database]:
     Base.metadata.create_all(database.engine)
     yield database
     database.close()
+
+
+@pytest.fixture(scope="session")
+def softhsm() -> Iterator[SoftHsm]:
+    """SoftHSM, once a process: it reads where its tokens are when it is loaded."""
+    with soft_hsm() as installed:
+        yield installed

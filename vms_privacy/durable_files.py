@@ -7,6 +7,7 @@ system may keep the old block elsewhere), so nothing may rest on it. Every funct
 
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -43,16 +44,62 @@ def write_durably(path: Path, data: bytes) -> None:
     Two writers of the same path at the same moment are the caller's to prevent.
     """
     unfinished = path.with_name(path.name + _UNFINISHED)
+    _write_through(unfinished, data)
+    unfinished.replace(path)
+    sync_folder(path.parent)
+
+
+def write_in_place(path: Path, data: bytes) -> None:
+    """Put `data` under `path`, durable on return. A crash leaves a part of it: its reader has to notice."""
+    _write_through(path, data)
+    sync_folder(path.parent)
+
+
+def _write_through(path: Path, data: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    handle = os.open(unfinished, flags, PRIVATE_FILE)
+    handle = os.open(path, flags, PRIVATE_FILE)
     try:
         os.fchmod(handle, PRIVATE_FILE)
         write_all(handle, data)
         os.fsync(handle)
     finally:
         os.close(handle)
-    unfinished.replace(path)
-    sync_folder(path.parent)
+
+
+def overwrite_durably(contents: Sequence[tuple[Path, bytes]]) -> None:
+    """Overwrite files where they lie, each with as many bytes as it has; all durable on return.
+
+    Some ten times faster than replacing them one by one. But a crash leaves any of them old, new or torn: the caller
+    has written down before what they were to become. A file that is gone stays gone.
+    """
+    for path in [path for path, data in contents if _overwrite(path, data)]:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _overwrite(path: Path, data: bytes) -> bool:
+    """Overwrite one file, not durably yet; say whether it is there."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        if os.fstat(handle).st_size != len(data):
+            raise ValueError("a file is not as long as what is to be written over it")
+        write_all(handle, data)
+        _begin_writing(handle)
+    finally:
+        os.close(handle)
+    return True
+
+
+def _begin_writing(handle: int) -> None:
+    # A hint, on systems that have it: the disk works on all of the files while we come to wait for the first.
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def write_all(handle: int, data: bytes) -> None:

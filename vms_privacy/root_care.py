@@ -1,7 +1,7 @@
 """Keeping the keyring's root young: what receipts promise about older copies rests on it (P5).
 
 Promise: while the service runs, whatever root is in use is destroyed within its life, over restarts and crashes, and
-nothing that makes or destroys a key waits for more than one file. Rules: `keyring/rules.py`, `why_rotate`.
+nothing that makes or destroys a key waits for more than one batch of files. Rules: `keyring/rules.py`, `why_rotate`.
 """
 
 from collections.abc import Callable, Generator
@@ -13,7 +13,8 @@ from vms_privacy.clock import Clock
 from vms_privacy.db import Database
 from vms_privacy.journal.journal import Journal
 from vms_privacy.journal.rules import JournalKind
-from vms_privacy.keyring.file_keyring import FileKeyring
+from vms_privacy.keyring.folder_keyring import FolderKeyring
+from vms_privacy.keyring.rewrapping import AT_ONCE
 from vms_privacy.keyring.root_rotation import RootRotation, RotatedRoot, Step
 from vms_privacy.keyring.rules import WhyRotate
 
@@ -25,18 +26,19 @@ ACTOR: Final = "worker:root"
 class RootCare:
     """Looks at the root once a round, and rotates it piece by piece. One thread calls `round`.
 
-    `pause` waits that many seconds: the keyring's lock knows no queue, so between two files somebody else's turn has
-    to be left open on purpose.
+    `pause` waits that many seconds: the keyring's lock knows no queue, so between two batches of `at_once` files
+    somebody else's turn has to be left open on purpose.
     """
 
     def __init__(
         self,
-        keyring: FileKeyring,
+        keyring: FolderKeyring,
         journal: Journal,
         db: Database,
         audit: AuditLog,
         clock: Clock,
         pause: Callable[[float], object],
+        at_once: int = AT_ONCE,
     ) -> None:
         self._keyring = keyring
         self._journal = journal
@@ -44,6 +46,7 @@ class RootCare:
         self._audit = audit
         self._clock = clock
         self._pause = pause
+        self._at_once = at_once
         self._rotation: RootRotation | None = None
         self._steps: Generator[Step, None, None] | None = None
 
@@ -77,7 +80,7 @@ class RootCare:
 
     def _going(self) -> tuple[RootRotation, Generator[Step, None, None]]:
         if self._rotation is None or self._steps is None:
-            self._rotation = self._keyring.root_rotation()
+            self._rotation = self._keyring.root_rotation(self._at_once)
             self._steps = self._rotation.steps()
         return self._rotation, self._steps
 

@@ -14,8 +14,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tests.given.clock import HandClock
-from vms_privacy.ids import BucketKeyId, SystemRandomness
-from vms_privacy.keyring.file_keyring import FileKeyring
+from tests.given.keyrings import a_place
+from vms_privacy.ids import BucketKeyId
 from vms_privacy.keyring.plaintext import KeyBytes
 from vms_privacy.keyring.port import KeyIsDestroyed, Keyring, Purpose, WrapIsDamaged
 
@@ -38,17 +38,12 @@ class Kept:
     reopen: Callable[[], RotatingKeyring]
 
 
-def a_file_keyring(folder: Path, clock: HandClock) -> Kept:
-    def reopen() -> FileKeyring:
-        return FileKeyring(folder / "keyring", clock, SystemRandomness())
-
-    return Kept(FileKeyring.create(folder / "keyring", clock, SystemRandomness()), reopen)
-
-
-@pytest.fixture(params=[a_file_keyring], ids=["file"])
+@pytest.fixture(params=["file", "pkcs11"])
 def kept(request: pytest.FixtureRequest, tmp_path: Path, clock: HandClock) -> Kept:
-    made: Kept = request.param(tmp_path, clock)
-    return made
+    # Asked for here and not above: without SoftHSM the file keyring is tested all the same.
+    softhsm = request.getfixturevalue("softhsm") if request.param == "pkcs11" else None
+    place = a_place(request.param, tmp_path / "keyring", softhsm)
+    return Kept(place.create(clock), lambda: place.open(clock))
 
 
 @pytest.fixture

@@ -46,6 +46,7 @@ FORBIDDEN_ARROWS: Final = (
     ("Nobody imports the child", "streams.media.demux", "streams.media.demux_child"),
     ("Pictures are decoded and encoded for simulated cameras alone", "streams.live.http", "streams.media.decoder"),
     ("One door to jwt", "auth.gate", "jwt"),
+    ("One door to pkcs11", "vms_privacy.keyring.pkcs11_roots", "pkcs11"),
     ("One door to argon2", "auth.sessions.service", "argon2"),
     ("One door to other processes", "archive.erasure.service", "subprocess"),
     ("One door to the web server", "vms_privacy.faces", "uvicorn"),

@@ -20,7 +20,14 @@ KEPT_BY: Final[Mapping[str, tuple[str, ...]]] = {
         "tests.given.clock.HandClock",
     ),
     "vms_privacy.ids.Randomness": ("vms_privacy.ids.SystemRandomness", "tests.given.randomness.CountedRandomness"),
-    "vms_privacy.keyring.port.Keyring": ("vms_privacy.keyring.file_keyring.FileKeyring",),
+    "vms_privacy.keyring.port.Keyring": (
+        "vms_privacy.keyring.file_keyring.FileKeyring",
+        "vms_privacy.keyring.pkcs11_keyring.Pkcs11Keyring",
+    ),
+    "vms_privacy.keyring.roots.Roots": (
+        "vms_privacy.keyring.roots.FileRoots",
+        "vms_privacy.keyring.pkcs11_roots.Pkcs11Roots",
+    ),
     "archive.blobs.store.BlobStore": (
         "archive.blobs.folder_store.FolderStore",
         "archive.blobs.memory_store.MemoryStore",

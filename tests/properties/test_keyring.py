@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from tests.given.clock import HandClock
+from tests.given.keyrings import KeyringPlace
 from vms_privacy.ids import BucketKeyId, SystemRandomness
-from vms_privacy.keyring.file_keyring import FileKeyring
 from vms_privacy.keyring.plaintext import KeyBytes
 from vms_privacy.keyring.port import KeyIsDestroyed, Purpose, WrapIsDamaged
 from vms_privacy.keyring.rules import (
@@ -29,6 +29,8 @@ from vms_privacy.keyring.rules import (
     end_of_root,
     is_due,
     life_of_root,
+    packed_batch,
+    read_batch,
     read_header,
     read_manifest,
     version_of,
@@ -116,6 +118,24 @@ def test_no_root_is_ever_needed_and_condemned_and_no_version_is_given_twice(
         given_out |= set(manifest.needed)
 
 
+@given(files=st.dictionaries(st.uuids(), st.binary(min_size=84, max_size=84), min_size=1, max_size=5))
+def test_a_batch_reads_back_as_it_was_written(files: dict[uuid.UUID, bytes]) -> None:
+    assert read_batch(packed_batch(files)) == files
+
+
+@given(
+    files=st.dictionaries(st.uuids(), st.binary(min_size=9, max_size=9), min_size=1, max_size=3),
+    cut=st.integers(0),
+    flip=st.integers(1, 255),
+)
+def test_a_batch_cut_off_or_changed_is_none(files: dict[uuid.UUID, bytes], cut: int, flip: int) -> None:
+    whole = packed_batch(files)
+    cut %= len(whole)
+    for bad in (whole[:cut], whole[:cut] + bytes([whole[cut] ^ flip]) + whole[cut + 1 :], bytes(len(whole))):
+        with pytest.raises(BadKeyFile):
+            read_batch(bad)
+
+
 @given(one=st.lists(st.binary(max_size=6), max_size=4), other=st.lists(st.binary(max_size=6), max_size=4))
 def test_two_contexts_are_equal_only_if_their_parts_are(one: list[bytes], other: list[bytes]) -> None:
     assert (context_of(*one) == context_of(*other)) == (one == other)
@@ -153,7 +173,7 @@ def test_whatever_root_was_in_use_is_gone_within_the_life_that_was_promised_then
     """Rounds come late by up to the head start, and each start of the service may have another life set."""
     manifest = Manifest(uuid.UUID(int=1), 1, *life_of_root(now, lives[0]))
     promised: dict[int, datetime] = {}
-    for life in lives:
+    for life, following in zip(lives, [*lives[1:], lives[-1]], strict=True):
         for step in late:
             # A key destroyed now, told of in a receipt signed now.
             promised.setdefault(manifest.current, now + life)
@@ -164,7 +184,6 @@ def test_whatever_root_was_in_use_is_gone_within_the_life_that_was_promised_then
                 manifest = manifest.begun().switched(*life_of_root(now, life)).dropped().cleared()
                 assert now <= promised[gone]
         # The next start may have a shorter life set; its first round comes at once.
-        following = lives[min(lives.index(life) + 1, len(lives) - 1)]
         if why_rotate(manifest, following, now) is not None:
             manifest = manifest.begun().switched(*life_of_root(now, following)).dropped().cleared()
 
@@ -211,9 +230,12 @@ class AnyOrderOfActs(RuleBasedStateMachine):
         super().__init__()
         self.place = tempfile.TemporaryDirectory()
         self.clock = HandClock()
-        self.folder = Path(self.place.name) / "keyring"
-        self.keyring = FileKeyring.create(self.folder, self.clock, SystemRandomness())
+        self.where = self.place_in(Path(self.place.name))
+        self.keyring = self.where.create(self.clock)
         self.alive: set[BucketKeyId] = set()
+
+    def place_in(self, folder: Path) -> KeyringPlace:
+        return KeyringPlace(folder / "keyring")
 
     def teardown(self) -> None:
         self.place.cleanup()
@@ -241,11 +263,11 @@ class AnyOrderOfActs(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        self.keyring = FileKeyring(self.folder, self.clock, SystemRandomness())
+        self.keyring = self.where.open(self.clock)
 
     @rule(stop=st.integers(1, 12))
     def rotate_some_way(self, stop: int) -> None:
-        for number, _ in enumerate(self.keyring.root_rotation().steps(), 1):
+        for number, _ in enumerate(self.keyring.root_rotation(at_once=2).steps(), 1):
             if number == stop:
                 return
 

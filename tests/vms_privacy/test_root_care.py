@@ -41,7 +41,7 @@ class Cared:
 
     def restart(self, life: timedelta = ROOT_LIFE) -> None:
         self.keyring = FileKeyring(self.folder / "keyring", self.clock, SystemRandomness(), life)
-        self.care = RootCare(self.keyring, self.journal, self.db, self.audit, self.clock, self.pause)
+        self.care = RootCare(self.keyring, self.journal, self.db, self.audit, self.clock, self.pause, at_once=1)
 
     def pause(self, _: float) -> None:
         """Whoever makes or destroys a key now finds the lock free."""
@@ -133,7 +133,7 @@ def test_a_long_rotation_leaves_everybody_their_turn_and_goes_on_round_by_round(
     while cared.care.round() is None:
         rounds += 1
         assert cared.keyring.bucket_keys() == set(keys)
-    # Five purposes and twelve bucket keys, and five further steps, four of them a round.
+    # Five purposes and twelve bucket keys, and five further steps, one key a batch, four steps a round.
     assert rounds >= 5
     assert cared.pauses > len(keys)
     assert [tag for tag, _ in cared.events()] == [Tag.ROOT_ROTATION_BEGUN, Tag.ROOT_ROTATED]

@@ -7,6 +7,7 @@ Promise: a bucket key destroyed here is unusable from that moment in every threa
 open, a remembered copy included; and nothing that is missing is replaced in silence.
 """
 
+import functools
 import hmac
 import uuid
 from datetime import timedelta
@@ -22,6 +23,7 @@ from vms_privacy.keyring.key_folder import KeyFolder, OpenedKey
 from vms_privacy.keyring.plaintext import KeyBytes
 from vms_privacy.keyring.port import KeyIsDestroyed, KeyringUnavailable, PublicKey, Purpose, WrapIsDamaged
 from vms_privacy.keyring.purpose_keys import PurposeRing
+from vms_privacy.keyring.rewrapping import AT_ONCE
 from vms_privacy.keyring.root_rotation import RootRotation, RotatedRoot
 from vms_privacy.keyring.roots import RootsIn
 from vms_privacy.keyring.rules import (
@@ -165,9 +167,10 @@ class FolderKeyring:
         """Put a new key of a purpose to use and return its version; what becomes of the old is in `purpose_keys`."""
         return self._purposes.rotate(purpose)
 
-    def root_rotation(self) -> RootRotation:
-        """Return the rotation of the root, which goes on where a crash stopped it."""
-        return RootRotation(self._files, self._purposes, lambda: life_of_root(self._clock.now(), self._root_life))
+    def root_rotation(self, at_once: int = AT_ONCE) -> RootRotation:
+        """Return the rotation of the root, which goes on where a crash stopped it; `at_once` keys at a time."""
+        life = functools.partial(_life_from_now, self._clock, self._root_life)
+        return RootRotation(self._files, self._purposes, life, at_once)
 
     def rotate_root(self) -> RotatedRoot:
         """Put a new root to use, re-wrap every living key and destroy the old root; durable on return."""
@@ -175,7 +178,11 @@ class FolderKeyring:
 
     def why_rotate_root(self) -> WhyRotate | None:
         """Say why the root is to be rotated now; None while it may stay."""
-        return why_rotate(self._files.manifest(), self._root_life, self._clock.now())
+        manifest = self._files.manifest()
+        why = why_rotate(manifest, self._root_life, self._clock.now())
+        if why is None and self._files.roots.is_nearly_used_up(manifest.current):
+            return WhyRotate.USED_UP
+        return why
 
     @property
     def root_version(self) -> int:
@@ -252,6 +259,10 @@ def make_folder(
     with told("folder"):
         beside.rename(folder)
         durable_files.sync_folder(folder.parent)
+
+
+def _life_from_now(clock: Clock, life: timedelta) -> tuple[int, int]:
+    return life_of_root(clock.now(), life)
 
 
 def _refuse_misuse(purpose: Purpose, allowed: frozenset[Purpose]) -> None:

@@ -3,6 +3,7 @@
     <folder>/            0700
       manifest           which roots and versions there must be
       lock               nothing; locked shared for one change, exclusively for a rotation
+      rewrapping         there while some bucket keys are being re-wrapped
       roots/000001.root  one root version each
       buckets/<id>.key   one bucket key each
       purposes/<purpose>/000001.key, 000001.public
@@ -15,7 +16,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,7 @@ from vms_privacy import durable_files
 from vms_privacy.keyring.faults import told
 from vms_privacy.keyring.plaintext import KeyBytes
 from vms_privacy.keyring.port import KeyringUnavailable, Purpose, WrapIsDamaged
+from vms_privacy.keyring.rewrapping import Rewrapping
 from vms_privacy.keyring.roots import RootsIn
 from vms_privacy.keyring.rules import HEADER, KEY_SIZE, BadKeyFile, KeyHeader, Manifest, context_of, read_header
 from vms_privacy.keyring.rules import read_manifest as manifest_of
@@ -39,6 +41,10 @@ class OpenedKey:
     header: KeyHeader
     key: KeyBytes
 
+    def under(self, root_version: int) -> "OpenedKey":
+        """Return the same key with the header it has under another root."""
+        return OpenedKey(replace(self.header, root_version=root_version), self.key)
+
 
 class KeyFolder:
     """Reads and writes the files of one keyring. Raises KeyringUnavailable. Thread-safe, and safe between processes."""
@@ -48,6 +54,7 @@ class KeyFolder:
         self.buckets = folder / "buckets"
         self.roots_folder = folder / "roots"
         self.roots = roots_in(self.roots_folder, lambda: self.manifest().keyring_id)
+        self.rewrapping = Rewrapping(folder, self.buckets)
         self._manifest: tuple[tuple[int, int], Manifest] | None = None
 
     def purpose_folder(self, purpose: Purpose) -> Path:
@@ -81,13 +88,19 @@ class KeyFolder:
     @contextmanager
     def changing(self) -> Iterator[None]:
         """Hold off rotations while one file comes or goes. Not to be nested."""
-        with self._locked(fcntl.LOCK_SH):
-            yield
+        while True:
+            with self._locked(fcntl.LOCK_SH):
+                if not self.rewrapping.is_left():
+                    yield
+                    return
+            with self.alone():
+                """Whoever was at it has crashed, and being alone is finishing it."""
 
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Hold off every other change, of any thread and process. Not to be nested."""
         with self._locked(fcntl.LOCK_EX):
+            self.rewrapping.finish()
             yield
 
     @contextmanager

@@ -8,12 +8,14 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from pathlib import Path
+from uuid import UUID
 
 from vms_privacy import durable_files
 from vms_privacy.keyring.faults import told
-from vms_privacy.keyring.key_folder import KEY_FILE_SIZE, KeyFolder, OpenedKey
+from vms_privacy.keyring.key_folder import KEY_FILE_SIZE, KeyFolder
 from vms_privacy.keyring.purpose_keys import PurposeRing
-from vms_privacy.keyring.rules import KeyHeader, bucket_of, bucket_place, read_header
+from vms_privacy.keyring.rewrapping import AT_ONCE
+from vms_privacy.keyring.rules import bucket_file, bucket_of, bucket_place, read_header
 
 
 @unique
@@ -38,15 +40,22 @@ class RotatedRoot:
 
 
 class RootRotation:
-    """One rotation, or the rest of one. Other changes wait for one file at a time, never for the whole of it.
+    """One rotation, or the rest of one. Other changes wait for `at_once` files at most, never for the whole of it.
 
     `life_from_now` says from when and until when a root may be in use that is put to use now.
     """
 
-    def __init__(self, files: KeyFolder, purposes: PurposeRing, life_from_now: Callable[[], tuple[int, int]]) -> None:
+    def __init__(
+        self,
+        files: KeyFolder,
+        purposes: PurposeRing,
+        life_from_now: Callable[[], tuple[int, int]],
+        at_once: int = AT_ONCE,
+    ) -> None:
         self._files = files
         self._purposes = purposes
         self._life_from_now = life_from_now
+        self._at_once = at_once
         self._rewrapped = 0
         self._destroyed = 0
 
@@ -62,7 +71,7 @@ class RootRotation:
         return RotatedRoot(self._files.manifest().current, self._rewrapped, self._destroyed)
 
     def steps(self) -> Generator[Step, None, None]:
-        """Do one step after the other and say which one is done; REWRAPPED comes once for every key."""
+        """Do one step after the other and say which one is done; REWRAPPED comes for every batch of keys."""
         with self._files.alone():
             manifest = self._files.manifest()
             if not manifest.retiring and not manifest.condemned:
@@ -82,9 +91,15 @@ class RootRotation:
             switched = manifest.switched(*self._life_from_now())
             self._files.write_manifest(switched)
         yield Step.SWITCHED
-        for path, role, place in self._key_files():
-            if self._rewrap(path, role, place):
-                self._rewrapped += 1
+        for purpose in self._files.manifest().versions:
+            for path, role, place in self._purposes.key_files(purpose):
+                if self._rewrap(path, role, place):
+                    self._rewrapped += 1
+                    yield Step.REWRAPPED
+        for bucket_keys in self._batches():
+            done = self._rewrap_together(bucket_keys)
+            if done:
+                self._rewrapped += done
                 yield Step.REWRAPPED
         with self._files.alone():
             manifest = self._files.manifest()
@@ -96,31 +111,48 @@ class RootRotation:
             self._destroyed += self._files.destroy_condemned(self._files.manifest())
         yield Step.DESTROYED
 
-    def _key_files(self) -> Iterator[tuple[Path, str, bytes]]:
-        for purpose in self._files.manifest().versions:
-            yield from self._purposes.key_files(purpose)
+    def _batches(self) -> Iterator[list[UUID]]:
         with told("folder of bucket keys"):
-            paths = list(self._files.buckets.iterdir())
-        for path in paths:
-            bucket_key = bucket_of(path.name)
-            if bucket_key is not None:
-                yield path, "bucket key", bucket_place(bucket_key)
+            found = [bucket_of(path.name) for path in self._files.buckets.iterdir()]
+        bucket_keys = [bucket_key for bucket_key in found if bucket_key is not None]
+        for at in range(0, len(bucket_keys), self._at_once):
+            yield bucket_keys[at : at + self._at_once]
+
+    def _rewrap_together(self, bucket_keys: list[UUID]) -> int:
+        """Re-wrap some bucket keys under the current root; return for how many that was needed."""
+        with self._files.alone():
+            # Alone: a key destroyed between reading and writing would otherwise come back.
+            files = {one: moved for one in bucket_keys if (moved := self._moved(one)) is not None}
+            if files:
+                self._files.rewrapping.replace(files)
+        return len(files)
+
+    def _moved(self, bucket_key: UUID) -> bytes | None:
+        """Return what a bucket key's file is to become; None if it is as it should be, or gone."""
+        path, place, current = self._files.buckets / bucket_file(bucket_key), bucket_place(bucket_key), self._current()
+        opened = (
+            None if self._is_under(path, "bucket key", current) else self._files.read_key(path, "bucket key", place)
+        )
+        return None if opened is None else self._files.key_file(place, opened.under(current))
 
     def _rewrap(self, path: Path, role: str, place: bytes) -> bool:
         """Re-wrap one key under the current root; say whether that was needed."""
         with self._files.alone():
             # Alone: a key destroyed between reading and writing would otherwise come back.
-            current = self._files.manifest().current
-            with told(role):
-                try:
-                    header = read_header(durable_files.read_private(path, KEY_FILE_SIZE))
-                except FileNotFoundError:
-                    return False
-            if header.root_version == current:
-                return False
-            opened = self._files.read_key(path, role, place)
+            current = self._current()
+            opened = None if self._is_under(path, role, current) else self._files.read_key(path, role, place)
             if opened is None:
                 return False
-            moved = KeyHeader(current, opened.header.key_version, opened.header.made_at)
-            self._files.write_key(path, role, place, OpenedKey(moved, opened.key))
+            self._files.write_key(path, role, place, opened.under(current))
             return True
+
+    def _current(self) -> int:
+        return self._files.manifest().current
+
+    def _is_under(self, path: Path, role: str, root_version: int) -> bool:
+        """Say whether a key file is under this root already, without opening it."""
+        with told(role):
+            try:
+                return read_header(durable_files.read_private(path, KEY_FILE_SIZE)).root_version == root_version
+            except FileNotFoundError:
+                return False

@@ -51,7 +51,11 @@ class Roots(Protocol):
         ...
 
     def uses(self, version: int) -> int | None:
-        """Return how often this root may have wrapped at most; None where that does not matter."""
+        """Return how often this root may have wrapped at most; None where nobody counts, or it cannot be told."""
+        ...
+
+    def is_nearly_used_up(self, version: int) -> bool:
+        """Say whether this root is to be rotated for its uses, long before it refuses to wrap."""
         ...
 
     def forget_old(self) -> None:
@@ -101,6 +105,9 @@ class FileRoots:
 
     def uses(self, version: int) -> int | None:
         return None
+
+    def is_nearly_used_up(self, version: int) -> bool:
+        return False
 
     def forget_old(self) -> None:
         self._in_clear.forget_old()

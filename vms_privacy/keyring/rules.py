@@ -1,5 +1,6 @@
 """What the keyring's files say: headers, contexts and the manifest, as plain values. keyring-v1, sections 2 to 5."""
 
+import hashlib
 import json
 import re
 import struct
@@ -17,6 +18,9 @@ FORMAT: Final = 1
 KEY_SIZE: Final = 32
 HEADER: Final = struct.Struct(">4sBxxxIIQ")
 """Magic, format, three zero bytes, root version, key version, made at (seconds since 1970)."""
+
+_BATCH: Final = struct.Struct(">8sII")
+_BATCH_MAGIC: Final = b"VMSB\x01\x00\x00\x00"
 
 SIGNING: Final = frozenset({Purpose.TOKEN_SIGNING, Purpose.RECEIPT_SIGNING, Purpose.CHECKPOINT_SIGNING})
 SEALING: Final = frozenset({Purpose.CAMERA_CREDENTIAL})
@@ -101,6 +105,7 @@ class WhyRotate(StrEnum):
     INTERRUPTED = "interrupted"
     TIME_IS_NEAR = "time-is-near"
     CLOCK_WAS_AHEAD = "clock-was-ahead"
+    USED_UP = "used-up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +202,28 @@ def read_manifest(data: bytes) -> Manifest:
     if len(set(roots)) != len(roots) or found.packed() != data:
         raise BadKeyFile("it is not as the keyring writes it")
     return found
+
+
+def packed_batch(files: Mapping[uuid.UUID, bytes]) -> bytes:
+    """Write down what the files of some bucket keys are to become; all have one length. keyring-v1, 6."""
+    sizes = {len(data) for data in files.values()}
+    if len(sizes) != 1:
+        raise ValueError("files of one batch have one length")
+    head = _BATCH.pack(_BATCH_MAGIC, len(files), *sizes)
+    body = head + b"".join(bucket_key.bytes + data for bucket_key, data in files.items())
+    return body + hashlib.sha256(body).digest()
+
+
+def read_batch(data: bytes) -> dict[uuid.UUID, bytes]:
+    """Read what `packed_batch` wrote. Raises BadKeyFile for anything else, such as one that a crash cut off."""
+    body = data[:-32]
+    if len(body) < _BATCH.size or hashlib.sha256(body).digest() != data[-32:]:
+        raise BadKeyFile("it does not match its own digest")
+    magic, count, size = _BATCH.unpack_from(body)
+    if magic != _BATCH_MAGIC or len(body) != _BATCH.size + count * (16 + size):
+        raise BadKeyFile("it is not of format 1")
+    starts = range(_BATCH.size, len(body), 16 + size)
+    return {uuid.UUID(bytes=body[at : at + 16]): body[at + 16 : at + 16 + size] for at in starts}
 
 
 def life_of_root(now: datetime, life: timedelta) -> tuple[int, int]:
