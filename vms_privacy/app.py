@@ -9,6 +9,9 @@ from functools import cached_property
 from typing import Final
 
 from archive.blobs.folder_store import FolderStore
+from archive.blobs.minio_store import S3Bucket
+from archive.blobs.s3_place import S3Keys
+from archive.blobs.s3_store import S3Store
 from archive.blobs.store import BlobStore
 from archive.check.service import Checker
 from archive.erasure.service import Eraser
@@ -68,6 +71,12 @@ from vms_privacy.settings import Settings
 
 AUDIENCE: Final = "vms-privacy-streams"
 TAP_BYTES: Final = 16 * 1024 * 1024
+
+
+def s3_bucket(settings: Settings) -> S3Bucket:
+    """Return the bucket that the settings name. Raises StoreDeniesAccess where the files with its keys are no good."""
+    keys = S3Keys.read(settings.s3_access_key_file, settings.s3_secret_key_file)
+    return S3Bucket(settings.bucket_place, keys)
 
 
 class Assembly:
@@ -262,7 +271,11 @@ class Assembly:
 
     @cached_property
     def store(self) -> BlobStore:
-        return FolderStore(self.settings.archive)
+        if self.settings.store == "folder":
+            return FolderStore(self.settings.archive)
+        store = S3Store(s3_bucket(self.settings), self.settings.bucket_terms)
+        store.refuse_at_start()
+        return store
 
     @cached_property
     def retention(self) -> RetentionService:

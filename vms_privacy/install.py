@@ -12,8 +12,9 @@ from typing import ClassVar, Final
 from sqlalchemy import make_url
 
 from archive.blobs.folder_store import FolderStore
+from archive.blobs.s3_store import S3Store
 from auth.identities.enrolment import Enrolment
-from vms_privacy.app import Assembly
+from vms_privacy.app import Assembly, s3_bucket
 from vms_privacy.audit.events import Event, Tag
 from vms_privacy.clock import SystemClock
 from vms_privacy.db import Database
@@ -98,10 +99,17 @@ def initialise(settings: Settings) -> Initialised:
         db.close()
     FileKeyring.create(settings.keyring, clock, randomness, settings.root_life)
     Journal(settings.journal, clock).close()
-    FolderStore.create(settings.archive)
+    _make_store(settings)
     installation_id = str(randomness.uuid())
     write_durably(settings.data_dir / _MARK, f"{installation_id}\n".encode())
     return Initialised(settings.data_dir, installation_id, new_bootstrap_code(settings))
+
+
+def _make_store(settings: Settings) -> None:
+    if settings.store == "folder":
+        FolderStore.create(settings.archive)
+    else:
+        S3Store.create(s3_bucket(settings), settings.bucket_terms)
 
 
 def new_bootstrap_code(settings: Settings) -> str:

@@ -7,11 +7,13 @@ its limits stops the start with its name.
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from archive.blobs.rules import BucketTerms
+from archive.blobs.s3_place import BucketPlace
 from vms_privacy.keyring.rules import ROOT_LIFE
 from vms_privacy.web import Duration, format_duration, is_loopback
 
@@ -40,6 +42,30 @@ class Settings(BaseSettings):
 
     archive_dir: Path | None = None
     """Where sealed footage lies; by default `archive` in the data folder."""
+
+    store: Literal["folder", "s3"] = "folder"
+    """Where sealed footage lies: in `archive_dir`, or in the bucket of an S3 store. See docs/operate/stores.md."""
+
+    s3_endpoint: Annotated[str, Field(pattern=r"^[^/\s]+$")] | None = None
+    """Host, and port where it is not 443, of the S3 store. It is reached by TLS alone."""
+
+    s3_bucket: str | None = None
+    """An empty bucket that is there already and that nothing else uses; `init` makes it the store."""
+
+    s3_region: str | None = None
+    """Region that footage must stay in. A bucket that lies elsewhere stops the start."""
+
+    s3_access_key_file: Path | None = None
+    """File with the access key, readable by the service's user alone."""
+
+    s3_secret_key_file: Path | None = None
+    """File with the secret key, readable by the service's user alone."""
+
+    s3_ca_file: Path | None = None
+    """PEM file of the certificates the S3 store is trusted by; by default those of the system."""
+
+    s3_erases_versions: bool = False
+    """A bucket that keeps versions, or has object lock without a default retention, is wanted: all are erased."""
 
     host: str = "127.0.0.1"
     """Address the HTTP port listens on. A public one needs TLS or `behind_proxy`."""
@@ -78,6 +104,14 @@ class Settings(BaseSettings):
     longer one to the next root."""
 
     @model_validator(mode="after")
+    def _the_bucket_is_told_whole(self) -> Self:
+        needed = ("s3_endpoint", "s3_bucket", "s3_region", "s3_access_key_file", "s3_secret_key_file")
+        missing = [f"VMS_{name.upper()}" for name in needed if not getattr(self, name)]
+        if self.store == "s3" and missing:
+            raise ValueError(f"VMS_STORE=s3 needs {', '.join(missing)} too")
+        return self
+
+    @model_validator(mode="after")
     def _reachable_only_in_safety(self) -> Self:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key come together")
@@ -102,6 +136,18 @@ class Settings(BaseSettings):
     def archive(self) -> Path:
         """Return the archive's folder."""
         return self.archive_dir or self.data_dir / "archive"
+
+    @property
+    def bucket_place(self) -> BucketPlace:
+        """Return where the bucket is. Only where the store is one."""
+        return BucketPlace(
+            self.s3_endpoint or "", self.s3_bucket or "", self.s3_region or "", uses_tls=True, ca_file=self.s3_ca_file
+        )
+
+    @property
+    def bucket_terms(self) -> BucketTerms:
+        """Return what is wanted of the bucket."""
+        return BucketTerms(self.s3_region or "", self.s3_erases_versions)
 
     @property
     def spool(self) -> Path:
