@@ -33,6 +33,38 @@ class StoreUnavailable(Refusal):
     code: ClassVar[str] = "store-unavailable"
 
 
+class StoreIsFull(StoreUnavailable):
+    """The blob store has no room, or no more than was agreed; recording goes to the spool."""
+
+    code: ClassVar[str] = "store-is-full"
+
+
+class StoreDeniesAccess(StoreUnavailable):
+    """The blob store does not take our keys, or they do not go so far; or the files with them are unusable."""
+
+    code: ClassVar[str] = "store-denies-access"
+
+
+class StoreIsUnfit(StoreUnavailable):
+    """The bucket is not as footage needs it. `reasons` are codes: docs/operate/stores.md says what to do about each."""
+
+    code: ClassVar[str] = "store-is-unfit"
+
+
+class StoreDoesNotErase(Refusal):
+    """The blob store was told to erase, and keeps it: an object lock, or a right that is missing."""
+
+    kind: ClassVar[Kind] = Kind.LOCKED
+    code: ClassVar[str] = "store-does-not-erase"
+
+
+class NoStoreForRegion(Refusal):
+    """The operator's footage may lie in one region only, and no store of that region is there: nothing is recorded."""
+
+    kind: ClassVar[Kind] = Kind.CONFLICT
+    code: ClassVar[str] = "no-store-for-region"
+
+
 class SpanTooLong(Refusal):
     """More time was asked for than is given out at once."""
 

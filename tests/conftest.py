@@ -9,6 +9,7 @@ from hypothesis import settings
 
 from tests.given.clock import HandClock
 from tests.given.randomness import CountedRandomness
+from tests.given.rgw import Rgw, started
 from tests.given.softhsm import SoftHsm, soft_hsm
 from tests.given.tools import missing
 from vms_privacy.db import Base, Database
@@ -43,6 +44,12 @@ def db(tmp_path: Path) -> Iterator[Database]:
     Base.metadata.create_all(database.engine)
     yield database
     database.close()
+
+
+@pytest.fixture(scope="session")
+def rgw() -> Iterator[Rgw]:
+    """A real S3 store on loopback, for all tests of this process."""
+    yield from started()
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,13 @@ method raises, because an empty folder must never be taken for "everything is go
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from archive.blobs.rules import checked, is_name
+from archive.blobs.rules import MARK, MARK_TEXT, checked, is_name
+from archive.blobs.store import EraseReport, erase_each
 from archive.errors import StoreUnavailable
 from vms_privacy.durable_files import (
     PRIVATE_FILE,
@@ -25,7 +26,6 @@ from vms_privacy.durable_files import (
     write_durably,
 )
 
-_MARK: Final = "sealed-blobs-v1"
 _PART: Final = ".part"
 _SHELF: Final = re.compile(r"[A-Za-z0-9_-]{2}", re.ASCII)
 _STEP: Final = 1024 * 1024
@@ -54,7 +54,7 @@ class FolderStore:
             if any(folder.iterdir()):
                 raise FileExistsError("there is already something where the store should be")
             folder.chmod(PRIVATE_FOLDER)
-            write_durably(folder / _MARK, b"Sealed blobs of a vms-privacy service. Only the service writes here.\n")
+            write_durably(folder / MARK, MARK_TEXT)
         return cls(folder)
 
     def put(self, name: str, source: BinaryIO, size: int) -> None:
@@ -114,6 +114,9 @@ class FolderStore:
         self._refuse_if_lost()
         return any(there)
 
+    def erase_many(self, names: Sequence[str]) -> EraseReport:
+        return erase_each(self.erase, names)
+
     def names(self) -> Iterator[str]:
         self._refuse_if_lost()
         with _told("listing the store"):
@@ -145,7 +148,7 @@ class FolderStore:
 
     def _refuse_if_lost(self) -> None:
         with _told("looking for the store"):
-            is_there = (self._folder / _MARK).exists()
+            is_there = (self._folder / MARK).exists()
         if not is_there:
             raise StoreUnavailable("the folder is not a store, or not mounted")
 

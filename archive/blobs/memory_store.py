@@ -1,10 +1,11 @@
 """A blob store in memory: for tests, and for trying the service out without leaving a trace."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from archive.blobs.rules import checked
+from archive.blobs.store import EraseReport, erase_each
 
 
 class MemoryStore:
@@ -46,6 +47,9 @@ class MemoryStore:
     def erase(self, name: str) -> bool:
         with self._lock:
             return self._kept.pop(checked(name), None) is not None
+
+    def erase_many(self, names: Sequence[str]) -> EraseReport:
+        return erase_each(self.erase, names)
 
     def names(self) -> Iterator[str]:
         with self._lock:

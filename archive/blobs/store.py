@@ -1,7 +1,26 @@
 """What any blob store can do."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
+
+from archive.blobs.rules import checked
+from vms_privacy.errors import Refusal
+
+
+@dataclass(slots=True)
+class EraseReport:
+    """What became of each name that was to be erased: it is in exactly one of the two.
+
+    `gone`: confirmed to be gone; whether it had been there. `failed`: not confirmed, with the code of the reason.
+    """
+
+    gone: dict[str, bool] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.failed
 
 
 class BlobStore(Protocol):
@@ -26,6 +45,21 @@ class BlobStore(Protocol):
         """Remove it in every version, durable on return; say whether it was there. Raise if we cannot tell."""
         ...
 
+    def erase_many(self, names: Sequence[str]) -> EraseReport:
+        """Erase each of them; what fails is in the report and keeps no other from being erased (P12)."""
+        ...
+
     def names(self) -> Iterator[str]:
         """Go through every blob in the store, unfinished uploads included."""
         ...
+
+
+def erase_each(erase: Callable[[str], bool], names: Sequence[str]) -> EraseReport:
+    """Erase one after the other: for stores that have no quicker way. Raises ValueError before anything is erased."""
+    report = EraseReport()
+    for name in dict.fromkeys(checked(name) for name in names):
+        try:
+            report.gone[name] = erase(name)
+        except (Refusal, OSError) as error:
+            report.failed[name] = error.code if isinstance(error, Refusal) else type(error).__name__
+    return report

@@ -4,11 +4,11 @@ import mmap
 import os
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from archive.blobs.store import BlobStore
+from archive.blobs.store import BlobStore, EraseReport
 
 _TOTAL: Final = struct.Struct("<Q")
 NAME: Final = "footage-read"
@@ -41,6 +41,9 @@ class CountedStore:
 
     def erase(self, name: str) -> bool:
         return self._store.erase(name)
+
+    def erase_many(self, names: Sequence[str]) -> EraseReport:
+        return self._store.erase_many(names)
 
     def names(self) -> Iterator[str]:
         return self._store.names()

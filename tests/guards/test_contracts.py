@@ -47,6 +47,7 @@ FORBIDDEN_ARROWS: Final = (
     ("Pictures are decoded and encoded for simulated cameras alone", "streams.live.http", "streams.media.decoder"),
     ("One door to jwt", "auth.gate", "jwt"),
     ("One door to pkcs11", "vms_privacy.keyring.pkcs11_roots", "pkcs11"),
+    ("One door to minio", "archive.blobs.s3_store", "minio"),
     ("One door to argon2", "auth.sessions.service", "argon2"),
     ("One door to other processes", "archive.erasure.service", "subprocess"),
     ("One door to the web server", "vms_privacy.faces", "uvicorn"),

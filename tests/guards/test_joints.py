@@ -31,6 +31,7 @@ KEPT_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "archive.blobs.store.BlobStore": (
         "archive.blobs.folder_store.FolderStore",
         "archive.blobs.memory_store.MemoryStore",
+        "archive.blobs.s3_store.S3Store",
     ),
     # Joints: a lower room, or a lower concept, asks for what an upper one knows; `vms_privacy/app.py` joins them.
     "vms_privacy.consent.ledger.CameraOwners": ("auth.resources.store.ResourceStore",),

@@ -1,0 +1,253 @@
+"""A blob store in a bucket of an S3 store.
+
+A blob is one object under its name, stored by one request: it is there whole or not at all. The object
+`sealed-blobs-v1` marks the bucket as a store; without it (another bucket, one made anew) "not there" is no answer, but
+StoreIsUnfit. Erasing is version-wise and confirmed: the store is asked again what it keeps, whatever it said.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from typing import BinaryIO, Final
+
+from archive.blobs.minio_store import MOST_ERASED_AT_ONCE, S3Bucket
+from archive.blobs.rules import (
+    MARK,
+    MARK_TEXT,
+    BucketFacts,
+    BucketTerms,
+    Unfit,
+    Versioning,
+    checked,
+    codes_of,
+    is_name,
+    judge_bucket,
+)
+from archive.blobs.store import EraseReport
+from archive.errors import StoreDeniesAccess, StoreDoesNotErase, StoreIsUnfit, StoreUnavailable
+from vms_privacy.errors import Refusal
+
+_ASKING_AT_ONCE: Final = 8
+_Versions = list[str] | Refusal
+
+
+class S3Store:
+    """Keeps sealed bytes in one bucket that holds nothing else. Thread-safe; one bucket, one installation.
+
+    Nothing is asked of the network before the first call. The bucket is looked at once, before the first act: until it
+    was reached and found fit, every method raises StoreUnavailable or StoreIsUnfit.
+    """
+
+    def __init__(self, bucket: S3Bucket, terms: BucketTerms) -> None:
+        """Take a bucket that `create` has made a store. `refuse_if_unfit` is for those who want to know at once."""
+        self._s3 = bucket
+        self._terms = terms
+        self._lock = threading.Lock()
+        self._was_fit = False
+        self._looks_first = True
+        # As in FolderStore: an erasure takes the ticket of an upload under way, and the upload never becomes a blob.
+        self._tickets: dict[str, object] = {}
+
+    @classmethod
+    def create(cls, bucket: S3Bucket, terms: BucketTerms) -> "S3Store":
+        """Make an empty bucket that is there already into a store.
+
+        Raises FileExistsError if anything is in it, StoreIsUnfit, StoreUnavailable; then it is left as it was.
+        """
+        store = cls(bucket, terms)
+        store._refuse(bucket.facts())
+        if next(bucket.names(), None) is not None:
+            raise FileExistsError("there is already something where the store should be")
+        bucket.put(MARK, BytesIO(MARK_TEXT), len(MARK_TEXT))
+        try:
+            store.refuse_if_unfit()
+        except Refusal:
+            bucket.erase_versions([(MARK, version) for version in bucket.versions(MARK)])
+            raise
+        return store
+
+    def refuse_if_unfit(self) -> None:
+        """Look at the bucket now. Raises StoreIsUnfit with the codes of all reasons, StoreUnavailable."""
+        facts = self._s3.facts()
+        self._refuse(facts)
+        self._refuse_if_lost()
+        # Ceph takes no notice of If-None-Match where versions are kept; nothing is lost there by overwriting.
+        self._looks_first = facts.versioning is not Versioning.NEVER or not self._refuses_overwriting()
+        self._was_fit = True
+
+    def refuse_at_start(self) -> None:
+        """Raise StoreIsUnfit or StoreDeniesAccess: what is set up wrong does not start.
+
+        A store that cannot be reached now is looked at before the first act; recording goes to the spool meanwhile.
+        """
+        try:
+            self.refuse_if_unfit()
+        except (StoreIsUnfit, StoreDeniesAccess):
+            raise
+        except StoreUnavailable:
+            return
+
+    def put(self, name: str, source: BinaryIO, size: int) -> None:
+        checked(name)
+        self._refuse_until_fit()
+        ticket = object()
+        with self._lock:
+            if name in self._tickets:
+                raise FileExistsError("a blob's name is used once")
+            self._tickets[name] = ticket
+        try:
+            if self._looks_first and self._s3.size(name) is not None:
+                raise FileExistsError("a blob's name is used once")
+            self._s3.put(name, source, size)
+        finally:
+            with self._lock:
+                was_erased = self._tickets.get(name) is not ticket
+                if not was_erased:
+                    del self._tickets[name]
+        if was_erased:
+            self.erase(name)
+            raise StoreUnavailable("the blob was erased while it was being stored")
+
+    def read(self, name: str, offset: int, length: int) -> bytes:
+        if offset < 0 or length < 0:
+            raise ValueError("a range begins at 0 or later and is not negative")
+        checked(name)
+        self._refuse_until_fit()
+        data = self._s3.read(name, offset, length)
+        if data is None:
+            self._refuse_if_lost()
+            raise FileNotFoundError("there is no such blob")
+        return data
+
+    def size(self, name: str) -> int | None:
+        checked(name)
+        self._refuse_until_fit()
+        size = self._s3.size(name)
+        if size is None:
+            self._refuse_if_lost()
+        return size
+
+    def erase(self, name: str) -> bool:
+        self._refuse_until_fit()
+        became = self._erase([checked(name)])[name]
+        if isinstance(became, Refusal):
+            raise became
+        return became
+
+    def erase_many(self, names: Sequence[str]) -> EraseReport:
+        """Ask for the versions of eight names at a time, and erase a thousand versions at a time."""
+        wanted = list(dict.fromkeys(checked(name) for name in names))
+        report = EraseReport()
+        try:
+            self._refuse_until_fit()
+        except Refusal as refusal:
+            report.failed = dict.fromkeys(wanted, refusal.code)
+            return report
+        for name, became in self._erase(wanted).items():
+            if isinstance(became, Refusal):
+                report.failed[name] = became.code
+            else:
+                report.gone[name] = became
+        return report
+
+    def names(self) -> Iterator[str]:
+        """Go through every name the bucket keeps a version of. An upload that did not end left nothing behind."""
+        self._refuse_until_fit()
+        self._refuse_if_lost()
+        for name in self._s3.names():
+            if name == MARK:
+                continue
+            if not is_name(name):
+                # Bytes that cannot be accounted for are not hidden.
+                raise StoreUnavailable("something in the store is not a blob")
+            yield name
+
+    def _erase(self, names: Sequence[str]) -> dict[str, bool | Refusal]:
+        """Say of each name whether it was there and is gone now, or why that is not certain."""
+        with self._lock:
+            for name in names:
+                self._tickets.pop(name, None)
+        before = self._versions_of(names)
+        doomed = [(name, version) for name, kept in before.items() if isinstance(kept, list) for version in kept]
+        doubts = self._remove(doomed)
+        # What the store said is no proof, and a silence is no failure: it is asked what it still keeps.
+        after = self._versions_of(list(dict.fromkeys(name for name, _ in doomed)))
+        absent: bool | Refusal = False
+        if any(kept == [] for kept in before.values()):
+            absent = self._said(self._refuse_if_lost) or False
+        became: dict[str, bool | Refusal] = {}
+        for name, kept in before.items():
+            if isinstance(kept, Refusal):
+                became[name] = kept
+            elif not kept:
+                became[name] = absent
+            else:
+                left = after[name]
+                unsure = left if isinstance(left, Refusal) else _kept(doubts.get(name)) if left else None
+                became[name] = unsure or True
+        return became
+
+    def _remove(self, doomed: Sequence[tuple[str, str]]) -> Mapping[str, Refusal | str]:
+        """Have versions removed; return what spoke against it, by name: a code of the store, or a refusal."""
+        doubts: dict[str, Refusal | str] = {}
+        for at in range(0, len(doomed), MOST_ERASED_AT_ONCE):
+            some = doomed[at : at + MOST_ERASED_AT_ONCE]
+            try:
+                doubts |= self._s3.erase_versions(some)
+            except Refusal as refusal:
+                doubts |= dict.fromkeys((name for name, _ in some), refusal)
+        return doubts
+
+    def _versions_of(self, names: Sequence[str]) -> dict[str, _Versions]:
+        """Ask for the versions of each name. Once the store does not answer, the rest is not asked."""
+        silence: list[Refusal] = []
+
+        def ask(name: str) -> _Versions:
+            if silence:
+                return silence[0]
+            try:
+                return self._s3.versions(name)
+            except Refusal as refusal:
+                silence.append(refusal)
+                return refusal
+
+        if len(names) == 1:
+            return {names[0]: ask(names[0])}
+        with ThreadPoolExecutor(_ASKING_AT_ONCE) as pool:
+            return dict(zip(names, pool.map(ask, names), strict=True))
+
+    def _refuse(self, facts: BucketFacts) -> None:
+        objections = judge_bucket(facts, self._terms)
+        if objections:
+            raise StoreIsUnfit("; ".join(f"{one.code}: {one.why}" for one in objections), reasons=codes_of(objections))
+
+    def _refuse_until_fit(self) -> None:
+        if not self._was_fit:
+            self.refuse_if_unfit()
+
+    def _refuse_if_lost(self) -> None:
+        if self._s3.size(MARK) is None:
+            raise StoreIsUnfit("the bucket is no store, or not there", reasons=Unfit.NOT_A_STORE)
+
+    def _refuses_overwriting(self) -> bool:
+        """Try to store the mark once more; should that work, the same bytes are there."""
+        try:
+            self._s3.put(MARK, BytesIO(MARK_TEXT), len(MARK_TEXT))
+        except FileExistsError:
+            return True
+        return False
+
+    def _said(self, look: Callable[[], None]) -> Refusal | None:
+        try:
+            look()
+        except Refusal as refusal:
+            return refusal
+        return None
+
+
+def _kept(doubt: Refusal | str | None) -> Refusal:
+    """Say why something is there still: the store did not answer, would not, or said that it did and did not."""
+    if isinstance(doubt, Refusal):
+        return doubt
+    return StoreDoesNotErase(f"the store keeps a blob that was to be erased: {doubt or 'it does not say why'}")
