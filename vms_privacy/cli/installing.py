@@ -3,9 +3,9 @@
 from typing import Final
 
 from vms_privacy.cli.forms import facts
-from vms_privacy.cli.options import AsJson, DataDir, command_group, settings_of
+from vms_privacy.cli.options import AsJson, DataDir, command_group
 from vms_privacy.cli.output import tell
-from vms_privacy.cli.parts import refuse_unless_installed, refuse_unless_usable, told_of_the_database
+from vms_privacy.cli.parts import refuse_unless_installed, refuse_unless_usable, settings_of, told_of_the_database
 from vms_privacy.db import Database
 from vms_privacy.install import initialise, new_bootstrap_code
 from vms_privacy.migrations import migrate as migrate_database

@@ -8,9 +8,9 @@ import typer
 from vms_privacy.app import Assembly
 from vms_privacy.audit.events import Event, Tag
 from vms_privacy.cli.forms import facts, moment, table
-from vms_privacy.cli.options import AsJson, DataDir, command_group, settings_of
+from vms_privacy.cli.options import AsJson, DataDir, command_group
 from vms_privacy.cli.output import tell
-from vms_privacy.cli.parts import assembly_of, refuse_unless_installed, told_of_the_database
+from vms_privacy.cli.parts import assembly_of, refuse_unless_installed, settings_of, told_of_the_database
 from vms_privacy.clock import SystemClock
 from vms_privacy.journal.rules import JournalKind
 from vms_privacy.keyring.port import Purpose

@@ -3,14 +3,31 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
+from pydantic import ValidationError
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from vms_privacy.app import Assembly
-from vms_privacy.cli.options import settings_of
-from vms_privacy.cli.refusals import DatabaseIsDamaged, DatabaseUnavailable
+from vms_privacy.cli.refusals import DatabaseIsDamaged, DatabaseUnavailable, SettingsAreWrong
 from vms_privacy.install import NotInitialised, refuse_unless_ready
 from vms_privacy.settings import Settings
+
+_SAID_BY_PYDANTIC: Final = "Value error, "
+
+
+def settings_of(data_dir: Path | None) -> Settings:
+    """Read the settings, with this data folder if one is named. Raises SettingsAreWrong, which repeats no value."""
+    try:
+        return Settings() if data_dir is None else Settings(data_dir=data_dir.absolute())
+    except ValidationError as error:
+        told = [
+            ": ".join(
+                [*(f"VMS_{str(part).upper()}" for part in one["loc"][:1]), one["msg"].removeprefix(_SAID_BY_PYDANTIC)]
+            )
+            for one in error.errors(include_url=False, include_input=False)
+        ]
+        raise SettingsAreWrong("; ".join(told)) from None
 
 
 @contextmanager

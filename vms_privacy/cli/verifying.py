@@ -13,9 +13,9 @@ from archive.receipts.rules import Valid
 from archive.receipts.service import verify as verify_document
 from vms_privacy.audit.verify import verify as verify_audit_of
 from vms_privacy.cli.forms import facts, moment
-from vms_privacy.cli.options import AsJson, DataDir, command_group, settings_of
+from vms_privacy.cli.options import AsJson, DataDir, command_group
 from vms_privacy.cli.output import FOUND_WRONG, tell
-from vms_privacy.cli.parts import assembly_of, refuse_unless_installed, told_of_the_database
+from vms_privacy.cli.parts import assembly_of, refuse_unless_installed, settings_of, told_of_the_database
 from vms_privacy.cli.refusals import NotReceiptKeys
 from vms_privacy.journal.journal import verify_journal as verify_journal_of
 from vms_privacy.keyring.port import PublicKey, Purpose
