@@ -21,12 +21,19 @@ _BEARER: Final = re.compile(rb"bearer +([A-Za-z0-9\-._~+/]{1,128}=*)\Z", re.IGNO
 class Authenticate:
     """ASGI middleware. Sets `asker` and, for a token that does not count, `asker_reason` in the request's state.
 
-    `identify` may block: it is called in a thread, and only for what looks like an access token.
+    `remembered` knows at once or not at all; `identify` may block: it is called in a thread. Both are asked only for
+    what looks like an access token.
     """
 
-    def __init__(self, app: ASGIApp, identify: Callable[[str], Principal | Stranger]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        identify: Callable[[str], Principal | Stranger],
+        remembered: Callable[[str], Principal | None],
+    ) -> None:
         self._app = app
         self._identify = identify
+        self._remembered = remembered
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in {"http", "websocket"}:
@@ -47,4 +54,5 @@ class Authenticate:
         token = found.group(1).decode("ascii")
         if not token.startswith(f"{ACCESS_PREFIX}."):
             return Stranger.unknown()
-        return await run_in_threadpool(self._identify, token)
+        known = self._remembered(token)
+        return await run_in_threadpool(self._identify, token) if known is None else known

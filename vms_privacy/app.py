@@ -36,6 +36,7 @@ from auth.media_sessions.service import MediaSessions
 from auth.operators.service import OperatorService
 from auth.resources.store import ResourceStore
 from auth.revocation.view import RevocationView
+from auth.sessions.memory import AccessMemory
 from auth.sessions.service import LoginService
 from auth.throttle import Throttle
 from auth.tokens.handles import random_name
@@ -171,17 +172,37 @@ class Assembly:
 
     @cached_property
     def people(self) -> PersonService:
-        return PersonService(self.audit, self.journal, self.clock, self.randomness, self.grants)
+        return PersonService(self.audit, self.journal, self.clock, self.randomness, self.grants, self.access_memory)
+
+    @cached_property
+    def access_memory(self) -> AccessMemory:
+        return AccessMemory(self.clock)
 
     @cached_property
     def logins(self) -> LoginService:
         return LoginService(
-            self.db, self.clock, self.randomness, self.passwords, self.audit, self.throttle, self.refusals
+            self.db,
+            self.clock,
+            self.randomness,
+            self.passwords,
+            self.audit,
+            self.throttle,
+            self.refusals,
+            self.access_memory,
         )
 
     @cached_property
     def enrolment(self) -> Enrolment:
-        return Enrolment(self.db, self.clock, self.randomness, self.passwords, self.audit, self.throttle, self.refusals)
+        return Enrolment(
+            self.db,
+            self.clock,
+            self.randomness,
+            self.passwords,
+            self.audit,
+            self.throttle,
+            self.refusals,
+            self.access_memory,
+        )
 
     @cached_property
     def revocation(self) -> RevocationView:

@@ -86,4 +86,4 @@ def build_api(parts: Assembly, probes: Mapping[str, Probe], registry: CollectorR
 
 def surround(app: FastAPI, parts: Assembly) -> ASGIApp:
     """Put around the app what finds out who asks, what stops an answer that no gate let through, and the edge."""
-    return Edge(GateBackstop(Authenticate(app, parts.logins.identify)))
+    return Edge(GateBackstop(Authenticate(app, parts.logins.identify, parts.logins.remembered)))

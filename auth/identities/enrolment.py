@@ -20,6 +20,7 @@ from auth.identities.rules import (
 from auth.identities.store import CodeStore, PersonStore
 from auth.opaque import digest_of, new_opaque
 from auth.principal import NOBODY, Principal, PrincipalKind
+from auth.sessions.memory import AccessMemory
 from auth.sessions.rules import End
 from auth.sessions.store import LoginSessionStore
 from auth.throttle import Throttle
@@ -43,6 +44,7 @@ class Enrolment:
         audit: AuditLog,
         throttle: Throttle,
         refusals: RefusalCounter,
+        memory: AccessMemory,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -53,7 +55,7 @@ class Enrolment:
         self._refusals = refusals
         self._people = PersonStore()
         self._codes = CodeStore()
-        self._sessions = LoginSessionStore()
+        self._sessions = LoginSessionStore(memory)
 
     def make_bootstrap_code(self, session: Session) -> str:
         """Return the code that makes the first platform admin, for `init` to print once; the one before is void.

@@ -13,6 +13,7 @@ from auth.identities.store import CodeStore, PersonStore
 from auth.opaque import digest_of, new_opaque
 from auth.operators.store import OperatorStore
 from auth.principal import Principal
+from auth.sessions.memory import AccessMemory
 from auth.sessions.rules import End
 from auth.sessions.store import LoginSessionStore
 from vms_privacy.audit.events import Event, Tag
@@ -43,7 +44,13 @@ class PersonService:
     """
 
     def __init__(
-        self, audit: AuditLog, journal: Journal, clock: Clock, randomness: Randomness, grants: GrantService
+        self,
+        audit: AuditLog,
+        journal: Journal,
+        clock: Clock,
+        randomness: Randomness,
+        grants: GrantService,
+        memory: AccessMemory,
     ) -> None:
         self._audit = audit
         self._journal = journal
@@ -52,7 +59,7 @@ class PersonService:
         self._grants = grants
         self._people = PersonStore()
         self._codes = CodeStore()
-        self._sessions = LoginSessionStore()
+        self._sessions = LoginSessionStore(memory)
         self._operators = OperatorStore()
         self._listeners: list[Callable[[PersonId], None]] = []
 

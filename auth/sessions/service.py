@@ -11,6 +11,7 @@ from auth.identities.rules import Person
 from auth.identities.store import PersonStore
 from auth.opaque import digest_of, new_opaque
 from auth.principal import NOBODY, Principal, PrincipalKind
+from auth.sessions.memory import AccessMemory
 from auth.sessions.rules import (
     ACCESS_PREFIX,
     REFRESH_PREFIX,
@@ -68,6 +69,7 @@ class LoginService:
         audit: AuditLog,
         throttle: Throttle,
         refusals: RefusalCounter,
+        memory: AccessMemory,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -78,7 +80,8 @@ class LoginService:
         self._refusals = refusals
         self._stored_refusals = PerMinute(clock, STORED_REFUSALS_PER_MINUTE)
         self._people = PersonStore()
-        self._sessions = LoginSessionStore()
+        self._memory = memory
+        self._sessions = LoginSessionStore(memory)
 
     def log_in(self, login: str, password: str, source: str) -> Tokens:
         """Open a session. Raises LogInRefused, TooManyAttempts, HashingIsBusy.
@@ -124,12 +127,19 @@ class LoginService:
 
     def identify(self, access_token: str) -> Principal | Stranger:
         """Say whose access token it is, or why it does not count. For `Authenticate`; one query by index."""
+        digest, forgotten = digest_of(access_token), self._memory.forgotten
         with self._db.glancing() as connection:
-            found = self._sessions.by_access(connection, digest_of(access_token))
+            found = self._sessions.by_access(connection, digest)
         why = judge_access(found and found[0], self._clock.for_reading())
         if why is not None or found is None:
             return Stranger(why or WhyNot.UNKNOWN)
+        self._memory.keep(digest, found, forgotten)
         return found[1]
+
+    def remembered(self, access_token: str) -> Principal | None:
+        """Say whose access token it is, if that was asked a moment ago and still counts; never waits."""
+        found = self._memory.find(digest_of(access_token))
+        return None if found is None or judge_access(found[0], self._clock.for_reading()) is not None else found[1]
 
     def _open(self, person: Person, stored: str, renewed: str | None) -> Tokens:
         session_id = LoginSessionId(self._randomness.uuid())

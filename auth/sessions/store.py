@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 
 from auth.identities.tables import PersonRow
 from auth.principal import Principal, PrincipalKind
+from auth.sessions.memory import AccessMemory
 from auth.sessions.rules import End, LoginSession
 from auth.sessions.tables import LoginSessionRow
-from vms_privacy.db import changed
+from vms_privacy.db import after_commit, changed
 from vms_privacy.ids import LoginSessionId, OperatorId, PersonId
 
 # Each request asks for the first: built once, and run past the session's own machinery.
@@ -34,7 +35,13 @@ class Digests:
 
 
 class LoginSessionStore:
-    """Reads and writes log-in sessions. Holds nothing itself; every call takes a session of the database."""
+    """Reads and writes log-in sessions; every call takes a session of the database.
+
+    What ends or rotates one lets `memory` forget it with the commit.
+    """
+
+    def __init__(self, memory: AccessMemory) -> None:
+        self._memory = memory
 
     def by_access(self, connection: Connection, digest: bytes) -> tuple[LoginSession, Principal] | None:
         """Return the log-in session whose current access token has this digest, and whose it is."""
@@ -78,6 +85,7 @@ class LoginSessionStore:
         row.access_digest = digests.access
         row.access_expires_at = access_expires_at
         session.flush()
+        after_commit(session, self._memory.forget)
 
     def end(self, session: Session, session_id: LoginSessionId, at: datetime, why: End) -> bool:
         """End one session; say whether it was open."""
@@ -98,6 +106,7 @@ class LoginSessionStore:
         session.execute(gone)
 
     def _end(self, session: Session, which: ColumnElement[bool], at: datetime, why: End) -> int:
+        after_commit(session, self._memory.forget)
         ended = update(LoginSessionRow).where(which, LoginSessionRow.ended_at.is_(None))
         return changed(session, ended.values(ended_at=at, ended_why=str(why)))
 

@@ -27,6 +27,7 @@ from auth.operators.http import operator_routes
 from auth.operators.service import OperatorService
 from auth.principal import Principal
 from auth.sessions.http import session_routes
+from auth.sessions.memory import AccessMemory
 from auth.sessions.service import LoginService
 from auth.sessions.store import Digests, LoginSessionStore
 from auth.source import Sources
@@ -70,12 +71,13 @@ class AuthParts:
         self.refusals = RefusalCounter(db, self.audit, clock)
         self.journal = Journal(folder / "journal", clock)
         self.throttle = Throttle(clock)
+        self.memory = AccessMemory(clock)
         self.passwords = Passwords(randomness, CHEAP)
         self.gate = Gate(db, clock, self.audit, self.refusals)
         self.operators = OperatorService(self.audit, clock, randomness)
         self.grants = GrantService(self.audit, self.journal, clock, randomness)
-        self.people = PersonService(self.audit, self.journal, clock, randomness, self.grants)
-        secrets = (db, clock, randomness, self.passwords, self.audit, self.throttle, self.refusals)
+        self.people = PersonService(self.audit, self.journal, clock, randomness, self.grants, self.memory)
+        secrets = (db, clock, randomness, self.passwords, self.audit, self.throttle, self.refusals, self.memory)
         self.logins = LoginService(*secrets)
         self.enrolment = Enrolment(*secrets)
 
@@ -92,7 +94,7 @@ class AuthParts:
         return app
 
     def around(self, app: ASGIApp) -> ASGIApp:
-        return GateBackstop(Authenticate(app, self.logins.identify))
+        return GateBackstop(Authenticate(app, self.logins.identify, self.logins.remembered))
 
     def client(self, app: FastAPI | None = None, host: str = "192.0.2.1") -> httpx.AsyncClient:
         transport = httpx.ASGITransport(app=self.around(app or self.app()), client=(host, 40000))
@@ -107,9 +109,9 @@ class AuthParts:
         token = f"a1.{principal.session_id}"
         now = self.clock.now()
         with self.db.writing() as session:
-            if LoginSessionStore().by_access(session.connection(), digest_of(token)) is None:
+            if LoginSessionStore(self.memory).by_access(session.connection(), digest_of(token)) is None:
                 digests = Digests(digest_of(f"f{token}"), digest_of(f"r{token}"), digest_of(token))
-                LoginSessionStore().add(
+                LoginSessionStore(self.memory).add(
                     session,
                     principal.session_id,
                     principal.person_id,

@@ -9,6 +9,7 @@ from auth.identities.store import PersonStore
 from auth.opaque import digest_of, new_opaque
 from auth.principal import RIGHTS_OF, Principal, Right, Role
 from auth.resources.rules import Resource
+from auth.sessions.memory import AccessMemory
 from auth.sessions.rules import ACCESS_PREFIX
 from auth.sessions.store import Digests, LoginSessionStore
 from streams.cameras.service import NewCamera
@@ -100,7 +101,8 @@ class Stage:
         digests = Digests(digest_of(f"f{token}"), digest_of(f"r{token}"), digest_of(token))
         now = self.app.clock.now()
         with self.parts.db.writing() as session:
-            LoginSessionStore().add(session, session_id, asker.person_id, digests, now, now + HOUR, now + 24 * HOUR)
+            store = LoginSessionStore(AccessMemory(self.app.clock))
+            store.add(session, session_id, asker.person_id, digests, now, now + HOUR, now + 24 * HOUR)
         return token
 
     def person(self, rights: Role | Iterable[Right] | None = None, camera_id: CameraId | None = None) -> Principal:

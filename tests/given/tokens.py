@@ -95,7 +95,7 @@ class TokenParts:
         def identify(_: str) -> Principal | Stranger:
             return asker or Stranger.unknown()
 
-        transport = httpx.ASGITransport(app=GateBackstop(Authenticate(self.app(), identify)))
+        transport = httpx.ASGITransport(app=GateBackstop(Authenticate(self.app(), identify, lambda _: None)))
         headers = {} if asker is None else {"Authorization": f"Bearer {ACCESS_PREFIX}.somebody"}
         return httpx.AsyncClient(transport=transport, base_url="http://service.example.org", headers=headers)
 

@@ -128,7 +128,9 @@ def test_of_two_refreshes_at_once_with_one_token_one_wins_and_the_family_ends(au
 def test_a_password_of_yesterdays_cost_is_hashed_again_at_log_in(auth: AuthParts) -> None:
     anna = given_anna(auth)
     dearer = Passwords(auth.randomness, Cost(memory_kib=128, passes=1))
-    logins = LoginService(auth.db, auth.clock, auth.randomness, dearer, auth.audit, auth.throttle, auth.refusals)
+    logins = LoginService(
+        auth.db, auth.clock, auth.randomness, dearer, auth.audit, auth.throttle, auth.refusals, auth.memory
+    )
     logins.log_in("anna", PASSWORD, "here")
     with auth.db.reading() as session:
         stored = PersonStore().password_of(session, anna)
