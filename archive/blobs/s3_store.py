@@ -105,8 +105,10 @@ class S3Store:
                 was_erased = self._tickets.get(name) is not ticket
                 if not was_erased:
                     del self._tickets[name]
+            if was_erased:
+                # Whatever became of the upload: its answer may have been lost.
+                self.erase(name)
         if was_erased:
-            self.erase(name)
             raise StoreUnavailable("the blob was erased while it was being stored")
 
     def read(self, name: str, offset: int, length: int) -> bytes:

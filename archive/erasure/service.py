@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 
 from archive.blobs.store import BlobStore
 from archive.erasure import store
+from archive.erasure.removal import Removal, remove
 from archive.erasure.rules import BATCH, Cause, Debt, DebtPart, Step, in_turns, retry_after, total
-from archive.erasure.store import Erasure, Remains
+from archive.erasure.store import Erasure
 from archive.keys import store as buckets
 from archive.keys.service import BucketKeys
 from archive.segments import store as segments
@@ -22,7 +23,6 @@ from vms_privacy.audit.events import Event, Outcome, Tag
 from vms_privacy.audit.log import AuditLog
 from vms_privacy.clock import Clock
 from vms_privacy.db import Database
-from vms_privacy.durable_files import sync_folder
 from vms_privacy.errors import Refusal
 from vms_privacy.ids import BucketKeyId, ErasureId, OperatorId, Randomness, SegmentId
 from vms_privacy.journal.journal import Journal
@@ -32,8 +32,6 @@ MOST_AT_ONCE: Final = 20_000
 _IDS_IN_A_WORD: Final = 5
 _WORDS_IN_AN_ENTRY: Final = 18
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-ERASED: Final = "erased"
-WAS_NOT_THERE: Final = "was-not-there"
 
 
 class DerivedCopies(Protocol):
@@ -144,13 +142,17 @@ class Eraser:
     def _carry_out(self, erasure: Erasure, report: SweepReport) -> None:
         try:
             self._destroy_keys(erasure)
-            gone = self._remove_bytes(erasure)
-            self._finish(erasure)
+            removal = self._remove_bytes(erasure)
+            failure = next(iter(removal.failed.values()), "")
+            if not failure:
+                self._finish(erasure)
         except Exception as error:  # noqa: BLE001 - counted and tried again; it must not keep others from being erased
-            report.failed[erasure.id] = _code(error)
-            self._count_failure(erasure, _code(error))
-            return
-        report.erased.extend(gone)
+            failure = _code(error)
+        if failure:
+            report.failed[erasure.id] = failure
+            self._count_failure(erasure, failure)
+        else:
+            report.erased.extend(removal.answers)
 
     def _destroy_keys(self, erasure: Erasure) -> None:
         with self._db.reading() as session:
@@ -202,37 +204,22 @@ class Eraser:
         if rewrapped:
             self._spare = None
 
-    def _remove_bytes(self, erasure: Erasure) -> list[SegmentId]:
-        """Step 7. What fails is told after everything else was tried (P12)."""
+    def _remove_bytes(self, erasure: Erasure) -> Removal:
+        """Step 7. What failed is in the report, after everything else was tried (P12)."""
         with self._db.reading() as session:
             left = store.remains(session, erasure.id)
-        answers: list[tuple[SegmentId, str]] = []
-        failure: Refusal | OSError | None = None
-        for one in left:
-            try:
-                answers.append((one.segment_id, self._remove(one)))
-            except (Refusal, OSError) as error:
-                failure = error
+        removal = remove(left, self._forget, self._blobs, self._spool)
         with self._db.writing() as session:
-            store.note_bytes_gone(session, answers, self._clock.now())
-            if failure is None:
+            store.note_bytes_gone(session, list(removal.answers.items()), self._clock.now())
+            if not removal.failed:
                 store.reach(session, erasure.id, Step.BYTES_GONE)
-        if failure is not None:
-            raise failure
-        self._progress(Step.BYTES_GONE)
-        return [segment_id for segment_id, _ in answers]
+        if not removal.failed:
+            self._progress(Step.BYTES_GONE)
+        return removal
 
-    def _remove(self, one: Remains) -> str:
+    def _forget(self, segment_id: SegmentId) -> None:
         for copies in self._copies:
-            copies.forget(one.segment_id)
-        # Both places: delivery may have been moving it just then.
-        was_stored = self._blobs.erase(one.blob_name)
-        path = self._spool / one.blob_name
-        was_spooled = path.exists()
-        path.unlink(missing_ok=True)
-        if was_spooled:
-            sync_folder(self._spool)
-        return ERASED if was_stored or was_spooled else WAS_NOT_THERE
+            copies.forget(segment_id)
 
     def _finish(self, erasure: Erasure) -> None:
         with self._db.writing() as session:

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from time import perf_counter
 
@@ -12,7 +13,7 @@ from archive.blobs.rules import name_of
 from archive.blobs.s3_store import S3Store
 from archive.errors import StoreUnavailable
 from tests.archive.test_s3_store import NAME, everything, put
-from tests.contracts.test_blob_store import SEALED
+from tests.contracts.test_blob_store import SEALED, HeldBack
 from tests.given.randomness import CountedRandomness
 from tests.given.rgw import Rgw
 from tests.given.s3 import TERMS, bucket_of, everything_in
@@ -138,6 +139,22 @@ def test_what_was_stored_although_the_answer_was_lost_is_found_and_not_stored_tw
         with pytest.raises(FileExistsError):
             put(store, NAME, b"something else")
         assert store.read(NAME, 0, 5) == SEALED[:5]
+
+
+def test_an_upload_that_was_erased_on_its_way_and_whose_answer_was_lost_leaves_nothing(rgw: Rgw, bucket: str) -> None:
+    wire, source = LossyWire(rgw.port), HeldBack(SEALED)
+    with served(wire) as endpoint, ThreadPoolExecutor(1) as pool:
+        store = S3Store(bucket_of(rgw, bucket, endpoint=endpoint, read_s=SOON_S), TERMS)
+        store.refuse_if_unfit()
+        wire.lose(answers_to=b"PUT ")
+        stored = pool.submit(store.put, NAME, source, len(SEALED))
+        assert source.reached_the_middle.wait(10)
+        assert store.erase(NAME) is False
+        source.go_on.set()
+        with pytest.raises(StoreUnavailable):
+            stored.result(10)
+        assert wire.lost.acquire(timeout=10), "the store had it"
+    assert everything_in(rgw, bucket) == []
 
 
 # -- a store that talks nonsense
