@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from tests.bench.buckets import measure as measure_buckets
 from tests.bench.memory import measure as measure_memory
 from tests.bench.outcome import Bench, Effort, Line, document, table
 from tests.bench.record import measure as measure_record
@@ -23,6 +24,7 @@ BENCHES: Final[Mapping[str, Bench]] = {
     "sealing": measure_sealing,
     "tokens": measure_tokens,
     "seek": measure_seek,
+    "buckets": measure_buckets,
 }
 LONG_S: Final = 600.0
 

@@ -37,6 +37,7 @@ DEADLINE_S: Final = 60
 _CLUSTER: Final = UUID(int=0x5EA1ED)
 _OSD: Final = UUID(int=0x5EA1ED + 1)
 _ATTEMPTS: Final = 3
+_PATH: Final = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,7 @@ class Rgw:
     @property
     def _environment(self) -> dict[str, str]:
         return {
-            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "PATH": _PATH,
             "HOME": str(self.folder),
             "CEPH_ARGS": "--no-mon-config",
             "CEPH_CONF": str(self._conf),
@@ -249,14 +250,18 @@ rgw_bucket_quota_ttl = 0
 
 def started() -> Iterator[Rgw]:
     """Start a gateway for a session fixture; skip, or fail in CI, where Ceph is missing."""
-    for program in PROGRAMS:
-        if shutil.which(program, path="/usr/sbin:/usr/bin:/sbin:/bin") is None:
-            missing(f"{program} (Debian: radosgw ceph-mon ceph-osd ceph-common)")
+    if lacking := lacks():
+        missing(f"{lacking} (Debian: radosgw ceph-mon ceph-osd ceph-common)")
     gateway = _start_somewhere()
     try:
         yield gateway
     finally:
         gateway.stop()
+
+
+def lacks() -> str:
+    """Name a program that the gateway needs and that is not installed; nothing if all are."""
+    return next((one for one in PROGRAMS if shutil.which(one, path=_PATH) is None), "")
 
 
 def _start_somewhere() -> Rgw:
