@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from typing import Any, BinaryIO, Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -33,6 +34,7 @@ READ_S: Final = 10.0
 LINKS: Final = 16
 """Connections to the store at once. Who comes when all are busy waits for one."""
 MOST_ERASED_AT_ONCE: Final = 1000
+_MOST_VERSIONS: Final = 10_000
 _STEP: Final = 64 * 1024
 _UNSIGNED: Final = "UNSIGNED-PAYLOAD"
 _CODE: Final = re.compile(r"[A-Za-z0-9]{1,64}", re.ASCII)
@@ -129,10 +131,13 @@ class S3Bucket:
             raise StoreUnavailable(f"reading a blob failed: {answered.code}") from None
 
     def versions(self, name: str) -> list[str]:
-        """Return the id of each version and each delete marker that the bucket keeps under this name."""
+        """Return the id of each version and each delete marker that the bucket keeps under this name, 10,000 at most.
+
+        Who erases asks again, so more of them take several rounds.
+        """
         with _told("looking for versions"):
             found = self._client.list_objects(self._place.bucket, prefix=name, recursive=True, include_version=True)
-            return [one.version_id or "null" for one in found if one.object_name == name]
+            return [one.version_id or "null" for one in islice(found, _MOST_VERSIONS) if one.object_name == name]
 
     def names(self) -> Iterator[str]:
         """Go through everything in the bucket, once each, also what only old versions or delete markers are left of."""

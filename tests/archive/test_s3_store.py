@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlunsplit
 
 import pytest
 from minio import Minio
 from minio.commonconfig import ENABLED
 from minio.versioningconfig import SUSPENDED, VersioningConfig
 
+from archive.blobs.minio_store import S3Bucket
 from archive.blobs.rules import MARK, name_of
-from archive.blobs.s3_place import S3Keys
+from archive.blobs.s3_place import BucketPlace, S3Keys
 from archive.blobs.s3_store import S3Store
 from archive.errors import StoreDeniesAccess, StoreDoesNotErase, StoreIsFull, StoreUnavailable
 from tests.contracts.test_blob_store import SEALED, HeldBack
@@ -171,6 +173,15 @@ def test_over_tls_only_a_certificate_that_we_trust_is_spoken_to(rgw: Rgw) -> Non
     stranger = type(bucket_of(rgw, bucket))(replace(place, ca_file=None), S3Keys("a", "b"))
     with pytest.raises(StoreUnavailable, match="SSLError"):
         stranger.size(NAME)
+
+
+def test_a_bucket_of_amazon_is_spoken_to_by_its_own_name() -> None:
+    """Stores want their addresses differently; nothing is asked of the network to know it."""
+    keys = S3Keys("access", "secret")
+    amazon = S3Bucket(BucketPlace("s3.eu-west-3.amazonaws.com", "footage", "eu-west-3"), keys)
+    assert urlunsplit(amazon._url) == "https://footage.s3.eu-west-3.amazonaws.com/"
+    other = S3Bucket(BucketPlace("s3.example.org:9000", "footage", "eu-west-3"), keys)
+    assert urlunsplit(other._url) == "https://s3.example.org:9000/footage/"
 
 
 class _Endless(io.RawIOBase):

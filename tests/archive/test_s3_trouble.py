@@ -1,22 +1,24 @@
 """A store that stops, loses answers or talks nonsense: told in time, never guessed, and well again by itself."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from time import perf_counter
 
 import pytest
+from minio.commonconfig import ENABLED
+from minio.versioningconfig import VersioningConfig
 
-from archive.blobs.minio_store import CONNECT_S, READ_S
+from archive.blobs.minio_store import CONNECT_S, READ_S, S3Bucket
 from archive.blobs.rules import name_of
 from archive.blobs.s3_store import S3Store
-from archive.errors import StoreUnavailable
+from archive.errors import StoreDoesNotErase, StoreUnavailable
 from tests.archive.test_s3_store import NAME, everything, put
 from tests.contracts.test_blob_store import SEALED, HeldBack
 from tests.given.randomness import CountedRandomness
 from tests.given.rgw import Rgw
-from tests.given.s3 import TERMS, bucket_of, everything_in
+from tests.given.s3 import TERMS, VERSIONS, bucket_of, everything_in
 from tests.given.s3_wire import Babbler, LossyWire, served
 
 SOON_S = 0.5
@@ -155,6 +157,33 @@ def test_an_upload_that_was_erased_on_its_way_and_whose_answer_was_lost_leaves_n
             stored.result(10)
         assert wire.lost.acquire(timeout=10), "the store had it"
     assert everything_in(rgw, bucket) == []
+
+
+# -- a store that does not do what it says
+
+
+class _Hiding(S3Bucket):
+    """Deletes as the manuals of S3 show it: without naming a version."""
+
+    def erase_versions(self, doomed: Sequence[tuple[str, str]]) -> dict[str, str]:
+        for name, _ in doomed:
+            self._client.remove_object(self._place.bucket, name)
+        return {}
+
+
+def test_a_deletion_that_only_hides_is_found_out(rgw: Rgw) -> None:
+    """The sabotage of version-wise erasure: every answer of the store is a yes, and nothing is gone."""
+    name = rgw.new_bucket()
+    rgw.raw().set_bucket_versioning(name, VersioningConfig(ENABLED))
+    S3Store.create(bucket_of(rgw, name), VERSIONS)
+    store = S3Store(bucket_of(rgw, name, kind=_Hiding), VERSIONS)
+    put(store, NAME)
+    with pytest.raises(StoreDoesNotErase):
+        store.erase(NAME)
+    assert store.size(NAME) is None, "to everybody who asks in the ordinary way it looks gone"
+    assert store.erase_many([NAME]).failed == {NAME: "store-does-not-erase"}
+    assert S3Store(bucket_of(rgw, name), VERSIONS).erase(NAME) is True
+    assert everything_in(rgw, name) == []
 
 
 # -- a store that talks nonsense

@@ -25,6 +25,7 @@ def bucket_of(
     endpoint: str | None = None,
     ca_file: Path | None = None,
     read_s: float = READ_S,
+    kind: type[S3Bucket] = S3Bucket,
 ) -> S3Bucket:
     """Speak to a bucket: over TLS where a file with certificates is given, else in clear."""
     who = account or rgw.account
@@ -32,7 +33,7 @@ def bucket_of(
     place = BucketPlace(
         endpoint or (rgw.tls_endpoint if uses_tls else rgw.endpoint), bucket, region, uses_tls=uses_tls, ca_file=ca_file
     )
-    return S3Bucket(place, S3Keys(who.access_key, who.secret_key), read_s=read_s)
+    return kind(place, S3Keys(who.access_key, who.secret_key), read_s=read_s)
 
 
 def s3_store(rgw: Rgw, account: Account | None = None, *, keeps_versions: bool = False) -> S3Store:
