@@ -21,6 +21,7 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "database-is-damaged": "stop the service, keep a copy, and go back to your last backup; the sealed footage is "
         "not in it",
         "database-unavailable": "look at VMS_DATABASE_URL, the disk and its free space, then try again",
+        "data-folder-is-not-private": "look at what is in it, then: chmod 700 FOLDER",
         "file-unusable": "look at its name, its folder and whose it is",
         "footage-is-gone": "it cannot be brought back; `vms-privacy receipt list` has the proof",
         "has-a-platform-admin": "log in: `vms-privacy operator log-in`",

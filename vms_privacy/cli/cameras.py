@@ -100,6 +100,36 @@ def show(name: CameraName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -
     tell(one, facts(told), as_json=as_json)
 
 
+@app.command("change")
+def change(
+    name: CameraName,
+    address: Annotated[str, typer.Option(help="Another rtsp(s)://user@host/path, or another password for it.")] = "",
+    purpose: Annotated[str | None, typer.Option(help="What it films for.")] = None,
+    title: Annotated[str | None, typer.Option(help="Its name for people.")] = None,
+    plain_exception: Annotated[
+        str | None, typer.Option(metavar="WHY", help="Why unencrypted RTSP is acceptable.")
+    ] = None,
+    pin: Annotated[str | None, typer.Option(metavar="SHA256", help="The fingerprint of its certificate.")] = None,
+    password_file: PasswordFile = None,
+    url: Url = DEFAULT_URL,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Change a camera; what is not named stays. With another address its connection begins anew."""
+    asked = {"purpose": purpose, "title": title, "plain_exception": plain_exception, "pin": pin}
+    wanted: dict[str, Any] = {field: value for field, value in asked.items() if value is not None}
+    if address:
+        wanted["url"] = _with_password(address, password_file)
+    if not wanted:
+        raise typer.BadParameter("nothing is named that should change")
+    session = logged_in(url)
+    found = session.camera(name)
+    wanted["version"] = found["version"]
+    made = session.service.call("PATCH", f"/api/v1/cameras/{found['camera_id']}", wanted)
+    line = f"{name} is changed; its connection begins anew." if address else f"{name} is changed."
+    tell(made, [line], as_json=as_json)
+
+
 @app.command("remove")
 def remove(
     name: CameraName,

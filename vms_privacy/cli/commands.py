@@ -35,6 +35,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "verify": ("verifying",),
         "keys": ("keys",),
         "clock": ("clock",),
+        "session": ("viewing",),
     }
 )
 """Which modules of this room hold a command, and a group's commands."""

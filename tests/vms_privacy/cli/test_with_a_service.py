@@ -8,6 +8,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.given.site import service_process, until
 from tests.vms_privacy.cli.typed import Said, say
 from vms_privacy.cli.running import run
 from vms_privacy.cli.session import logged_in
+from vms_privacy.client import ApiClient
 from vms_privacy.clock import SystemClock
 from vms_privacy.ids import SystemRandomness
 
@@ -150,6 +152,33 @@ def test_retention_is_shown_set_and_refused_with_its_rule(ground: Ground, capsys
     assert said.document["rule"] == "retention-needs-justification"
     _done("camera", "retention", "gate", "P30D", "--justification", "an investigation that is going on")
     _done("camera", "retention", "gate", "PT72H")
+
+
+def test_a_camera_is_changed_and_what_is_not_named_stays(ground: Ground, capsys: Capture) -> None:
+    before = _done("camera", "show", "gate")
+    _done("camera", "change", "gate", "--title", "The gate")
+    after = _done("camera", "show", "gate")
+    assert (after["title"], after["purpose"], after["host"]) == ("The gate", before["purpose"], before["host"])
+    assert after["has_credential"]
+    assert _refused(say(capsys, "camera", "change", "gate", "--json")) == (2, "wrong-usage")
+
+
+def test_who_looks_is_listed_and_cut(ground: Ground, capsys: Capture) -> None:
+    until(lambda: _done("camera", "show", "gate")["status"]["state"] == "running", "the camera runs")
+    address = urlsplit(_done("camera", "watch", "gate")["mp4"])
+    looking = ApiClient(ground.url).download(address.path, **dict(parse_qsl(address.query)))
+    until(lambda: _starts(looking), "the picture comes")
+    session = _done("session", "list")["items"][0]
+    assert f"gate    live      {session['protocol']}" in say(capsys, "session", "list").out
+    _done("session", "cut", session["id"])
+    with pytest.raises(OSError, match=r"."):
+        for _ in looking:
+            pass
+    assert say(capsys, "session", "list").out == "Nobody is looking.\n"
+
+
+def _starts(looking: Iterator[bytes]) -> bool:
+    return bool(next(looking))
 
 
 def test_people_are_invited_enrolled_given_rights_and_disabled(ground: Ground, tmp_path: Path, capsys: Capture) -> None:
