@@ -59,7 +59,7 @@ def test_a_store_that_stops_is_told_in_time_and_works_again_when_it_goes_on(rgw:
             began = perf_counter()
             with pytest.raises(StoreUnavailable):
                 act()
-            assert perf_counter() - began < 4 * SOON_S
+            assert perf_counter() - began < 5 * SOON_S
     assert hurried.read(NAME, 0, len(SEALED)) == SEALED
     assert hurried.erase(NAME) is True
     assert list(hurried.names()) == []
@@ -76,7 +76,7 @@ def test_many_erasures_do_not_wait_for_a_store_that_stopped_one_after_the_other(
         took = perf_counter() - began
     assert report.gone == {}
     assert report.failed == dict.fromkeys(wanted, "store-unavailable")
-    assert took < 6 * SOON_S
+    assert took < 12 * SOON_S, "one after the other, eight at a time, would take 25 times as long as one"
     assert hurried.erase_many(wanted).gone == dict.fromkeys(wanted, False) | {wanted[0]: True}
 
 
