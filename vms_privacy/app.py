@@ -40,6 +40,7 @@ from auth.sessions.memory import AccessMemory
 from auth.sessions.service import LoginService
 from auth.throttle import Throttle
 from auth.tokens.handles import random_name
+from auth.tokens.issuing import TokenIssuer
 from auth.tokens.judging import GrantJudge
 from auth.tokens.service import StreamTokens
 from auth.tokens.signing import TokenSigner
@@ -219,15 +220,13 @@ class Assembly:
     @cached_property
     def tokens(self) -> StreamTokens:
         return StreamTokens(
-            self.db,
-            self.group,
-            self.clock,
-            self.randomness,
-            self.signer,
-            self.judge,
-            self.audit,
-            self.refusals,
-            self.revocation,
+            self.db, self.clock, self.signer, self.judge, self.audit, self.refusals, self.revocation
+        )
+
+    @cached_property
+    def issuer(self) -> TokenIssuer:
+        return TokenIssuer(
+            self.db.engine.dialect, self.group, self.clock, self.randomness, self.signer, self.judge, self.audit
         )
 
     @cached_property

@@ -68,7 +68,7 @@ def build_api(parts: Assembly, probes: Mapping[str, Probe], registry: CollectorR
         camera_routes(db, parts.cameras, parts.gate, parts.ingest),
         consent_routes(db, parts.ledger),
         retention_routes(db, parts.retention),
-        token_routes(db, parts.gate, parts.tokens, parts.withdrawals),
+        token_routes(db, parts.gate, parts.issuer, parts.withdrawals),
         jwks_routes(parts.signer),
         media_session_routes(db, parts.gate, parts.sessions, parts.withdrawals),
         erasure_routes(parts.eraser, parts.settings.sweep_every),

@@ -1,5 +1,6 @@
 """Many small writes share one transaction, and with it one flush to disk (decision 0003)."""
 
+import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -40,17 +41,17 @@ class WriteFailed(Refusal):
 
 
 class _Waiting(Generic[Result]):
-    """One caller's work and what came of it. `woken` is released once, when it is done or must lead."""
+    """One caller's work and what came of it. `woken` is released once it is over; a coroutine has `future` instead."""
 
-    __slots__ = ("callbacks", "error", "is_done", "result", "woken", "work")
+    __slots__ = ("callbacks", "error", "future", "result", "woken", "work")
 
-    def __init__(self, work: Callable[[Session], Result]) -> None:
+    def __init__(self, work: Callable[[Session], Result], future: "asyncio.Future[Result] | None" = None) -> None:
         self.work = work
+        self.future = future
         self.woken = threading.Lock()
         self.woken.acquire()
-        self.is_done = False
         self.callbacks: list[Callable[[], None]] = []
-        self.error: Exception | None = None
+        self.error: Exception | None = WriteFailed("the write was broken off; nothing of it was kept", retry_after=1)
         self.result: Result
 
     def run(self, session: Session) -> None:
@@ -65,14 +66,27 @@ class _Waiting(Generic[Result]):
             callback()
         return self.result
 
+    def settle(self) -> None:
+        """Give the outcome to the coroutine that waits; one that was cancelled has its callbacks run all the same."""
+        future = self.future
+        if future is None:
+            return
+        try:
+            result = self.outcome()
+        except Exception as error:  # noqa: BLE001 - told to the one caller whose work it is
+            if not future.done():
+                future.set_exception(error)
+            return
+        if not future.done():
+            future.set_result(result)
+
 
 class GroupCommit:
     """Many small writes in one transaction: each caller pays for its own statements, all share one flush to disk.
 
-    Whoever comes while nobody writes leads: it runs its own piece of work and those that came meanwhile, in their
-    order, commits, and hands the lead to the first of those who came since. A piece that fails takes nothing from its
-    neighbours: then the batch is rolled back and run again, each piece in a savepoint of its own. So `work` may be
-    called twice, by another caller's thread, and does nothing but talk to its session; what it adds by
+    One thread commits: what waits, in its order, up to `most_at_once`, and then what came meanwhile. A piece that fails
+    takes nothing from its neighbours: then the batch is rolled back and run again, each piece in its own savepoint. So
+    `work` may be called twice, in another thread, and does nothing but talk to its session; what it adds by
     `insert_gathered` it does not see there.
     """
 
@@ -82,8 +96,9 @@ class GroupCommit:
         self._most_at_once = most_at_once
         self._queue: deque[_Waiting[Any]] = deque()
         self._changing = threading.Condition()
-        self._is_led = False
+        self._thread: threading.Thread | None = None
         self._is_closed = False
+        self.untold = 0
 
     def __enter__(self) -> Self:
         return self
@@ -103,52 +118,74 @@ class GroupCommit:
         """
         self._db.refuse_inside_writing()
         mine = _Waiting(work)
+        self._enter(mine)
+        mine.woken.acquire()
+        return mine.outcome()
+
+    async def submit(self, work: Callable[[Session], Result]) -> Result:
+        """Do as `run` without a thread that waits; what `work` gave to `after_commit` runs in the event loop."""
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._enter(_Waiting(work, future))
+        return await future
+
+    def close(self) -> None:
+        """Take nothing new, and return when what waits is done."""
+        with self._changing:
+            self._is_closed = True
+            self._changing.notify_all()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def _enter(self, mine: _Waiting[Any]) -> None:
         with self._changing:
             if self._is_closed:
                 raise WriteFailed("the service is stopping")
             if len(self._queue) >= self._most_waiting:
                 raise WriteFailed("too many writes are waiting", retry_after=1)
             self._queue.append(mine)
-            leads, self._is_led = not self._is_led, True
-        if not leads:
-            mine.woken.acquire()
-        if not mine.is_done:
-            self._lead()
-        return mine.outcome()
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._keep_committing, name="group-commit", daemon=True)
+                self._thread.start()
+            self._changing.notify()
 
-    def close(self) -> None:
-        """Take nothing new, and return when what waits is done."""
-        with self._changing:
-            self._is_closed = True
-            self._changing.wait_for(lambda: not self._is_led)
+    def _keep_committing(self) -> None:
+        while batch := self._next():
+            try:
+                self._commit(batch)
+            finally:
+                self._tell(batch)
 
-    def _lead(self) -> None:
-        """Commit the first of those who wait, the caller among them, and hand the lead on."""
+    def _next(self) -> list[_Waiting[Any]]:
+        """Wait for work and return it; none once this is closed."""
         with self._changing:
-            batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._most_at_once))]
-        try:
-            self._commit(batch)
-        finally:
-            with self._changing:
-                following = self._queue[0] if self._queue else None
-                self._is_led = following is not None
-                self._changing.notify_all()
-            for waiting in batch:
-                waiting.is_done = True
+            self._changing.wait_for(lambda: self._queue or self._is_closed)
+            return [self._queue.popleft() for _ in range(min(len(self._queue), self._most_at_once))]
+
+    def _tell(self, batch: list[_Waiting[Any]]) -> None:
+        by_loop: dict[asyncio.AbstractEventLoop, list[_Waiting[Any]]] = {}
+        for waiting in batch:
+            if waiting.future is None:
                 waiting.woken.release()
-            if following is not None:
-                following.woken.release()
+            else:
+                by_loop.setdefault(waiting.future.get_loop(), []).append(waiting)
+        for loop, theirs in by_loop.items():
+            try:
+                loop.call_soon_threadsafe(_settle, theirs)
+            except RuntimeError:
+                # The loop was closed over its coroutines: nobody is left who could be told.
+                self.untold += len(theirs)
 
     def _commit(self, batch: list[_Waiting[Any]]) -> None:
+        failed: dict[_Waiting[Any], Exception] = {}
+        lost: WriteFailed | None = None
         try:
             if not self._commit_at_once(batch):
-                self._commit_apart(batch)
-        except BaseException as error:
-            # Told to every caller whose work is lost with it; what is no failure of the work goes on up as well.
-            for waiting in batch:
-                waiting.error = waiting.error or _lost(error)
-            if not isinstance(error, Exception):
-                raise
+                self._commit_apart(batch, failed)
+        except Exception as error:  # noqa: BLE001 - told to every caller whose work is lost with it
+            lost = _lost(error)
+        for waiting in batch:
+            waiting.error = failed.get(waiting, lost)
 
     def _commit_at_once(self, batch: list[_Waiting[Any]]) -> bool:
         """Commit all, or, if one of them fails, nothing: savepoints cost more than most work, so they come second."""
@@ -168,7 +205,8 @@ class GroupCommit:
             return False
         return True
 
-    def _commit_apart(self, batch: list[_Waiting[Any]]) -> None:
+    def _commit_apart(self, batch: list[_Waiting[Any]], failed: dict[_Waiting[Any], Exception]) -> None:
+        """Commit each that can be; the others stand in `failed` with what became of them."""
         with self._db.writing() as session:
             for waiting in batch:
                 savepoint = session.begin_nested()
@@ -176,13 +214,18 @@ class GroupCommit:
                     waiting.run(session)
                     savepoint.commit()
                 except Exception as error:  # noqa: BLE001 - told to the one caller whose work it is
-                    waiting.error = error
+                    failed[waiting] = error
                     callbacks_of(session)
                     # Where the database ended the whole transaction by itself, this fails, and with it the batch.
                     savepoint.rollback()
 
 
-def _lost(error: BaseException) -> WriteFailed:
+def _settle(batch: list[_Waiting[Any]]) -> None:
+    for waiting in batch:
+        waiting.settle()
+
+
+def _lost(error: Exception) -> WriteFailed:
     refusal = WriteFailed("the database could not keep this; nothing of it was written", retry_after=1)
     refusal.__cause__ = error
     return refusal

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from auth.errors import NotFound
 from auth.principal import Principal
 from auth.revocation.view import RevocationView
+from auth.tokens.events import token_event
 from auth.tokens.judging import GrantJudge
 from auth.tokens.rules import Claims
-from auth.tokens.service import token_event
 from auth.tokens.signing import TokenSigner
 from auth.tokens.store import TokenStore
 from vms_privacy.audit.events import Tag

@@ -124,6 +124,8 @@ async def test_what_one_may_not_see_answers_exactly_like_what_does_not_exist(sto
     """Status, headers and body; the statements that ran; and what the asker's own operator reads in its audit."""
     invisible = story.camera if who in {"neighbour", "stranger", "admin"} else story.foreign
     story.auth.bearer(story.asker(who))
+    # Who asks is read once and remembered from then on, whatever they ask for.
+    await story.ask(who, "/open")
     told = []
     for asked in (str(invisible.camera_id), str(MISSING), "not-an-id", str(invisible.camera_id).upper()):
         before = len(story.auth.noted())

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from auth.principal import Principal, Right
 from auth.resources.rules import Resource
+from auth.tokens.issuing import IssuedToken
 from auth.tokens.rules import Action, Purpose, Window
-from auth.tokens.service import IssuedToken
 from tests.given.destroyed import record
 from tests.given.scripted_source import drawn, plain_epoch
 from tests.given.stage import HOUR, Stage
@@ -38,7 +38,7 @@ class Screening:
         viewer = viewer or self.stage.person({Right.LIVE, Right.ARCHIVE})
         purpose = Purpose.LIVE_VIEW if actions == {Action.LIVE} else Purpose.ARCHIVE_VIEW
         camera = camera or self.camera
-        return self.parts.tokens.issue(viewer, camera.camera_id, actions, purpose, window=window)
+        return self.parts.issuer.issue(viewer, camera.camera_id, actions, purpose, window=window)
 
     def old(self, token: IssuedToken) -> str:
         """The same token, had it been issued an hour ago."""

@@ -22,9 +22,10 @@ from auth.resources.rules import Resource
 from auth.revocation.view import RevocationView
 from auth.sessions.rules import ACCESS_PREFIX, Stranger
 from auth.tokens.http import jwks_routes, token_routes
+from auth.tokens.issuing import IssuedToken, TokenIssuer
 from auth.tokens.judging import GrantJudge
 from auth.tokens.rules import Action, Window
-from auth.tokens.service import IssuedToken, StreamTokens
+from auth.tokens.service import StreamTokens
 from auth.tokens.signing import TokenSigner
 from auth.tokens.withdrawing import TokenWithdrawals
 from tests.given.access import Access
@@ -62,9 +63,8 @@ class TokenParts:
         self.view = RevocationView(clock)
         self.signer = TokenSigner(self.keyring, clock, ISSUER, AUDIENCE)
         self.judge = GrantJudge(db, clock, self.view)
-        self.tokens = StreamTokens(
-            db, self.group, clock, randomness, self.signer, self.judge, self.audit, self.refusals, self.view
-        )
+        self.tokens = StreamTokens(db, clock, self.signer, self.judge, self.audit, self.refusals, self.view)
+        self.issuer = TokenIssuer(db.engine.dialect, self.group, clock, randomness, self.signer, self.judge, self.audit)
         self.withdrawals = TokenWithdrawals(db, clock, self.signer, self.judge, self.audit, self.journal, self.view)
         self.sessions = MediaSessions(
             self.group, clock, randomness, self.audit, self.view, self.judge, limits or Limits()
@@ -83,7 +83,7 @@ class TokenParts:
     def app(self) -> FastAPI:
         app = FastAPI()
         app.state.gate = self.gate
-        app.include_router(token_routes(self.db, self.gate, self.tokens, self.withdrawals))
+        app.include_router(token_routes(self.db, self.gate, self.issuer, self.withdrawals))
         app.include_router(jwks_routes(self.signer))
         app.include_router(media_session_routes(self.db, self.gate, self.sessions, self.withdrawals))
         install_problems(app)
@@ -103,17 +103,7 @@ class TokenParts:
         """What a new process knows: what the tables say."""
         fresh = RevocationView(self.clock)
         load_revocations(self.db, fresh, self.withdrawals)
-        self.tokens = StreamTokens(
-            self.db,
-            self.group,
-            self.clock,
-            self.randomness,
-            self.signer,
-            self.judge,
-            self.audit,
-            self.refusals,
-            fresh,
-        )
+        self.tokens = StreamTokens(self.db, self.clock, self.signer, self.judge, self.audit, self.refusals, fresh)
 
     def close(self) -> None:
         self.sessions.stop()
@@ -130,7 +120,7 @@ class TokenParts:
         camera: Resource | None = None,
     ) -> IssuedToken:
         camera_id = (camera or self.camera).camera_id
-        return self.tokens.issue(asker, camera_id, frozenset(actions or {Action.LIVE}), purpose, lifetime, window)
+        return self.issuer.issue(asker, camera_id, frozenset(actions or {Action.LIVE}), purpose, lifetime, window)
 
     def withdraw_grant(self, grant: Grant) -> None:
         with self.db.writing() as session:

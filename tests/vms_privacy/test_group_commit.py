@@ -1,5 +1,6 @@
 """Many small writes in one transaction: what each caller is promised, on a real database."""
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -185,4 +186,81 @@ def test_after_closing_nothing_new_is_taken(db: Database) -> None:
     group.close()
     with pytest.raises(WriteFailed):
         group.run(note(2))
+    assert numbers(db) == [1]
+
+
+async def test_a_coroutine_gets_its_result_once_it_is_durable(db: Database, group: GroupCommit) -> None:
+    told: list[list[int]] = []
+
+    def work(session: Session) -> int:
+        after_commit(session, lambda: told.append(numbers(db)))
+        return note(1)(session)
+
+    assert await group.submit(work) == 1
+    assert told == [[1]]
+
+
+async def test_coroutines_and_threads_share_a_batch_and_each_gets_its_own(db: Database, group: GroupCommit) -> None:
+    def broken(_: Session) -> None:
+        raise LookupError("mine alone")
+
+    outcomes = await asyncio.gather(
+        *(group.submit(note(number)) for number in range(5)),
+        group.submit(broken),
+        asyncio.to_thread(group.run, note(5)),
+        return_exceptions=True,
+    )
+    assert outcomes[:5] == [0, 1, 2, 3, 4]
+    assert isinstance(outcomes[5], LookupError)
+    assert outcomes[6] == 5
+    assert numbers(db) == [0, 1, 2, 3, 4, 5]
+
+
+async def test_a_coroutine_that_is_cancelled_takes_nothing_from_its_neighbours(
+    db: Database, group: GroupCommit
+) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+    told: list[str] = []
+
+    def hold_up(_: Session) -> None:
+        entered.set()
+        assert go_on.wait(DEADLINE_S)
+
+    def left(session: Session) -> int:
+        after_commit(session, lambda: told.append("left"))
+        return note(1)(session)
+
+    held = asyncio.create_task(group.submit(hold_up))
+    await asyncio.to_thread(entered.wait, DEADLINE_S)
+    leaving, staying = asyncio.create_task(group.submit(left)), asyncio.create_task(group.submit(note(2)))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    go_on.set()
+    assert await staying == 2
+    await held
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    # Its work was done all the same, and whoever listens to such changes hears of it.
+    assert numbers(db) == [1, 2]
+    assert told == ["left"]
+
+
+def test_coroutines_whose_loop_is_gone_are_counted_and_the_next_caller_is_served(
+    db: Database, group: GroupCommit
+) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+
+    def hold_up(_: Session) -> None:
+        entered.set()
+        assert go_on.wait(DEADLINE_S)
+
+    async def leave() -> None:
+        task = asyncio.create_task(group.submit(hold_up))
+        await asyncio.to_thread(entered.wait, DEADLINE_S)
+        task.cancel()
+
+    asyncio.run(leave())
+    go_on.set()
+    assert group.run(note(1)) == 1
+    assert group.untold == 1
     assert numbers(db) == [1]

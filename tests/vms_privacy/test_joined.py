@@ -34,7 +34,7 @@ def stage(app: WholeApp) -> Stage:
 def _looking(stage: Stage, action: Action, camera_name: str, camera_id: CameraId) -> MediaSessionId:
     purpose = Purpose.LIVE_VIEW if action is Action.LIVE else Purpose.ARCHIVE_VIEW
     viewer = stage.person(Role.INVESTIGATOR)
-    token = stage.parts.tokens.issue(viewer, camera_id, frozenset({action}), purpose)
+    token = stage.parts.issuer.issue(viewer, camera_id, frozenset({action}), purpose)
     admission = stage.parts.tokens.admit(token.handle, stage.name, camera_name, action)
     return stage.parts.sessions.open(admission, Protocol.HLS, "pseudonym").id
 

@@ -16,8 +16,8 @@ from auth.media_sessions.session import MediaSession
 from auth.principal import Principal, Right, Role
 from auth.resources.store import ResourceStore
 from auth.tokens.errors import OutsideWindow, TokenExpired, TokenWithdrawn
+from auth.tokens.issuing import IssuedToken
 from auth.tokens.rules import Action, microseconds
-from auth.tokens.service import IssuedToken
 from tests.given.clock import HandClock
 from tests.given.randomness import CountedRandomness
 from tests.given.tokens import TokenParts

@@ -10,8 +10,8 @@ from auth.grants.rules import Terms
 from auth.principal import Right, Role
 from auth.resources.store import ResourceStore
 from auth.tokens.errors import OutsideWindow, TokenExpired, TokenIsBad, TokenLacksAction, TokenWithdrawn
+from auth.tokens.issuing import IssuedToken
 from auth.tokens.rules import Action, microseconds
-from auth.tokens.service import IssuedToken
 from tests.given.clock import HandClock
 from tests.given.tokens import TokenParts
 from vms_privacy.audit.events import Tag

@@ -125,15 +125,7 @@ class WindowIsNotChecked(Assembly):
     @cached_property
     def tokens(self) -> StreamTokens:
         return _TokensWithoutWindow(
-            self.db,
-            self.group,
-            self.clock,
-            self.randomness,
-            self.signer,
-            self.judge,
-            self.audit,
-            self.refusals,
-            self.revocation,
+            self.db, self.clock, self.signer, self.judge, self.audit, self.refusals, self.revocation
         )
 
 
@@ -157,17 +149,7 @@ class TokensNeverExpire(Assembly):
 
     @cached_property
     def tokens(self) -> StreamTokens:
-        return _TokensForEver(
-            self.db,
-            self.group,
-            self.clock,
-            self.randomness,
-            self.signer,
-            self.judge,
-            self.audit,
-            self.refusals,
-            self.revocation,
-        )
+        return _TokensForEver(self.db, self.clock, self.signer, self.judge, self.audit, self.refusals, self.revocation)
 
 
 class _TokensForEver(StreamTokens):

@@ -180,7 +180,7 @@ async def test_another_operators_camera_answers_byte_for_byte_like_one_that_does
         # Somebody looks at the foreign camera (it sends nothing), so its names are known to the routes.
         owner = parts.access.person(other, "south@example.org")
         parts.access.grant(owner, [Right.LIVE])
-        theirs = parts.tokens.issue(owner, foreign.camera_id, frozenset({Action.LIVE}), "live_view").handle
+        theirs = parts.issuer.issue(owner, foreign.camera_id, frozenset({Action.LIVE}), "live_view").handle
         assert (await server.get(f"/south/gate/index.m3u8?token={theirs}"))[0] == 503
         tails = [
             *(f"{one}?token={token}" for one in ("index.m3u8", "live.mp4", "info.json", "media_info.json")),

@@ -10,7 +10,7 @@ from auth.grants.rules import Grant
 from auth.media_sessions.rules import Protocol
 from auth.principal import Right, Role
 from auth.tokens.rules import Action, Purpose
-from auth.tokens.service import IssuedToken
+from auth.tokens.issuing import IssuedToken
 from tests.given.consent import opt_in
 from tests.given.destroyed import destroy
 from tests.given.stage import Stage
@@ -183,7 +183,7 @@ def issued(stage: Stage, *actions: Action) -> IssuedToken:
     viewer = stage.person(Role.INVESTIGATOR)
     wanted = frozenset(actions or (Action.LIVE,))
     purpose = Purpose.LIVE_VIEW if wanted == {Action.LIVE} else Purpose.ARCHIVE_VIEW
-    return stage.parts.tokens.issue(viewer, stage.camera.camera_id, wanted, purpose)
+    return stage.parts.issuer.issue(viewer, stage.camera.camera_id, wanted, purpose)
 
 
 def iso(moment: datetime) -> str:

@@ -1,0 +1,180 @@
+"""Making stream tokens: judged by the asker's grants, and durable with their audit row before anybody has them.
+
+Refusals of known people are audited one by one (TOKEN_REFUSED). Thread-safe.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Dialect
+from sqlalchemy.orm import Session
+
+from auth.errors import NotAllowed, NotFound
+from auth.opaque import digest_of
+from auth.principal import Principal
+from auth.tokens.errors import NothingLeftToGrant, PurposeNotAllowed, TokenWishIsBad
+from auth.tokens.events import token_event
+from auth.tokens.handles import new_handle
+from auth.tokens.judging import GrantJudge
+from auth.tokens.rules import Action, Claims, No, Purpose, Standing, Why, Window
+from auth.tokens.signing import TokenSigner
+from auth.tokens.store import KeptToken, TokenStore
+from auth.tokens.wishes import DEFAULT_LIFETIME, Wish, grant_wish, judge_wish
+from vms_privacy.audit.events import Event, Outcome, Tag
+from vms_privacy.audit.log import AuditLog
+from vms_privacy.clock import Clock
+from vms_privacy.group_commit import GroupCommit
+from vms_privacy.ids import CameraId, Randomness, TokenId
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """Both forms of one grant. Shown once: neither form can be had from the service again."""
+
+    jwt: str
+    handle: str
+    claims: Claims
+
+    def __repr__(self) -> str:
+        return f"IssuedToken({self.claims.token_id}, hidden)"
+
+
+class TokenIssuer:
+    """Makes tokens."""
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        group: GroupCommit,
+        clock: Clock,
+        randomness: Randomness,
+        signer: TokenSigner,
+        judge: GrantJudge,
+        audit: AuditLog,
+    ) -> None:
+        self._group = group
+        self._clock = clock
+        self._randomness = randomness
+        self._signer = signer
+        self._judge = judge
+        self._audit = audit
+        self._store = TokenStore(dialect)
+
+    def issue(
+        self,
+        asker: Principal,
+        camera_id: CameraId,
+        actions: frozenset[Action],
+        purpose: str,
+        lifetime: timedelta = DEFAULT_LIFETIME,
+        window: Window = (None, None),
+    ) -> IssuedToken:
+        """Return a new token, durable with its audit row; it shares its commit with whoever issues at that moment.
+
+        Raises TokenWishIsBad, PurposeNotAllowed, NotFound (missing and invisible look alike), NotAllowed,
+        NothingLeftToGrant, OutsideWindow, WriteFailed. The caller holds no writing transaction.
+        """
+        token = self.draft(asker, camera_id, actions, purpose, lifetime, window)
+        self._group.run(lambda session: self.record(session, token))
+        return token
+
+    def draft(
+        self,
+        asker: Principal,
+        camera_id: CameraId,
+        actions: frozenset[Action],
+        purpose: str,
+        lifetime: timedelta = DEFAULT_LIFETIME,
+        window: Window = (None, None),
+    ) -> IssuedToken:
+        """Judge, and sign, what `record` makes valid. Not to be handed out before that is committed."""
+        with self._noting(asker, camera_id):
+            wish = _wish(camera_id, actions, purpose, lifetime, window)
+            claims = self._claims(asker, wish, self._judge.judge_wish(asker, wish))
+            if isinstance(claims, No):
+                raise NothingLeftToGrant("the right behind this does not reach that far", reason=claims.why)
+        return IssuedToken(self._signer.sign(claims), new_handle(self._randomness), claims)
+
+    def draft_from_memory(
+        self,
+        asker: Principal,
+        camera_id: CameraId,
+        actions: frozenset[Action],
+        purpose: str,
+        lifetime: timedelta = DEFAULT_LIFETIME,
+        window: Window = (None, None),
+    ) -> IssuedToken | None:
+        """Do as `draft` where nothing has to be read and nothing is refused, else return None; never waits."""
+        wish = Wish(camera_id, actions, Purpose(purpose), lifetime, *window) if purpose in set(Purpose) else None
+        if wish is None or isinstance(judge_wish(wish), No):
+            return None
+        standing = self._judge.judge_from_memory(asker, wish)
+        claims = None if standing is None else self._claims(asker, wish, standing)
+        if claims is None or isinstance(claims, No):
+            return None
+        return IssuedToken(self._signer.sign(claims), new_handle(self._randomness), claims)
+
+    async def keep(self, token: IssuedToken) -> None:
+        """Make a draft valid: durable with its audit row, in one commit with what others write at that moment."""
+        await self._group.submit(lambda session: self.record(session, token))
+
+    def _claims(self, asker: Principal, wish: Wish, standing: Standing) -> Claims | No:
+        if asker.person_id is None or asker.operator_id is None:
+            raise NotFound
+        token_id, now = TokenId(self._randomness.uuid()), self._clock.for_reading()
+        return grant_wish(wish, standing, token_id, asker.person_id, asker.operator_id, now)
+
+    def record(self, session: Session, token: IssuedToken) -> None:
+        """Write the token and the event that it was issued; many of these may share one transaction."""
+        claims = token.claims
+        payload = token.jwt.split(".")[1]
+        self._store.add(session, KeptToken(claims.token_id, digest_of(token.handle), payload, claims.session_until))
+        self._audit.note(session, token_event(Tag.TOKEN_ISSUED, claims, self._clock.now(), **_told(claims)))
+
+    @contextmanager
+    def _noting(self, asker: Principal, camera_id: CameraId) -> Iterator[None]:
+        try:
+            yield
+        except (NotAllowed, NotFound) as refusal:
+            event = Event(
+                tag=Tag.TOKEN_REFUSED,
+                at=self._clock.now(),
+                actor=asker.label,
+                outcome=Outcome.REFUSED,
+                operator_id=asker.operator_id,
+                camera_id=camera_id,
+                reason=refusal.code,
+            )
+            self._audit.note_refusal(event)
+            raise
+
+
+def _wish(
+    camera_id: CameraId,
+    actions: frozenset[Action],
+    purpose: str,
+    lifetime: timedelta,
+    window: Window,
+) -> Wish:
+    if purpose not in set(Purpose):
+        raise PurposeNotAllowed("footage is looked at for named purposes only", reason=Why.PURPOSE_UNKNOWN)
+    wish = Wish(camera_id, actions, Purpose(purpose), lifetime, *window)
+    sense = judge_wish(wish)
+    if isinstance(sense, No):
+        if sense.why is Why.PURPOSE_DOES_NOT_FIT:
+            raise PurposeNotAllowed("this purpose does not go with these actions", reason=sense.why)
+        raise TokenWishIsBad("no token can be made of this", reason=sense.why)
+    return wish
+
+
+def _told(claims: Claims) -> dict[str, str | int | bool | None]:
+    return {
+        "token": str(claims.token_id),
+        "actions": ",".join(sorted(claims.actions)),
+        "purpose": str(claims.purpose),
+        "expires_at": int(claims.expires_at.timestamp()),
+        "session_until": int(claims.session_until.timestamp()),
+        "grants": ",".join(f"{use.grant_id}.{use.version}" for use in claims.grants),
+    }
