@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from tests.bench.buckets import measure as measure_buckets
+from tests.bench.keys import measure as measure_keys
 from tests.bench.memory import measure as measure_memory
 from tests.bench.outcome import Bench, Effort, Line, document, table
 from tests.bench.record import measure as measure_record
@@ -25,6 +26,7 @@ BENCHES: Final[Mapping[str, Bench]] = {
     "tokens": measure_tokens,
     "seek": measure_seek,
     "buckets": measure_buckets,
+    "keys": measure_keys,
 }
 LONG_S: Final = 600.0
 

@@ -26,7 +26,7 @@ from vms_privacy.keyring.plaintext import KeyBytes
 from vms_privacy.keyring.port import KeyringUnavailable, Purpose, WrapIsDamaged
 from vms_privacy.keyring.rewrapping import Rewrapping
 from vms_privacy.keyring.roots import RootsIn
-from vms_privacy.keyring.rules import HEADER, KEY_SIZE, BadKeyFile, KeyHeader, Manifest, context_of, read_header
+from vms_privacy.keyring.rules import HEADER, KEY_SIZE, KeyHeader, Manifest, context_of, read_header
 from vms_privacy.keyring.rules import read_manifest as manifest_of
 from vms_privacy.keyring.wrapping import OVERHEAD
 
@@ -173,18 +173,36 @@ class KeyFolder:
             # A root rotation may have re-wrapped the file and destroyed the root in between; a second look decides.
             return self._read_key_once(path, role, place)
 
+    def moved(self, path: Path | str, role: str, place: bytes, manifest: Manifest) -> bytes | None:
+        """Return what a key file is to become under the current root; None if it is under it already, or gone.
+
+        The caller is alone, so what it hands over is the manifest for as many keys as it likes.
+        """
+        found = _read_file(path, role)
+        if found is None or found[0].root_version == manifest.current:
+            return None
+        return self.key_file(place, self._opened(*found, role, place, manifest).under(manifest.current))
+
     def _read_key_once(self, path: Path, role: str, place: bytes) -> OpenedKey | None:
-        with told(role):
-            try:
-                data = durable_files.read_private(path, KEY_FILE_SIZE)
-            except FileNotFoundError:
-                return None
-            header = read_header(data)
-            if header.root_version not in self.manifest().needed:
-                raise BadKeyFile("it names a root that this keyring does not have")
-        context = context_of(place, header.packed())
+        found = _read_file(path, role)
+        return None if found is None else self._opened(*found, role, place, self.manifest())
+
+    def _opened(self, header: KeyHeader, wrapped: bytes, role: str, place: bytes, manifest: Manifest) -> OpenedKey:
+        if header.root_version not in manifest.needed:
+            detail = f"the keyring's {role} is damaged: it names a root that this keyring does not have"
+            raise KeyringUnavailable(detail, role=role)
         try:
-            key = KeyBytes(self.roots.unwrap(header.root_version, data[HEADER.size :], context))
+            key = KeyBytes(self.roots.unwrap(header.root_version, wrapped, context_of(place, header.packed())))
         except WrapIsDamaged:
             raise KeyringUnavailable(f"the keyring's {role} does not authenticate", role=role) from None
         return OpenedKey(header, key)
+
+
+def _read_file(path: Path | str, role: str) -> tuple[KeyHeader, bytes] | None:
+    """Return a key file's header and the wrap after it, as they are; None if there is no such file."""
+    with told(role):
+        try:
+            data = durable_files.read_private(path, KEY_FILE_SIZE)
+        except FileNotFoundError:
+            return None
+        return read_header(data), data[HEADER.size :]

@@ -5,6 +5,7 @@ uses. Neither opens anything.
 """
 
 import fcntl
+import functools
 import os
 import threading
 import uuid
@@ -55,7 +56,8 @@ class Pkcs11Roots:
         self, folder: Path, keyring_id: Callable[[], uuid.UUID], token: Pkcs11Token, randomness: Randomness
     ) -> None:
         self._folder = folder
-        self._keyring_id = keyring_id
+        # Once: a folder that another keyring takes the place of holds nothing that opens with this id.
+        self._keyring_id = functools.cache(keyring_id)
         self._token = token
         self._randomness = randomness
         self._counting = threading.Lock()

@@ -27,7 +27,7 @@ class Rewrapping:
 
     def __init__(self, folder: Path, buckets: Path) -> None:
         self._record = folder / "rewrapping"
-        self._buckets = buckets
+        self._buckets = str(buckets)
 
     def is_left(self) -> bool:
         """Say whether a batch was begun and is not finished."""
@@ -51,7 +51,7 @@ class Rewrapping:
         files = self._noted()
         with told("bucket keys"):
             durable_files.overwrite_durably(
-                [(self._buckets / bucket_file(bucket_key), data) for bucket_key, data in files.items()]
+                [(f"{self._buckets}/{bucket_file(bucket_key)}", data) for bucket_key, data in files.items()]
             )
         with told(_ROLE):
             durable_files.finish_destroying(self._record)

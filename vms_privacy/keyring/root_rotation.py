@@ -4,6 +4,7 @@ Promise: at every moment each living key opens under a root that is there; at th
 and the old root is gone, so that an older copy of the keyring without its roots opens nothing.
 """
 
+import os
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from enum import StrEnum, unique
@@ -12,10 +13,10 @@ from uuid import UUID
 
 from vms_privacy import durable_files
 from vms_privacy.keyring.faults import told
-from vms_privacy.keyring.key_folder import KEY_FILE_SIZE, KeyFolder
+from vms_privacy.keyring.key_folder import KeyFolder
 from vms_privacy.keyring.purpose_keys import PurposeRing
 from vms_privacy.keyring.rewrapping import AT_ONCE
-from vms_privacy.keyring.rules import bucket_file, bucket_of, bucket_place, read_header
+from vms_privacy.keyring.rules import bucket_file, bucket_of, bucket_place
 
 
 @unique
@@ -113,46 +114,31 @@ class RootRotation:
 
     def _batches(self) -> Iterator[list[UUID]]:
         with told("folder of bucket keys"):
-            found = [bucket_of(path.name) for path in self._files.buckets.iterdir()]
+            found = [bucket_of(name) for name in os.listdir(self._files.buckets)]  # noqa: PTH208 - names, and no paths
         bucket_keys = [bucket_key for bucket_key in found if bucket_key is not None]
         for at in range(0, len(bucket_keys), self._at_once):
             yield bucket_keys[at : at + self._at_once]
 
     def _rewrap_together(self, bucket_keys: list[UUID]) -> int:
         """Re-wrap some bucket keys under the current root; return for how many that was needed."""
+        folder = str(self._files.buckets)
         with self._files.alone():
             # Alone: a key destroyed between reading and writing would otherwise come back.
-            files = {one: moved for one in bucket_keys if (moved := self._moved(one)) is not None}
+            manifest, files = self._files.manifest(), dict[UUID, bytes]()
+            for one in bucket_keys:
+                moved = self._files.moved(f"{folder}/{bucket_file(one)}", "bucket key", bucket_place(one), manifest)
+                if moved is not None:
+                    files[one] = moved
             if files:
                 self._files.rewrapping.replace(files)
         return len(files)
 
-    def _moved(self, bucket_key: UUID) -> bytes | None:
-        """Return what a bucket key's file is to become; None if it is as it should be, or gone."""
-        path, place, current = self._files.buckets / bucket_file(bucket_key), bucket_place(bucket_key), self._current()
-        opened = (
-            None if self._is_under(path, "bucket key", current) else self._files.read_key(path, "bucket key", place)
-        )
-        return None if opened is None else self._files.key_file(place, opened.under(current))
-
     def _rewrap(self, path: Path, role: str, place: bytes) -> bool:
         """Re-wrap one key under the current root; say whether that was needed."""
         with self._files.alone():
-            # Alone: a key destroyed between reading and writing would otherwise come back.
-            current = self._current()
-            opened = None if self._is_under(path, role, current) else self._files.read_key(path, role, place)
-            if opened is None:
+            moved = self._files.moved(path, role, place, self._files.manifest())
+            if moved is None:
                 return False
-            self._files.write_key(path, role, place, opened.under(current))
+            with told(role):
+                durable_files.write_durably(path, moved)
             return True
-
-    def _current(self) -> int:
-        return self._files.manifest().current
-
-    def _is_under(self, path: Path, role: str, root_version: int) -> bool:
-        """Say whether a key file is under this root already, without opening it."""
-        with told(role):
-            try:
-                return read_header(durable_files.read_private(path, KEY_FILE_SIZE)).root_version == root_version
-            except FileNotFoundError:
-                return False
