@@ -4,7 +4,7 @@ import json
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from prometheus_client import CollectorRegistry
@@ -13,7 +13,7 @@ from vms_privacy.app import Assembly
 from vms_privacy.cli.advice import advice_on
 from vms_privacy.cli.forms import facts, table
 from vms_privacy.cli.options import AsJson, command_group
-from vms_privacy.cli.output import EXIT_OF, exit_of_status, tell
+from vms_privacy.cli.output import EXIT_OF, STOPPED, UNFORESEEN, exit_of_status, tell
 from vms_privacy.cli.refusals import NoSuchProblem, PageIsOld
 from vms_privacy.errors import Kind
 from vms_privacy.faces import build_api
@@ -22,6 +22,14 @@ from vms_privacy.install import initialise
 from vms_privacy.settings import Settings, manual
 
 app = command_group("Documents.")
+
+_OF_THIS_FACE: Final = (
+    ("wrong-usage", "wrong usage", "The line is not written as the command wants it.", 2),
+    ("stopped", "stopped", "Whoever sat at it said no, or stopped it; nothing was done.", STOPPED),
+    ("unforeseen-error", "internal error", "Something failed that nobody foresaw, in the command itself.", UNFORESEEN),
+    ("refused", "refused", "The service said no in words of HTTP alone.", UNFORESEEN),
+)
+"""Problems of the command line that stand for no refusal."""
 
 Write = Annotated[Path | None, typer.Option(metavar="FILE", help="Write it here.")]
 Check = Annotated[
@@ -83,10 +91,12 @@ def _problems() -> dict[str, dict[str, Any]]:
         found[cls.code] = _told(cls.code, cls.kind, STATUS[cls.kind], meaning)
     for one in found.values():
         one["exit_code"] = EXIT_OF[Kind(one["kind"])] if one["kind"] in kinds else exit_of_status(one["status"])
+    for code, title, meaning, exit_code in _OF_THIS_FACE:
+        found[code] = {**_told(code, title, None, meaning), "exit_code": exit_code}
     return dict(sorted(found.items()))
 
 
-def _told(code: str, kind: str, status: int, meaning: str) -> dict[str, Any]:
+def _told(code: str, kind: str, status: int | None, meaning: str) -> dict[str, Any]:
     advice = advice_on(code)
     # Who reads this explanation is not sent to it once more.
     return {

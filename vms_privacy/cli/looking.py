@@ -3,7 +3,6 @@
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
@@ -22,8 +21,8 @@ app = command_group("Look at a camera.")
 def watch(name: CameraName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
     """Get a stream token and print the URLs that a player opens with it, within five minutes."""
     session = logged_in(url)
-    token = _token(session, name, "live", "live_view")
-    base, query = f"{session.service.url}/{session.operator}/{name}", f"token={token['handle']}"
+    camera, token = _token(session, name, "live", "live_view")
+    base, query = f"{session.service.url}{camera}", f"token={token['handle']}"
     document = {
         "hls": f"{base}/index.m3u8?{query}",
         "mp4": f"{base}/live.mp4?{query}",
@@ -38,8 +37,8 @@ def watch(name: CameraName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) 
 def ranges(name: CameraName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
     """Show which times are recorded and can be played now."""
     session = logged_in(url)
-    token = _token(session, name, "archive", "archive_view")
-    found = session.service.call("GET", f"/{session.operator}/{quote(name)}/ranges.json", None, token=token["handle"])
+    camera, token = _token(session, name, "archive", "archive_view")
+    found = session.service.call("GET", f"{camera}/ranges.json", None, token=token["handle"])
     rows = (
         (
             since_1970(one["opened_at"]),
@@ -70,8 +69,8 @@ def archive(
     if seconds < 1:
         raise BadMoment("the span is shorter than a second")
     session = logged_in(url)
-    token = _token(session, name, "archive", "archive_view" if save is None else "export")
-    path = f"/{session.operator}/{quote(name)}/archive-{int(since.timestamp())}-{seconds}"
+    camera, token = _token(session, name, "archive", "archive_view" if save is None else "export")
+    path = f"{camera}/archive-{int(since.timestamp())}-{seconds}"
     if save is not None:
         _save(session, f"{path}.mp4", token["handle"], save, since, as_json=as_json)
         return
@@ -93,9 +92,12 @@ def archive(
     tell(document, facts(told), as_json=as_json)
 
 
-def _token(session: Session, name: str, action: str, purpose: str) -> Any:
+def _token(session: Session, name: str, action: str, purpose: str) -> tuple[str, Any]:
+    """Return where a camera's pictures are, and a stream token for them."""
+    camera = session.camera(name)
     body = {"actions": [action], "purpose": purpose}
-    return session.service.call("POST", f"{session.camera_path(name)}/tokens", body)
+    token = session.service.call("POST", f"/api/v1/cameras/{camera['camera_id']}/tokens", body)
+    return f"/{session.operator}/{camera['name']}", token
 
 
 def _save(session: Session, path: str, handle: str, to: Path, since: datetime, *, as_json: bool) -> None:

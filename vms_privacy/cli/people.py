@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
+from urllib.parse import quote
 
 import typer
 
@@ -129,7 +130,7 @@ def withdraw(
 ) -> None:
     """Withdraw a grant for good: what rests on it is cut within a second."""
     session = logged_in(url)
-    made = session.service.call("DELETE", f"{session.path}/grants/{grant_id}")
+    made = session.service.call("DELETE", f"{session.path}/grants/{quote(grant_id, safe='')}")
     tell(made, [f"The grant is withdrawn since {moment(made['withdrawn_at'])}."], as_json=as_json)
 
 

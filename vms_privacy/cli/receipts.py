@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -56,7 +57,7 @@ def fetch(
     """Fetch the exact bytes of a receipt into a file."""
     session = logged_in(url)
     query = {"camera_id": session.camera(camera)["camera_id"]} if camera else {}
-    document = session.service.fetch(f"{session.path}/receipts/{receipt}/document", **query)
+    document = session.service.fetch(f"{session.path}/receipts/{quote(receipt, safe='')}/document", **query)
     _written(to, document, f"Next: vms-privacy verify receipt {to} --keys KEYS", as_json=as_json)
 
 

@@ -113,6 +113,23 @@ class Service(ApiClient):
         except OSError as error:
             raise ServiceUnreachable(f"nothing answers at {self.url} ({type(error).__name__})") from None
 
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: str | int) -> Any:
+        """Return the JSON answer of a successful call, None where there is no body."""
+        try:
+            return super().call(method, path, body, **query)
+        except ValueError:
+            raise self._is_another() from None
+
+    def readiness(self) -> Any:
+        """Return whether each part is ready. That one is not is an answer too, and no refusal."""
+        try:
+            told = self.ask("GET", "/readyz").json()
+        except ValueError:
+            raise self._is_another() from None
+        if not isinstance(told, dict) or "parts" not in told:
+            raise self._is_another()
+        return told
+
     def every(self, path: str) -> list[Any]:
         """Return all items of a list that comes in pages."""
         found: list[Any] = []
@@ -130,6 +147,9 @@ class Service(ApiClient):
     def renew(self, refresh_token: str) -> str:
         """Go on with a log-in session; return the next refresh token."""
         return self._tokens({"grant_type": "refresh_token", "refresh_token": refresh_token})
+
+    def _is_another(self) -> ServiceUnreachable:
+        return ServiceUnreachable(f"what answers at {self.url} is no vms-privacy")
 
     def _tokens(self, body: Mapping[str, str]) -> str:
         tokens = self.call("POST", "/api/v1/auth/token", body)

@@ -23,8 +23,7 @@ _FORBIDDEN: Final = 403
 def status(url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
     """Show whether each part is ready, the cameras by state, recording, and deletion debt; exits 7 if one is not."""
     service = Service(url)
-    # 503 is an answer here: it says which part is not ready.
-    ready = service.ask("GET", "/readyz").json()
+    ready = service.readiness()
     document: dict[str, Any] = {"url": service.url, **ready, "time_doubt": _time_doubt(ready)}
     parts = ((one["name"], "ready" if one["ready"] else "NOT ready", one["why"]) for one in ready["parts"])
     lines = [f"{service.url} is {'ready' if ready['ready'] else 'NOT ready'}.", ""]

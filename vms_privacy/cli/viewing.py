@@ -1,6 +1,7 @@
 """The commands about who is looking now: list media sessions, and cut one."""
 
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -46,5 +47,5 @@ def cut(
 ) -> None:
     """End one viewing at once, throw unsent bytes away, and withdraw its token."""
     session = logged_in(url)
-    session.service.call("DELETE", f"{session.path}/sessions/{session_id}")
+    session.service.call("DELETE", f"{session.path}/sessions/{quote(session_id, safe='')}")
     tell({"cut": session_id}, ["It is cut, and its token is withdrawn."], as_json=as_json)

@@ -223,6 +223,17 @@ def test_what_is_not_there_is_said_by_name(ground: Ground, capsys: Capture) -> N
     assert _refused(said) == (4, "not-found")
 
 
+def test_an_id_that_is_none_is_refused_by_the_service_in_words(ground: Ground, capsys: Capture) -> None:
+    for line in ("receipt fetch a/b\tc --to x", "operator withdraw ../x", "session cut ü"):
+        said = say(capsys, *line.split(" "), "--json")
+        assert said.document["code"] in {"invalid-request", "not-found"}, line
+
+
+def test_a_camera_may_be_named_by_its_id(ground: Ground) -> None:
+    camera_id = _done("camera", "show", "gate")["camera_id"]
+    assert "/north/gate/" in _done("camera", "watch", camera_id)["hls"]
+
+
 def test_the_audit_tells_what_happened_newest_first(ground: Ground, capsys: Capture) -> None:
     found = _done("audit", "--limit", "5")["items"]
     assert [one["position"] for one in found] == sorted((one["position"] for one in found), reverse=True)
