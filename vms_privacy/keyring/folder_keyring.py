@@ -46,6 +46,7 @@ from vms_privacy.keyring.rules import (
     why_rotate,
 )
 from vms_privacy.keyring.short_memory import ShortMemory
+from vms_privacy.keyring.status import KeyringStatus, status_of
 from vms_privacy.keyring.wrapping import unwrap, wrap
 
 WRAP_FORMAT: Final = b"\x01"
@@ -193,6 +194,10 @@ class FolderKeyring:
     def root_seconds_left(self) -> float:
         """How long until the root in use must be gone; below zero if what receipts say is not kept."""
         return end_of_root(self._files.manifest(), self._root_life) - self._clock.now().timestamp()
+
+    def status(self) -> KeyringStatus:
+        """Tell what there is, and in which state, without opening a key."""
+        return status_of(self._files, self._clock.now())
 
     def forget_old(self) -> None:
         """Let go of opened keys past their 30 s; for a timer, since an idle keyring forgets nothing by itself."""

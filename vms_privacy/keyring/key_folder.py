@@ -198,6 +198,12 @@ class KeyFolder:
         return OpenedKey(header, key)
 
 
+def head_of(path: Path, role: str) -> KeyHeader | None:
+    """Return what a key file says in clear, without opening it; None if there is no such file."""
+    found = _read_file(path, role)
+    return None if found is None else found[0]
+
+
 def _read_file(path: Path | str, role: str) -> tuple[KeyHeader, bytes] | None:
     """Return a key file's header and the wrap after it, as they are; None if there is no such file."""
     with told(role):
