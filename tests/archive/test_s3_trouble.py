@@ -1,8 +1,10 @@
 """A store that stops, loses answers or talks nonsense: told in time, never guessed, and well again by itself."""
 
 import io
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from time import perf_counter
 
@@ -12,12 +14,13 @@ from minio.versioningconfig import VersioningConfig
 
 from archive.blobs.minio_store import CONNECT_S, READ_S, S3Bucket
 from archive.blobs.rules import name_of
+from archive.blobs.s3_place import BucketPlace, S3Keys
 from archive.blobs.s3_store import S3Store
 from archive.errors import StoreDoesNotErase, StoreUnavailable
 from tests.archive.test_s3_store import NAME, everything, put
 from tests.contracts.test_blob_store import SEALED, HeldBack
 from tests.given.randomness import CountedRandomness
-from tests.given.rgw import Rgw
+from tests.given.rgw import REGION, Rgw
 from tests.given.s3 import TERMS, VERSIONS, bucket_of, everything_in
 from tests.given.s3_wire import Babbler, LossyWire, served
 
@@ -63,6 +66,24 @@ def test_a_store_that_stops_is_told_in_time_and_works_again_when_it_goes_on(rgw:
     assert hurried.read(NAME, 0, len(SEALED)) == SEALED
     assert hurried.erase(NAME) is True
     assert list(hurried.names()) == []
+
+
+def test_a_store_that_takes_no_connections_is_told_in_time(rgw: Rgw, bucket: str) -> None:
+    with ExitStack() as stack:
+        full = stack.enter_context(socket.socket())
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(4):
+            # The system keeps a few that nobody has accepted, and lets the rest wait.
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        place = BucketPlace(f"127.0.0.1:{full.getsockname()[1]}", bucket, REGION, uses_tls=False)
+        bare = S3Bucket(place, S3Keys("access", "secret"), connect_s=SOON_S, read_s=60)
+        began = perf_counter()
+        with pytest.raises(StoreUnavailable, match="ConnectTimeoutError"):
+            bare.size(NAME)
+        assert perf_counter() - began < 5 * SOON_S
 
 
 def test_many_erasures_do_not_wait_for_a_store_that_stopped_one_after_the_other(
