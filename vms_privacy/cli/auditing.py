@@ -34,6 +34,7 @@ def audit(
     path = f"{session.path}/audit" if session.operator_id else "/api/v1/platform/audit"
     found = session.service.call("GET", path, None, **query)
     names = {one["camera_id"]: one["name"] for one in session.cameras()} if session.operator_id else {}
+    by = session.logins()
     head = ("at", "what", "outcome", "camera", "by", "detail")
     rows = (
         (
@@ -41,7 +42,7 @@ def audit(
             one["tag"],
             f"{one['outcome']} ({one['reason']})" if one["reason"] else one["outcome"],
             names.get(one["camera_id"], one["camera_id"]),
-            one["actor"],
+            by.get(one["actor"], one["actor"]),
             _detail(one["detail"]),
         )
         for one in found["items"]

@@ -65,7 +65,11 @@ def opt_ins(name: CameraName, url: Url = DEFAULT_URL, *, as_json: AsJson = False
     """List every opt-in and withdrawal of a camera, oldest first."""
     session = logged_in(url)
     found = session.service.call("GET", f"{session.camera_path(name)}/opt-ins")
-    rows = ((moment(one["from_at"]), one["kind"], one["answer"], one["purpose"], one["actor"]) for one in found)
+    by = session.logins()
+    rows = (
+        (moment(one["from_at"]), one["kind"], one["answer"], one["purpose"], by.get(one["actor"], one["actor"]))
+        for one in found
+    )
     head = ("from", "kind", "answer", "purpose", "by")
     tell({"items": found}, table(head, rows, "No opt-in ever: nothing was recorded."), as_json=as_json)
 
@@ -94,6 +98,10 @@ def retention(
         now = session.service.call("GET", path)
     versions = session.service.call("GET", f"{path}/versions")
     told = {"camera": name, "kept for": span(now["keep_for"]), "justification": now["justification"]}
-    rows = ((one["version"], span(one["keep_for"]), moment(one["set_at"]), one["set_by"]) for one in versions)
+    by = session.logins()
+    rows = (
+        (one["version"], span(one["keep_for"]), moment(one["set_at"]), by.get(one["set_by"], one["set_by"]))
+        for one in versions
+    )
     history = table(("version", "kept for", "set", "by"), rows, "Nobody set it: that is the default.")
     tell({**now, "versions": versions}, [*facts(told), "", *history], as_json=as_json)

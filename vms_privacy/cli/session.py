@@ -26,6 +26,7 @@ from vms_privacy.client import Answer, ApiClient, ApiRefused
 from vms_privacy.durable_files import PRIVATE_FILE, PRIVATE_FOLDER, read_private, write_durably
 
 _MOST_KEPT: Final = 1024 * 1024
+_FORBIDDEN: Final = 403
 
 
 class _Environment(BaseSettings):
@@ -176,6 +177,16 @@ class Session:
     def cameras(self) -> list[Any]:
         """Return the operator's cameras that this person may know of, by name."""
         return self.service.every(f"{self.path}/cameras")
+
+    def logins(self) -> Mapping[str, str]:
+        """Return log-ins by the label that stands for a person in audit and ledger; none where one may not know."""
+        try:
+            found = self.service.every(f"{self.path}/people") if self.operator_id else []
+        except ApiRefused as refused:
+            if refused.status != _FORBIDDEN:
+                raise
+            return {}
+        return {f"person:{one['person_id']}": one["login"] for one in found}
 
     def camera(self, name: str) -> Any:
         """Return one camera by its name or id. Raises NoSuchCamera."""

@@ -19,6 +19,7 @@ def list_sessions(url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
     session = logged_in(url)
     found = session.service.every(f"{session.path}/sessions")
     cameras = {one["camera_id"]: one["name"] for one in session.cameras()}
+    by = session.logins()
     rows = (
         (
             cameras.get(one["camera_id"], one["camera_id"]),
@@ -27,7 +28,7 @@ def list_sessions(url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
             one["purpose"],
             moment(one["opened_at"]),
             size(one["bytes"]),
-            one["person_id"],
+            by.get(f"person:{one['person_id']}", one["person_id"]),
             one["id"],
         )
         for one in found

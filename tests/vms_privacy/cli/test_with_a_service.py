@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
@@ -146,7 +147,7 @@ def test_footage_that_is_not_there_leaves_no_file(ground: Ground, capsys: Captur
 def test_retention_is_shown_set_and_refused_with_its_rule(ground: Ground, capsys: Capture) -> None:
     assert _done("camera", "retention", "gate", "PT48H")["keep_for"] == "PT48H"
     assert "2 d" not in say(capsys, "camera", "retention", "gate").out
-    assert "48 h" in say(capsys, "camera", "retention", "gate").out
+    assert re.search(r"^\d+ +48 h +\S+ \S+Z  me$", say(capsys, "camera", "retention", "gate").out, re.MULTILINE)
     said = say(capsys, "camera", "retention", "gate", "P30D", "--json")
     assert _refused(said) == (2, "retention-refused")
     assert said.document["rule"] == "retention-needs-justification"
@@ -239,6 +240,7 @@ def test_the_audit_tells_what_happened_newest_first(ground: Ground, capsys: Capt
     assert [one["position"] for one in found] == sorted((one["position"] for one in found), reverse=True)
     said = say(capsys, "audit", "--tag", "camera-created", "--camera", "gate")
     assert "camera-created" in said.out
+    assert "  me  " in said.out
     assert "gate" in said.out
 
 
