@@ -57,9 +57,15 @@ def build_api(parts: Assembly, probes: Mapping[str, Probe], registry: CollectorR
         audit=parts.audit,
         clock=parts.clock,
     )
+    # What is asked most comes first: a request is compared with one route after the other until one fits, and behind
+    # all others that costs more than the answer.
     for routes in (
-        document_routes(app),
+        live_routes(live),
+        playback_routes(PlaybackParts(parts.footage, parts.archive_entrance, parts.sessions, parts.clock)),
+        token_routes(db, parts.gate, parts.issuer, parts.withdrawals),
+        jwks_routes(parts.signer),
         health_routes(probes, registry, behind_proxy=parts.settings.behind_proxy),
+        document_routes(app),
         session_routes(db, parts.logins, sources),
         password_routes(parts.enrolment, sources),
         operator_routes(db, parts.operators),
@@ -68,15 +74,11 @@ def build_api(parts: Assembly, probes: Mapping[str, Probe], registry: CollectorR
         camera_routes(db, parts.cameras, parts.gate, parts.ingest),
         consent_routes(db, parts.ledger),
         retention_routes(db, parts.retention),
-        token_routes(db, parts.gate, parts.issuer, parts.withdrawals),
-        jwks_routes(parts.signer),
         media_session_routes(db, parts.gate, parts.sessions, parts.withdrawals),
         erasure_routes(parts.eraser, parts.settings.sweep_every),
         receipt_routes(db, parts.receipts, parts.keyring, parts.installation_id),
         audit_routes(db, parts.anchor, parts.keyring),
         clock_routes(db, parts.guarded_clock, parts.audit),
-        live_routes(live),
-        playback_routes(PlaybackParts(parts.footage, parts.archive_entrance, parts.sessions, parts.clock)),
     ):
         app.include_router(routes)
     install_problems(app)
