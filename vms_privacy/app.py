@@ -68,6 +68,9 @@ from vms_privacy.guarded_clock import GuardedClock
 from vms_privacy.ids import CameraId, Randomness, SegmentId, SystemRandomness
 from vms_privacy.journal.journal import Journal
 from vms_privacy.keyring.file_keyring import FileKeyring
+from vms_privacy.keyring.folder_keyring import FolderKeyring
+from vms_privacy.keyring.pkcs11_keyring import Pkcs11Keyring
+from vms_privacy.keyring.pkcs11_token import Pkcs11Token
 from vms_privacy.root_care import RootCare
 from vms_privacy.settings import Settings
 
@@ -114,8 +117,11 @@ class Assembly:
         return GroupCommit(self.db)
 
     @cached_property
-    def keyring(self) -> FileKeyring:
-        return FileKeyring(self.settings.keyring, self.clock, self.randomness, self.settings.root_life)
+    def keyring(self) -> FolderKeyring:
+        folder, life, token = self.settings.keyring, self.settings.root_life, self.settings.token_place
+        if token is None:
+            return FileKeyring(folder, self.clock, self.randomness, life)
+        return Pkcs11Keyring(folder, Pkcs11Token(token), self.clock, self.randomness, life)
 
     @cached_property
     def journal(self) -> Journal:

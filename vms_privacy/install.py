@@ -16,7 +16,7 @@ from archive.blobs.s3_store import S3Store
 from auth.identities.enrolment import Enrolment
 from vms_privacy.app import Assembly, s3_bucket
 from vms_privacy.audit.events import Event, Tag
-from vms_privacy.clock import SystemClock
+from vms_privacy.clock import Clock, SystemClock
 from vms_privacy.db import Database
 from vms_privacy.durable_files import (
     PRIVATE_FILE,
@@ -27,9 +27,11 @@ from vms_privacy.durable_files import (
     write_durably,
 )
 from vms_privacy.errors import Kind, Refusal
-from vms_privacy.ids import SystemRandomness
+from vms_privacy.ids import Randomness, SystemRandomness
 from vms_privacy.journal.journal import Journal
 from vms_privacy.keyring.file_keyring import FileKeyring
+from vms_privacy.keyring.pkcs11_keyring import Pkcs11Keyring
+from vms_privacy.keyring.pkcs11_token import Pkcs11Token
 from vms_privacy.migrations import is_current, migrate
 from vms_privacy.settings import Settings
 
@@ -97,12 +99,20 @@ def initialise(settings: Settings) -> Initialised:
         migrate(db.engine)
     finally:
         db.close()
-    FileKeyring.create(settings.keyring, clock, randomness, settings.root_life)
+    _make_keyring(settings, clock, randomness)
     Journal(settings.journal, clock).close()
     _make_store(settings)
     installation_id = str(randomness.uuid())
     write_durably(settings.data_dir / _MARK, f"{installation_id}\n".encode())
     return Initialised(settings.data_dir, installation_id, new_bootstrap_code(settings))
+
+
+def _make_keyring(settings: Settings, clock: Clock, randomness: Randomness) -> None:
+    token = settings.token_place
+    if token is None:
+        FileKeyring.create(settings.keyring, clock, randomness, settings.root_life)
+    else:
+        Pkcs11Keyring.create(settings.keyring, Pkcs11Token(token), clock, randomness, settings.root_life)
 
 
 def _make_store(settings: Settings) -> None:

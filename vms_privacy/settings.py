@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from archive.blobs.rules import BucketTerms
 from archive.blobs.s3_place import BucketPlace
+from vms_privacy.keyring.pkcs11_token import TokenPlace
 from vms_privacy.keyring.rules import ROOT_LIFE
 from vms_privacy.web import Duration, format_duration, is_loopback
 
@@ -39,6 +40,18 @@ class Settings(BaseSettings):
 
     keyring_dir: Path | None = None
     """Where the keyring lies. Put it on another disk than the archive; by default `keyring` in the data folder."""
+
+    keyring_kind: Literal["file", "pkcs11"] = "file"
+    """Where the keyring's roots are: in files of its folder, or in a token behind PKCS#11. See docs/operate/keys.md."""
+
+    pkcs11_library: Path | None = None
+    """The library that speaks to the token, such as `/usr/lib/softhsm/libsofthsm2.so`."""
+
+    pkcs11_token: str | None = None
+    """The label of the token that holds the roots."""
+
+    pkcs11_pin_file: Path | None = None
+    """File with the token's PIN, readable by the service's user alone."""
 
     archive_dir: Path | None = None
     """Where sealed footage lies; by default `archive` in the data folder."""
@@ -112,6 +125,14 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _the_token_is_told_whole(self) -> Self:
+        needed = ("pkcs11_library", "pkcs11_token", "pkcs11_pin_file")
+        missing = [f"VMS_{name.upper()}" for name in needed if getattr(self, name) is None]
+        if self.keyring_kind == "pkcs11" and missing:
+            raise ValueError(f"a keyring with its roots in a token needs {', '.join(missing)}")
+        return self
+
+    @model_validator(mode="after")
     def _reachable_only_in_safety(self) -> Self:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key come together")
@@ -131,6 +152,13 @@ class Settings(BaseSettings):
     def keyring(self) -> Path:
         """Return the keyring's folder."""
         return self.keyring_dir or self.data_dir / "keyring"
+
+    @property
+    def token_place(self) -> TokenPlace | None:
+        """Return where the token with the keyring's roots is; None where they are in files."""
+        if self.keyring_kind == "file" or self.pkcs11_library is None or self.pkcs11_pin_file is None:
+            return None
+        return TokenPlace(self.pkcs11_library, self.pkcs11_token or "", self.pkcs11_pin_file)
 
     @property
     def archive(self) -> Path:
