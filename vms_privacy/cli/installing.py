@@ -35,7 +35,7 @@ def init(data_dir: DataDir = None, *, as_json: AsJson = False) -> None:
         {
             "data folder": made.data_dir,
             "keyring": settings.keyring,
-            "archive": settings.archive,
+            "archive": settings.archive if settings.store == "folder" else f"bucket {settings.s3_bucket}",
             "installation": made.installation_id,
             "bootstrap code": made.bootstrap_code,
         }
