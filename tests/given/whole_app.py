@@ -58,8 +58,11 @@ class HandAssembly(Assembly):
 
     @cached_property
     def guarded_clock(self) -> GuardedClock:
-        """The clock that is shown and settled; nothing else goes by it here, so no other test sees its doubts."""
-        mark = self.settings.data_dir / "clock-mark"
+        """The clock that is shown and settled; nothing else goes by it here, so no other test sees its doubts.
+
+        Its mark is its own: the one beside it is of the day on which `init` ran, which is not the day of the tests.
+        """
+        mark = self.settings.data_dir / "clock-mark-of-the-tests"
         return GuardedClock(self.machine, mark, lambda: self.machine.now() + self.database_apart)
 
     @cached_property
