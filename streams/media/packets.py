@@ -65,7 +65,7 @@ class Epoch:
     init: Mapping[frozenset[Track], bytes] = field(repr=False)
 
 
-UNREAD_US: Final = 100_000
+UNREAD_US: Final = 150_000
 """How long bytes may lie in the kernel before the relay reads them, and so says when they arrived."""
 
 

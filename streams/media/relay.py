@@ -1,7 +1,7 @@
 """The relay: one connection to each camera, its bytes checked, counted and handed to a demux child.
 
 Promise P2 begins here: what comes from a camera goes to a pipe and nowhere else. `Relay.connect` talks to the camera
-until its stream could begin; `Pump` moves the bytes from then on, in gulps some 80 ms apart, all cameras by one timer:
+until its stream could begin; `Pump` moves the bytes from then on, in gulps some 100 ms apart, all cameras by one timer:
 a wake-up for each packet costs more than everything that is done with it. What lies unread in between has no moment of
 arrival yet, so an opt-in is compared with the earliest there can have been (`Fragment.earliest_us`).
 """
@@ -34,7 +34,7 @@ class RelayLimits:
     answer_s: float = 10.0
     stall_s: float = 10.0
     keep_alive_s: float = 25.0
-    gulp_s: float = 0.08
+    gulp_s: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
