@@ -17,6 +17,7 @@ from vms_privacy.keyring.pkcs11_roots import RootIsUsedUp
 from vms_privacy.keyring.pkcs11_rules import MOST_USES, USES_AT_A_TIME, packed_uses, read_uses
 from vms_privacy.keyring.pkcs11_token import Pkcs11Token
 from vms_privacy.keyring.port import KeyIsDestroyed, KeyringUnavailable, Purpose
+from vms_privacy.keyring.root_rotation import Step
 from vms_privacy.keyring.rules import WhyRotate
 
 
@@ -89,6 +90,48 @@ def test_an_older_folder_never_destroys_a_newer_root(kept: Kept) -> None:
     kept.keyring.rotate_root()
     with pytest.raises(KeyringUnavailable):
         kept.place.at(old).open(kept.clock)
+    assert opens(kept.opened(), bucket_key, wrapped)
+
+
+def test_an_older_folder_never_replaces_a_newer_root(kept: Kept) -> None:
+    """The newer folder is in the middle of a rotation, so the token still has the root of the older one."""
+    old = kept.copy("old")
+    bucket_key, wrapped = kept.a_wrap()
+    for step in kept.keyring.root_rotation().steps():
+        if step is Step.REWRAPPED:
+            break
+    older = kept.place.at(old).open(kept.clock)
+    with pytest.raises(KeyringUnavailable, match="newer state"):
+        older.rotate_root()
+    assert opens(kept.opened(), bucket_key, wrapped)
+    kept.opened().rotate_root()
+    assert opens(kept.opened(), bucket_key, wrapped)
+
+
+class ForgetfulToken(Pkcs11Token):
+    """A token whose wraps nobody opens from some moment on."""
+
+    is_well = True
+
+    def wrap(self, object_id: bytes, nonce: bytes, value: bytes, associated: bytes) -> bytes:
+        wrapped = super().wrap(object_id, nonce, value, associated)
+        return wrapped if self.is_well else wrapped[:-1] + bytes([wrapped[-1] ^ 1])
+
+
+def test_what_a_token_wraps_wrongly_replaces_nothing(kept: Kept) -> None:
+    bucket_key, wrapped = kept.a_wrap()
+    token = ForgetfulToken(kept.token)
+    keyring = Pkcs11Keyring(kept.folder, token, kept.clock, SystemRandomness())
+    steps = keyring.root_rotation().steps()
+    while next(steps) is not Step.SWITCHED:
+        pass
+    token.is_well = False
+    for act in (keyring.create_bucket_key, keyring.rotate_root, lambda: keyring.rotate(Purpose.TOKEN_SIGNING)):
+        with pytest.raises(KeyringUnavailable, match="does not open what it has wrapped"):
+            act()
+    assert keyring.bucket_keys() == {bucket_key}
+    assert opens(kept.opened(), bucket_key, wrapped)
+    kept.opened().rotate_root()
     assert opens(kept.opened(), bucket_key, wrapped)
 
 

@@ -65,11 +65,10 @@ class Pkcs11Roots:
 
     def make(self, version: int) -> None:
         if not self._card_file(version).exists():
-            # Without its card nothing was wrapped under it yet, so a half made one may be replaced.
             owner = self._keyring_id()
+            self._begin(version, object_id(owner, version))
+            # Begun here and without its card, so nothing was wrapped under it yet: a half made one may be replaced.
             self._token.make_key(object_id(owner, version), object_label(owner, version))
-            with told(_count_of(version)):
-                durable_files.write_durably(self._uses_file(version), packed_uses(version, 0))
             known = self._wrapped(version, KNOWN, KNOWN_PLACE)
             with told(f"root {version}"):
                 durable_files.write_durably(self._card_file(version), RootCard(version, owner, known).packed())
@@ -87,9 +86,12 @@ class Pkcs11Roots:
     def wrap(self, version: int, value: bytes, context: bytes) -> bytes:
         # Whatever the token answers is opened again before it replaces anything that is known to open.
         wrapped = self._wrapped(version, value, context)
-        if self.unwrap(version, wrapped, context) != value:
-            raise KeyringUnavailable("the PKCS#11 token does not open what it has wrapped", role="token")
-        return wrapped
+        try:
+            if self.unwrap(version, wrapped, context) == value:
+                return wrapped
+        except WrapIsDamaged as error:
+            self._token.faults[error.code] += 1
+        raise KeyringUnavailable("the PKCS#11 token does not open what it has wrapped", role="token")
 
     def unwrap(self, version: int, wrapped: bytes, context: bytes) -> bytes:
         if len(wrapped) < NONCE_SIZE + TAG_SIZE:
@@ -121,6 +123,16 @@ class Pkcs11Roots:
 
     def forget_old(self) -> None:
         self._token.forget_old()
+
+    def _begin(self, version: int, named: bytes) -> None:
+        """Note durably that a root is being made here, by its count. Raises if it was made elsewhere."""
+        if self._uses_file(version).exists():
+            return
+        if named in self._token.object_ids():
+            detail = f"the PKCS#11 token has a root {version} already, of a newer state of this keyring's folder"
+            raise KeyringUnavailable(detail, role=f"root {version}")
+        with told(_count_of(version)):
+            durable_files.write_durably(self._uses_file(version), packed_uses(version, 0))
 
     def _card_file(self, version: int) -> Path:
         return self._folder / f"{version:06d}.root"
