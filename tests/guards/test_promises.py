@@ -108,6 +108,14 @@ def test_the_page_counts_its_rows_right() -> None:
     assert said in page
 
 
+def test_what_holds_against_each_attacker_is_shown(tests: dict[str, set[str]], sources: dict[str, str]) -> None:
+    rows = [line for line in (ROOT / "SECURITY.md").read_text().splitlines() if line.startswith("| **")]
+    assert len(rows) == 10
+    ids = [_ID.findall(row.rpartition(" | ")[2]) for row in rows]
+    assert [row for row, named in zip(rows, ids, strict=True) if not named] == []
+    assert [wrong for named in ids for one in named if (wrong := missing_test(one, tests, sources))] == []
+
+
 def test_a_claim_that_is_not_shown_is_found() -> None:
     lines = (
         "| # | promise | kept | code | tests | sabotage |",
