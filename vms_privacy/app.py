@@ -225,9 +225,7 @@ class Assembly:
 
     @cached_property
     def tokens(self) -> StreamTokens:
-        return StreamTokens(
-            self.db, self.clock, self.signer, self.judge, self.audit, self.refusals, self.revocation
-        )
+        return StreamTokens(self.db, self.clock, self.signer, self.judge, self.audit, self.refusals, self.revocation)
 
     @cached_property
     def issuer(self) -> TokenIssuer:
