@@ -9,8 +9,8 @@ from uuid import UUID
 from auth.grants.rules import Grant
 from auth.media_sessions.rules import Protocol
 from auth.principal import Right, Role
-from auth.tokens.rules import Action, Purpose
 from auth.tokens.issuing import IssuedToken
+from auth.tokens.rules import Action, Purpose
 from tests.given.consent import opt_in
 from tests.given.destroyed import destroy
 from tests.given.stage import Stage

@@ -9,8 +9,8 @@ import pytest
 
 from auth.media_sessions.rules import End
 from auth.principal import Principal, Right
-from auth.tokens.rules import Action
 from auth.tokens.issuing import IssuedToken
+from auth.tokens.rules import Action
 from tests.given.screening import SECONDS, Screening
 from tests.given.stage import HOUR
 from tests.given.whole_app import WholeApp
