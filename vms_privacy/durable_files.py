@@ -14,7 +14,8 @@ from typing import Final
 
 PRIVATE_FILE: Final = 0o600
 PRIVATE_FOLDER: Final = 0o700
-_SIDE_BY_SIDE: Final = 16
+_SIDE_BY_SIDE: Final = 4
+_OPEN_AT_ONCE: Final = 128
 _UNFINISHED: Final = ".unfinished"
 _DOOMED: Final = ".destroying"
 
@@ -74,36 +75,44 @@ def overwrite_durably(contents: Sequence[tuple[str, bytes]]) -> None:
     Some ten times faster than replacing them one by one. But a crash leaves any of them old, new or torn: the caller
     has written down before what they were to become. A file that is gone stays gone.
     """
-    written = [path for path, data in contents if _overwrite(path, data)]
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as threads:
-        # A disk that many wait for at once empties its cache once for all of them.
-        list(threads.map(_sync_contents, [written[at::_SIDE_BY_SIDE] for at in range(_SIDE_BY_SIDE)]))
+        for at in range(0, len(contents), _OPEN_AT_ONCE):
+            handles = list[int]()
+            try:
+                for path, data in contents[at : at + _OPEN_AT_ONCE]:
+                    handles += _overwritten(path, data)
+                # A disk that many wait for at once empties its cache once for all of them.
+                list(threads.map(_sync_contents, [handles[one::_SIDE_BY_SIDE] for one in range(_SIDE_BY_SIDE)]))
+            finally:
+                for handle in handles:
+                    os.close(handle)
 
 
-def _sync_contents(paths: Sequence[str]) -> None:
-    for path in paths:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            # The content alone: a file's times are no news, and would cost a commit of the file system's journal.
-            os.fdatasync(handle)
-        finally:
-            os.close(handle)
+def _sync_contents(handles: Sequence[int]) -> None:
+    for handle in handles:
+        # The content alone: a file's times are no news, and would cost a commit of the file system's journal.
+        os.fdatasync(handle)
 
 
-def _overwrite(path: str, data: bytes) -> bool:
-    """Overwrite one file, not durably yet; say whether it is there."""
+def _overwritten(path: str, data: bytes) -> list[int]:
+    """Overwrite one file, not durably yet; return its handle, or nothing if it is gone."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
-        return False
+        return []
     try:
-        if os.fstat(handle).st_size != len(data):
-            raise ValueError("a file is not as long as what is to be written over it")
+        _refuse_another_length(handle, len(data))
         write_all(handle, data)
         _begin_writing(handle)
-    finally:
+    except BaseException:
         os.close(handle)
-    return True
+        raise
+    return [handle]
+
+
+def _refuse_another_length(handle: int, length: int) -> None:
+    if os.fstat(handle).st_size != length:
+        raise ValueError("a file is not as long as what is to be written over it")
 
 
 def _begin_writing(handle: int) -> None:

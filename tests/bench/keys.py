@@ -67,9 +67,10 @@ def _a_second(act: object, rounds: int) -> float:
 
 def _rotations(kind: str, keyring: FolderKeyring, beside: Path, rounds: int) -> Iterator[Line]:
     _fill(keyring)
-    took, longest, peer = [], [], []
+    took, longest, peer, cpu = [], [], [], []
     for _ in range(rounds):
         peer.append(_one_after_the_other(beside) * BUCKET_KEYS)
+        cpu_s = time.process_time()
         began_s = at_s = time.perf_counter()
         for step in keyring.root_rotation().steps():
             now_s = time.perf_counter()
@@ -77,9 +78,11 @@ def _rotations(kind: str, keyring: FolderKeyring, beside: Path, rounds: int) -> 
                 longest.append(now_s - at_s)
             at_s = now_s
         took.append(time.perf_counter() - began_s)
+        cpu.append(time.process_time() - cpu_s)
     theirs = f"file after file {statistics.median(peer):.0f} s"
     what = f"root rotated, {BUCKET_KEYS} bucket keys, {_WHAT[kind]}"
     yield within(what, statistics.median(took), MOST_S[kind], "s", theirs)
+    yield told(f"CPU of that, {_WHAT[kind]}", f"{statistics.median(cpu):.1f} s")
     yield told(f"whoever makes a key meanwhile waits at most, {_WHAT[kind]}", f"{max(longest) * 1000:.0f} ms")
 
 

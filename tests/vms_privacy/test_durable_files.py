@@ -75,3 +75,21 @@ def test_a_fault_is_told_without_the_path(path: Path) -> None:
         durable_files.read_private(path, 1)
     assert durable_files.fault_of(caught.value) == "No such file or directory"
     assert durable_files.fault_of(PermissionError("another user owns it")) == "another user owns it"
+
+
+def test_files_are_overwritten_where_they_lie_and_one_that_is_gone_stays_gone(tmp_path: Path) -> None:
+    paths = [tmp_path / str(number) for number in range(300)]
+    for path in paths[1:]:
+        path.write_bytes(b"old")
+    inodes = [path.stat().st_ino for path in paths[1:]]
+    durable_files.overwrite_durably([(str(path), b"new") for path in paths])
+    assert not paths[0].exists()
+    assert {path.read_bytes() for path in paths[1:]} == {b"new"}
+    assert [path.stat().st_ino for path in paths[1:]] == inodes
+
+
+def test_a_file_of_another_length_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"longer")
+    with pytest.raises(ValueError, match="not as long"):
+        durable_files.overwrite_durably([(str(tmp_path / "a"), b"new")])
+    assert (tmp_path / "a").read_bytes() == b"longer"

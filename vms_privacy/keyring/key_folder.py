@@ -16,7 +16,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -43,7 +43,7 @@ class OpenedKey:
 
     def under(self, root_version: int) -> "OpenedKey":
         """Return the same key with the header it has under another root."""
-        return OpenedKey(replace(self.header, root_version=root_version), self.key)
+        return OpenedKey(KeyHeader(root_version, self.header.key_version, self.header.made_at), self.key)
 
 
 class KeyFolder:

@@ -68,7 +68,7 @@ def read_header(data: bytes) -> KeyHeader:
 
 def context_of(*parts: bytes) -> bytes:
     """Join parts so that no two lists give the same bytes: each has its length before it. keyring-v1, 2."""
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    return b"".join([len(part).to_bytes(4, "big") + part for part in parts])
 
 
 def bucket_file(bucket_key: uuid.UUID) -> str:
