@@ -60,9 +60,9 @@ def build_api(parts: Assembly, probes: Mapping[str, Probe], registry: CollectorR
     # What is asked most comes first: a request is compared with one route after the other until one fits, and behind
     # all others that costs more than the answer.
     for routes in (
+        token_routes(db, parts.gate, parts.issuer, parts.withdrawals),
         live_routes(live),
         playback_routes(PlaybackParts(parts.footage, parts.archive_entrance, parts.sessions, parts.clock)),
-        token_routes(db, parts.gate, parts.issuer, parts.withdrawals),
         jwks_routes(parts.signer),
         health_routes(probes, registry, behind_proxy=parts.settings.behind_proxy),
         document_routes(app),

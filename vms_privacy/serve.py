@@ -33,6 +33,8 @@ from vms_privacy.worker import Job, Jobs
 
 _SECOND: Final = timedelta(seconds=1)
 _STOP_WITHIN_S: Final = 10.0
+# A request makes some hundred objects that outlive a look for garbage, and next to no cycles: fewer looks.
+_GARBAGE: Final = (10_000, 20, 50)
 _PR_SET_DUMPABLE: Final = 4
 _log = structlog.get_logger("serve")
 
@@ -116,6 +118,7 @@ class Running:
         # up every viewer and every request for some 190 ms each time.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*_GARBAGE)
         self.is_up.set()
         try:
             yield
