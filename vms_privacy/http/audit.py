@@ -77,7 +77,7 @@ def _asked(
     tag: TagName | None = None,
     since: Moment | None = None,
     until: Moment | None = None,
-    before: Annotated[int | None, Query(ge=1)] = None,
+    before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
     limit: Annotated[int, Query(ge=1, le=MOST_AT_ONCE)] = 100,
 ) -> Asked:
     camera = None if camera_id is None else CameraId(camera_id)

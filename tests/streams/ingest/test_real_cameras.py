@@ -96,7 +96,8 @@ def check_times(items: Sequence[Item]) -> None:
         assert before.captured_at_us < after.captured_at_us <= after.arrived_at_us
         assert before.arrived_at_us <= after.arrived_at_us
     took_us = pictures[-1].captured_at_us - pictures[10].captured_at_us
-    assert took_us == pytest.approx((pictures[-1].dts - pictures[10].dts) / 0.09, abs=150_000)
+    # The first ones come late by what the encoder takes to begin, and up to one reading of the socket.
+    assert took_us == pytest.approx((pictures[-1].dts - pictures[10].dts) / 0.09, abs=400_000)
 
 
 @pytest.mark.parametrize("login", ["basic", "digest"])
