@@ -27,7 +27,7 @@ test: $(READY)  ## All tests but the long stories
 	$(BIN)/python -m pytest -n 2 -m "not story" $(ARGS)
 
 stories: $(READY)  ## The whole service over real sockets, and every step sabotaged
-	$(BIN)/python -m pytest -m story --durations=20 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m story --durations=20 $(ARGS)
 
 check: format-check lint types imports docs-check test  ## The whole gate
 

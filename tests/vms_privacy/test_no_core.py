@@ -13,7 +13,7 @@ import pytest
 
 from tests.given.site import ServiceProcess
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.story, pytest.mark.timeout(180)]
 
 DUMPS_CORE = """
 import os, resource, signal

@@ -18,6 +18,8 @@ from tests.guards.sources import ROOT
 from vms_privacy.install import initialise
 from vms_privacy.settings import Settings
 
+pytestmark = [pytest.mark.story, pytest.mark.timeout(180)]
+
 COMMAND: Final = (sys.executable, "-c", "from vms_privacy.cli import main; main()")
 DEADLINE_S: Final = 30
 

@@ -23,6 +23,8 @@ from vms_privacy.client import ApiClient
 from vms_privacy.clock import SystemClock
 from vms_privacy.ids import SystemRandomness
 
+pytestmark = [pytest.mark.story, pytest.mark.timeout(180)]
+
 Capture = pytest.CaptureFixture[str]
 PASSWORD = "a pass phrase of some length 17"
 
@@ -238,7 +240,9 @@ def test_a_camera_may_be_named_by_its_id(ground: Ground) -> None:
 def test_the_audit_tells_what_happened_newest_first(ground: Ground, capsys: Capture) -> None:
     found = _done("audit", "--limit", "5")["items"]
     assert [one["position"] for one in found] == sorted((one["position"] for one in found), reverse=True)
-    said = say(capsys, "audit", "--tag", "camera-created", "--camera", "gate")
+    wanted = ("audit", "--tag", "camera-created", "--camera", "gate")
+    until(lambda: _done(*wanted)["items"], "the newest events are sealed, within a second")
+    said = say(capsys, *wanted)
     assert "camera-created" in said.out
     assert "  me  " in said.out
     assert "gate" in said.out
