@@ -86,8 +86,8 @@ class SealedFiles:
 
         None for the leftover of a crash that is not closed yet, and for what was destroyed meanwhile.
         """
-        with self._db.reading() as session:
-            now = segments.by_id(session, sealed.segment.camera_id, sealed.segment.id)
+        with self._db.glancing() as connection:
+            now = segments.by_id(connection, sealed.segment.camera_id, sealed.segment.id)
         return None if now is None or now.segment.ends_us is None else now
 
     def index(self, look: Look, sealed: Sealed) -> tuple[Sealed, FragmentIndex]:
@@ -132,8 +132,8 @@ class SealedFiles:
                 raise FootageIsGone("this part of the footage cannot be read now") from first
 
     def row_of_now(self, look: Look, sealed: Sealed) -> Sealed:
-        with self._db.reading() as session:
-            now = segments.by_id(session, look.camera_id, sealed.segment.id)
+        with self._db.glancing() as connection:
+            now = segments.by_id(connection, look.camera_id, sealed.segment.id)
         if now is None:
             raise FootageIsGone("this part of the footage is gone")
         return now

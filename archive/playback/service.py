@@ -73,8 +73,8 @@ class Footage:
         What is damaged is left out where there is something else to show, and counted. Raises FootageIsGone if all of
         it has expired, NoFootage, what opening says if all there is cannot be opened, and SpanTooLong.
         """
-        with self._db.reading() as session:
-            found = segments.in_span(session, look.camera_id, wanted, MOST_SEGMENTS + 1)
+        with self._db.glancing() as connection:
+            found = segments.in_span(connection, look.camera_id, wanted, MOST_SEGMENTS + 1)
         if len(found) > MOST_SEGMENTS:
             raise SpanTooLong("there is too much in this span; ask for less at once")
         looked = [self._part_or_damage(look, sealed, wanted) for sealed in found]
@@ -92,8 +92,8 @@ class Footage:
 
     def segment(self, look: Look, segment_id: SegmentId) -> tuple[Sealed, FragmentIndex]:
         """Return one living segment. Raises FootageIsGone: it is destroyed, or never was this camera's."""
-        with self._db.reading() as session:
-            sealed = segments.by_id(session, look.camera_id, segment_id)
+        with self._db.glancing() as connection:
+            sealed = segments.by_id(connection, look.camera_id, segment_id)
         if sealed is None:
             raise FootageIsGone("this part of the footage is gone")
         return self._files.index(look, sealed)
@@ -146,8 +146,8 @@ class Footage:
         """Go through the segments of a span, however many there are."""
         rest: Span | None = asked
         while rest is not None:
-            with self._db.reading() as session:
-                rows = segments.in_span(session, camera_id, rest, most)
+            with self._db.glancing() as connection:
+                rows = segments.in_span(connection, camera_id, rest, most)
             yield from rows
             last = rows[-1].segment.ends_us if len(rows) == most else None
             rest = Span(last, rest.until_us) if last is not None and last < rest.until_us else None

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from archive.keys.rules import WrappedKey
@@ -167,13 +167,13 @@ def moved_to_store(session: Session, segment_id: SegmentId) -> bool:
     return done > 0
 
 
-def in_span(session: Session, camera_id: CameraId, span: Span, limit: int = 20_000) -> list[Sealed]:
+def in_span(session: Session | Connection, camera_id: CameraId, span: Span, limit: int = 20_000) -> list[Sealed]:
     """Return the living segments of a camera that overlap a span, by time; the growing one is the last."""
     asked = {"camera_id": camera_id, "from_us": span.from_us, "until_us": span.until_us, "most": limit}
     return [_sealed(row) for row in session.execute(_IN_SPAN, asked)]
 
 
-def by_id(session: Session, camera_id: CameraId, segment_id: SegmentId) -> Sealed | None:
+def by_id(session: Session | Connection, camera_id: CameraId, segment_id: SegmentId) -> Sealed | None:
     """Return one living segment of this camera."""
     row = session.execute(_BY_ID, {"camera_id": camera_id, "segment_id": segment_id}).one_or_none()
     return None if row is None else _sealed(row)

@@ -106,7 +106,7 @@ class _LeakyWriter(SealedWriter):
 
 
 class PictureIsDropped(Assembly):
-    """Of each piece that is played from the archive the second fragment is left out."""
+    """Of what is played from the archive the last fragment before a later key picture is left out."""
 
     @cached_property
     def footage(self) -> Footage:
@@ -115,12 +115,15 @@ class PictureIsDropped(Assembly):
 
 class _LossyFootage(Footage):
     def find(self, look: Look, wanted: Span) -> list[Part]:
-        return [left for part in super().find(look, wanted) for left in self._without_second(part)]
+        return [left for part in super().find(look, wanted) for left in self._without_one(part)]
 
-    def _without_second(self, part: Part) -> list[Part]:
-        if len(part.chosen) < 3:
+    def _without_one(self, part: Part) -> list[Part]:
+        keys = [at for at in part.chosen if part.index.entries[at].starts_with_key]
+        if len(keys) < 2 or keys[1] - part.chosen.start < 2:
             return [part]
-        return [replace(part, chosen=part.chosen[:1]), replace(part, chosen=part.chosen[2:])]
+        # Both halves begin with a key picture, as every selection does.
+        before, after = range(part.chosen.start, keys[1] - 1), range(keys[1], part.chosen.stop)
+        return [replace(part, chosen=before), replace(part, chosen=after)]
 
 
 class RecorderIsDeaf(Assembly):
