@@ -54,9 +54,11 @@ class Running:
         self._feeds: dict[CameraId, asyncio.Task[None]] = {}
 
     def serve(self) -> None:
-        """Open the port and serve until `stop`, or a signal where this is the main thread."""
+        """Open the port and serve until `stop`, or a signal where this is the main thread.
+
+        Whoever owns the process has called `leave_no_core`: it cannot be taken back.
+        """
         settings = self.parts.settings
-        leave_no_core()
         join(self.parts)
         self._load()
         api = build_api(self.parts, self.probes(), self.registry)

@@ -15,7 +15,7 @@ from vms_privacy.cli.options import AsJson, DataDir, command_group
 from vms_privacy.cli.output import note, tell
 from vms_privacy.cli.parts import assembly_of, told_of_the_database
 from vms_privacy.cli.refusals import CannotListen
-from vms_privacy.serve import Running
+from vms_privacy.serve import Running, leave_no_core
 from vms_privacy.settings import Settings
 
 app = command_group("Run the service.")
@@ -26,6 +26,7 @@ _LOWEST_FREE_PORT: Final = 1024
 @app.command("serve")
 def serve(data_dir: DataDir = None, *, as_json: AsJson = False) -> None:
     """Run the service until a signal ends it; say where it is, once it answers, and what to do next."""
+    leave_no_core()
     parts = assembly_of(data_dir)
     running = Running(parts)
     threading.Thread(target=_announce, args=(running, as_json), name="announce", daemon=True).start()

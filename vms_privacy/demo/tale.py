@@ -9,6 +9,7 @@ from vms_privacy.clock import SystemClock
 from vms_privacy.demo import auditing, keeping, watching
 from vms_privacy.demo.story import Step, document, tell
 from vms_privacy.demo.world import World, make_world
+from vms_privacy.serve import leave_no_core
 from vms_privacy.settings import Settings
 
 
@@ -86,6 +87,7 @@ def play(
 
     As JSON it is one document and nothing else.
     """
+    leave_no_core()
     say = _say_nothing if as_json else _say_aloud
     say("vms-privacy: the story, on three simulated cameras and one service, over real sockets\n")
     with make_world(folder, assemble) as world:
