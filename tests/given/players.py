@@ -39,22 +39,21 @@ def shown(place: Path | str) -> Shown:
         tuple(float(one["pts_time"]) for one in pictures),
         tuple((one["width"], one["height"]) for one in pictures),
         len(frames) - len(pictures),
-        without_open_groups(ran.stderr),
+        ran.stderr.strip(),
     )
 
 
-def errors(url: str, seconds: float | None = None) -> str:
+def errors(url: str, seconds: float | None = None, *, uneven: bool = False) -> str:
     """Play a playlist with ffmpeg and stop at the first error; return what it says of it.
 
     Its warnings are left out: it has one for each change of init segment.
     """
     limit = [] if seconds is None else ["-t", f"{seconds:g}"]
-    # Stamps as they are: rounded to the 25 pictures a second that it guesses, two pictures may get the same one.
-    stamps = ["-fps_mode", "passthrough", "-enc_time_base", "-1"]
+    # Uneven stamps as they are: rounded to the 25 pictures a second that it guesses, two may get the same one.
+    stamps = ["-fps_mode", "passthrough", "-enc_time_base", "-1"] if uneven else []
     command = [_program("ffmpeg"), "-nostdin", "-v", "error", "-xerror", "-i", url, *limit, *stamps, "-f", "null", "-"]
     ran = subprocess.run(command, capture_output=True, timeout=DEADLINE_S, check=False, text=True)
-    said = without_open_groups(ran.stderr)
-    return said if ran.returncode == 0 else f"exit {ran.returncode}: {said}"
+    return ran.stderr.strip() if ran.returncode == 0 else f"exit {ran.returncode}: {ran.stderr.strip()}"
 
 
 def without_open_groups(said: str) -> str:

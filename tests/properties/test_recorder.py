@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from uuid import UUID
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archive.recorder.rules import (
@@ -149,6 +149,7 @@ def _withdrawals(story: _Story) -> list[tuple[int, int]]:
 
 
 @given(_stories())
+@settings(max_examples=300)
 def test_no_fragment_with_a_packet_after_the_withdrawal_is_ever_written(story: _Story) -> None:
     for fragment in (one for segment in _play(story) for one in segment):
         for from_us, until_us in _withdrawals(story):
@@ -157,6 +158,7 @@ def test_no_fragment_with_a_packet_after_the_withdrawal_is_ever_written(story: _
 
 
 @given(_stories())
+@settings(max_examples=300)
 def test_no_fragment_with_a_packet_from_before_the_opt_in_is_ever_written(story: _Story) -> None:
     for fragment in (one for segment in _play(story) for one in segment):
         allowed, _ = story.allowed(fragment.last_arrived_at_us)

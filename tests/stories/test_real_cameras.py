@@ -10,6 +10,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -55,48 +56,68 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield found
 
 
-def every_picture(media: Path | str, *, least: int, sound: bool, jitter_ms: int = 0) -> None:
+@dataclass(frozen=True)
+class Kind:
+    """A camera, what is to be known of it, and what of it makes its film less even than it could be.
+
+    `reorders`: a film that is cut in decode order may end in a picture whose B-pictures had not come yet.
+    `is_fed`: stamped as the machine finds time, late where it is busy; with open groups of pictures, whose first ones
+    refer to what was before them. A picture that is missing there shows as a complaint and as `lost`.
+    """
+
+    camera: Callable[[], AbstractContextManager[int]]
+    codec: str = "h264"
+    audio: str = ""
+    left_out: str = ""
+    reorders: bool = False
+    is_fed: bool = False
+
+
+def every_picture(media: Path | str, kind: Kind, *, least: int, is_cut: bool = False) -> None:
     """A player shows every picture, 40 ms apart as its camera stamps them, and complains of nothing."""
     seen = shown(media)
-    assert seen.complaints == ""
+    assert without_open_groups(seen.complaints, kind) == ""
     assert len(seen.times) >= least
-    # A withdrawal cuts in decode order: the last picture may be one whose B-pictures had not come yet.
-    steps = [after - before for before, after in pairwise(seen.times[:-1])]
-    assert max(abs(step * 1000 - 40) for step in steps) <= jitter_ms + 0.5
+    times = seen.times[:-1] if is_cut and kind.reorders else seen.times
+    steps = {round((after - before) * 1000) for before, after in pairwise(times)}
+    assert max(abs(step - 40) for step in steps) <= (400 if kind.is_fed else 0)
     assert set(seen.sizes) == {(640, 360)}
-    assert (seen.sounds > 0) is sound
+    assert (seen.sounds > 0) is bool(kind.audio)
+
+
+def without_open_groups(said: str, kind: Kind) -> str:
+    """Leave out what ffmpeg mentions of the beginning of an open group of pictures."""
+    lines = said.splitlines()
+    return "\n".join(line for line in lines if not (kind.is_fed and line.endswith("mmco: unref short failure")))
 
 
 CAMERAS = {
-    "plain": (lambda: gst_camera("plain"), "h264", "", ""),
-    "B-pictures": (lambda: gst_camera("bframes"), "h264", "", ""),
-    "AAC": (lambda: gst_camera("aac"), "h264", "aac", ""),
-    "PCMU": (lambda: gst_camera("g711"), "h264", "", "pcm_mulaw"),
-    "HEVC": (lambda: gst_camera("hevc"), "hevc", "", ""),
-    "fed by ffmpeg": (fed_camera, "h264", "aac", ""),
+    "plain": Kind(lambda: gst_camera("plain")),
+    "B-pictures": Kind(lambda: gst_camera("bframes"), reorders=True),
+    "AAC": Kind(lambda: gst_camera("aac"), audio="aac"),
+    "PCMU": Kind(lambda: gst_camera("g711"), left_out="pcm_mulaw"),
+    "HEVC": Kind(lambda: gst_camera("hevc"), codec="hevc"),
+    "fed by ffmpeg": Kind(fed_camera, audio="aac", reorders=True, is_fed=True),
 }
 
 
-@pytest.mark.parametrize("kind", CAMERAS)
+@pytest.mark.parametrize("name", CAMERAS)
 def test_a_camera_that_is_not_ours_is_seen_whole_by_players_that_are_not_ours(
-    here: Site, kind: str, tmp_path: Path
+    here: Site, name: str, tmp_path: Path
 ) -> None:
-    camera, codec, audio, left_out = CAMERAS[kind]
-    # What goes through two programs is stamped by the second as it comes, and late where the machine is busy. A picture
-    # that is missing there shows as a complaint of the player, whose references are gone, and as `lost`.
-    jitter_ms = 400 if camera is fed_camera else 0
-    name = kind.lower().replace(" ", "-")
-    with served(camera) as port:
+    kind = CAMERAS[name]
+    name = name.lower().replace(" ", "-")
+    with served(kind.camera) as port:
         here.add(name, f"rtsp://127.0.0.1:{port}/cam")
         told = here.running(name)
-        assert (told["codec"], told["audio"], told["audio_left_out"]) == (codec, audio, left_out)
-        kinds = ("live-audio", "video-recording", "recorded-audio") if audio else ("video-recording",)
+        assert (told["codec"], told["audio"], told["audio_left_out"]) == (kind.codec, kind.audio, kind.left_out)
+        kinds = ("live-audio", "video-recording", "recorded-audio") if kind.audio else ("video-recording",)
         here.opt_in(name, *kinds)
 
         live = tmp_path / "live.mp4"
-        live.write_bytes(whole_fragments(here.watched(name, FRAGMENTS * (2 if audio else 1))))
-        every_picture(live, least=FEWEST, sound=bool(audio), jitter_ms=jitter_ms)
-        assert errors(here.hls(name), 3) == ""
+        live.write_bytes(whole_fragments(here.watched(name, FRAGMENTS * (2 if kind.audio else 1))))
+        every_picture(live, kind, least=FEWEST)
+        assert without_open_groups(errors(here.hls(name), 3, uneven=kind.is_fed), kind) == ""
 
         until(lambda: here.recorded_s(name) >= RECORDED_S, "it is recorded")
         here.withdraw(name)
@@ -104,8 +125,8 @@ def test_a_camera_that_is_not_ours_is_seen_whole_by_players_that_are_not_ours(
         file.write_bytes(here.fetched(here.archive(name)))
         told = here.status(name)
         assert (told["reconnects"], told["lost"]) == (0, 0)
-        every_picture(file, least=int(RECORDED_S - 1) * 25, sound=bool(audio), jitter_ms=jitter_ms)
-        assert errors(here.archive(name, "m3u8")) == ""
+        every_picture(file, kind, least=int(RECORDED_S - 1) * 25, is_cut=True)
+        assert without_open_groups(errors(here.archive(name, "m3u8"), uneven=kind.is_fed), kind) == ""
 
 
 def test_a_camera_behind_tls_is_taken_by_its_pinned_certificate_alone(here: Site, tmp_path: Path) -> None:
@@ -120,7 +141,7 @@ def test_a_camera_behind_tls_is_taken_by_its_pinned_certificate_alone(here: Site
         here.running("pinned")
         live = tmp_path / "live.mp4"
         live.write_bytes(whole_fragments(here.watched("pinned", FRAGMENTS)))
-        every_picture(live, least=FEWEST, sound=False)
+        every_picture(live, CAMERAS["plain"], least=FEWEST)
         for name in ("unpinned", "wrongly-pinned"):
             assert here.until_status(name, lambda told: told["why"])["why"] == "tls-not-verified"
 

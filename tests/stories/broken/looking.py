@@ -63,17 +63,18 @@ class _DumpingChannel(Channel):
 
 
 class TapMixesCameras(Assembly):
-    """For three seconds after the first opt-in the recorder of one camera gets another one's pictures in between.
+    """For three seconds after the first opt-in the recorder of one camera gets another one's key pictures.
 
-    Later ones would also be the last before the withdrawal, and show there.
+    Those that follow need not be mixed: they say what changed, and which camera it is does not. Later ones would also be
+    the last before the withdrawal, and show there.
     """
 
-    _newest: dict[CameraId, Fragment]
+    _newest_key: dict[CameraId, Fragment]
     _mixes_until_s = 0.0
 
     @cached_property
     def _cameras(self) -> list[CameraId]:
-        self._newest = {}
+        self._newest_key = {}
         self.ledger.on_change(self._begin)
         return []
 
@@ -86,8 +87,8 @@ class TapMixesCameras(Assembly):
 
     async def _mixed(self, camera_id: CameraId, items: AsyncIterable[Item]) -> AsyncIterator[Item]:
         async for item in items:
-            if isinstance(item, Fragment):
-                self._newest[camera_id] = item
+            if isinstance(item, Fragment) and item.starts_with_key:
+                self._newest_key[camera_id] = item
                 yield replace(item, data=self._other(camera_id, item).data)
             else:
                 yield item
@@ -95,8 +96,7 @@ class TapMixesCameras(Assembly):
     def _other(self, camera_id: CameraId, mine: Fragment) -> Fragment:
         if self.clock.monotonic() > self._mixes_until_s or camera_id != self._cameras[0]:
             return mine
-        other = self._newest.get(self._cameras[1], mine)
-        return other if other.starts_with_key == mine.starts_with_key else mine
+        return self._newest_key.get(self._cameras[1], mine)
 
 
 class GateOpenForNeighbours(Assembly):

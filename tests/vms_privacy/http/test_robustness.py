@@ -19,7 +19,7 @@ from tests.vms_privacy.http.asking import ASKS
 from tests.vms_privacy.http.media_outcomes import BY_KEY, BY_TOKEN
 from tests.vms_privacy.http.outcomes import API
 
-EXAMPLES: Final = 15
+EXAMPLES: Final = 60
 LARGEST_PROBLEM: Final = 10_000
 MEDIA: Final = {row.operation for row in (*BY_TOKEN, *BY_KEY)}
 BOUNDED: Final = settings(
