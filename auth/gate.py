@@ -37,7 +37,7 @@ from vms_privacy.audit.events import Event, Outcome, Tag
 from vms_privacy.audit.log import AuditLog
 from vms_privacy.audit.refusals import RefusalCounter
 from vms_privacy.clock import Clock
-from vms_privacy.db import Database
+from vms_privacy.db import Database, Reading
 from vms_privacy.errors import Refusal
 from vms_privacy.ids import CameraId, OperatorId
 
@@ -90,17 +90,17 @@ class Gate:
         Raises NotAuthenticated, NotFound (missing and invisible look alike and cost alike), NotAllowed (visible,
         without the right).
         """
-        with self._db.reading() as session:
-            verdict = self.weigh(session, asker, right, camera_id, now, span)
+        with self._db.glancing(at_one_moment=True) as connection:
+            verdict = self.weigh(connection, asker, right, camera_id, now, span)
         if isinstance(verdict, Refused):
             self._refuse(asker, verdict, camera_id, right)
         return verdict
 
     def judge_sight(self, asker: Principal, camera_id: CameraId, now: datetime | None = None) -> Resource:
         """Return the camera if the asker may know of it. Raises NotAuthenticated, NotFound."""
-        with self._db.reading() as session:
-            camera = self._resources.by_id(session, camera_id)
-            verdict = judge_sight(asker, camera, self._held(session, asker), self._moment(now))
+        with self._db.glancing(at_one_moment=True) as connection:
+            camera = self._resources.by_id(connection, camera_id)
+            verdict = judge_sight(asker, camera, self._held(connection, asker), self._moment(now))
         if isinstance(verdict, Refused):
             self._refuse(asker, verdict, camera_id, None)
         return verdict
@@ -113,8 +113,8 @@ class Gate:
         `whole`: the right must reach the whole operator, else it may be held anywhere in it. Raises
         NotAuthenticated, NotFound for everybody who is not one of its people, NotAllowed.
         """
-        with self._db.reading() as session:
-            held = self._held(session, asker)
+        with self._db.glancing() as connection:
+            held = self._held(connection, asker)
         verdict: Granted | Refused | None
         if right is None:
             verdict = judge_membership(asker, operator_id)
@@ -140,16 +140,16 @@ class Gate:
 
     def weigh(
         self,
-        session: Session,
+        asked: Reading,
         asker: Principal,
         right: Right,
         camera_id: CameraId,
         now: datetime | None = None,
         span: Span | None = None,
     ) -> Granted | Refused:
-        """Return the verdict for one camera without raising or writing: two queries by index."""
-        camera = self._resources.by_id(session, camera_id)
-        return judge(asker, right, camera, self._held(session, asker), self._moment(now), span)
+        """Return the verdict for one camera without raising or writing: two queries by index, of one moment."""
+        camera = self._resources.by_id(asked, camera_id)
+        return judge(asker, right, camera, self._held(asked, asker), self._moment(now), span)
 
     def visible_cameras(self, session: Session, asker: Principal, now: datetime | None = None) -> list[Resource]:
         """Return the living cameras the asker may know of, by name."""
@@ -177,10 +177,10 @@ class Gate:
         facts = {"reason": reason} if reason else {}
         raise NotAuthenticated("log in first, and send the access token as `Authorization: Bearer`", **facts)
 
-    def _held(self, session: Session, asker: Principal) -> Sequence[Grant]:
+    def _held(self, asked: Reading, asker: Principal) -> Sequence[Grant]:
         if asker.person_id is None:
             return ()
-        return self._grants.held_by(session, (asker.person_id,))[asker.person_id]
+        return self._grants.held_by(asked, (asker.person_id,))[asker.person_id]
 
     def _moment(self, now: datetime | None) -> datetime:
         return now or self._clock.for_reading()

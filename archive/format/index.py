@@ -2,10 +2,10 @@
 
 import itertools
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from archive.format.errors import DamagedTrailer
 from streams.media.packets import Track
@@ -23,11 +23,11 @@ _TRACK_OF: Final[Mapping[int, Track]] = MappingProxyType({number: track for trac
 _MOST_US: Final = 2**63
 
 
-@dataclass(frozen=True, slots=True)
-class FragmentEntry:
+class FragmentEntry(NamedTuple):
     """One fragment: when it was captured, and where it lies in the media.
 
-    Times are microseconds of our clock; `decode_time` and `duration` are ticks of the track's timescale.
+    Times are microseconds of our clock; `decode_time` and `duration` are ticks of the track's timescale. A tuple, since
+    every seek makes some hundred of them; what they say is checked by the index that lists them.
     """
 
     track: Track
@@ -39,14 +39,6 @@ class FragmentEntry:
     decode_time: int
     duration: int
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.captured_from_us <= self.captured_until_us < _MOST_US:
-            raise ValueError("a fragment is captured from a moment until a later one")
-        if not 0 < self.length < 2**32 or not 0 <= self.offset < 2**63:
-            raise ValueError("a fragment has a place in the media")
-        if not 0 <= self.decode_time < 2**64 or not 0 <= self.duration < 2**32:
-            raise ValueError("a fragment has a decode time and a duration")
-
     @property
     def end(self) -> int:
         """Where the next fragment may begin."""
@@ -55,7 +47,10 @@ class FragmentEntry:
 
 @dataclass(frozen=True, slots=True)
 class FragmentIndex:
-    """All fragments of a file in the order of their offsets, after `init_length` bytes of init segment."""
+    """All fragments of a file in the order of their offsets, after `init_length` bytes of init segment.
+
+    Raises ValueError if an entry says what no fragment can, or they do not follow each other.
+    """
 
     init_length: int = 0
     entries: tuple[FragmentEntry, ...] = ()
@@ -64,10 +59,14 @@ class FragmentIndex:
         if not 0 <= self.init_length < 2**32:
             raise ValueError("an init segment has a length")
         end = self.init_length
-        for entry in self.entries:
-            if entry.offset < end:
+        for _, from_us, until_us, offset, length, _, decode_time, duration in self.entries:
+            if not 0 <= from_us <= until_us < _MOST_US:
+                raise ValueError("a fragment is captured from a moment until a later one")
+            if not 0 < length < 2**32 or not 0 <= decode_time < 2**64 or not 0 <= duration < 2**32:
+                raise ValueError("a fragment has a length, a decode time and a duration")
+            if not end <= offset < 2**63:
                 raise ValueError("fragments follow each other and the init segment")
-            end = entry.end
+            end = offset + length
         if trailer_length(len(self.entries)) > MOST_TRAILER:
             raise ValueError("more fragments than a trailer can list")
 
@@ -109,7 +108,7 @@ def decode_trailer(trailer: bytes, media_length: int) -> FragmentIndex:
         raise DamagedTrailer("the trailer is not a box of ours")
     listed = _ENTRY.iter_unpack(trailer[_BEGIN.size : size - FOOTER])
     try:
-        index = FragmentIndex(init_length, tuple(itertools.starmap(_decode_entry, listed)))
+        index = FragmentIndex(init_length, tuple(_decoded(listed)))
     except ValueError as error:
         raise DamagedTrailer(str(error)) from error
     if index.end > media_length:
@@ -131,26 +130,8 @@ def _encode_entry(entry: FragmentEntry) -> bytes:
     )
 
 
-def _decode_entry(
-    number: int,
-    flags: int,
-    reserved: int,
-    length: int,
-    offset: int,
-    captured_from_us: int,
-    captured_until_us: int,
-    decode_time: int,
-    duration: int,
-) -> FragmentEntry:
-    if number not in _TRACK_OF or flags not in (0, 1) or reserved:
-        raise ValueError("an entry has a value that no writer writes")
-    return FragmentEntry(
-        track=_TRACK_OF[number],
-        captured_from_us=captured_from_us,
-        captured_until_us=captured_until_us,
-        offset=offset,
-        length=length,
-        starts_with_key=bool(flags),
-        decode_time=decode_time,
-        duration=duration,
-    )
+def _decoded(listed: Iterable[tuple[int, ...]]) -> Iterator[FragmentEntry]:
+    for number, flags, reserved, length, offset, from_us, until_us, decode_time, duration in listed:
+        if number not in _TRACK_OF or flags > 1 or reserved:
+            raise ValueError("an entry has a value that no writer writes")
+        yield FragmentEntry(_TRACK_OF[number], from_us, until_us, offset, length, bool(flags), decode_time, duration)

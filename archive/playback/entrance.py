@@ -4,7 +4,6 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from fastapi import Request
-from starlette.concurrency import run_in_threadpool
 
 from archive.keys.rules import permit_from
 from archive.playback.opening import Look
@@ -28,7 +27,7 @@ _EVER: Final = 2**60
 
 
 class ArchiveEntrance:
-    """Lets requests for recorded footage in, and says what they may see."""
+    """Lets requests for recorded footage in, and says what they may see. Blocking: called from threads."""
 
     def __init__(
         self,
@@ -46,37 +45,35 @@ class ArchiveEntrance:
         self._entrance = MediaEntrance(door, tokens, sessions, pseudonyms, Action.ARCHIVE)
         self._granted: WeakKeyDictionary[MediaSession, Granted] = WeakKeyDictionary()
 
-    async def by_token(
+    def by_token(
         self, request: Request, operator: str, camera: str, token: str | None, protocol: Protocol, wanted: Span
     ) -> tuple[MediaSession, Look]:
         """Open, or find again, the session of a request with a token for a span."""
-        session = await self._entrance.by_token(
-            request, operator, camera, token, protocol, wanted.from_us, wanted.until_us
-        )
-        return session, await self._look(session)
+        session = self._entrance.by_token(request, operator, camera, token, protocol, wanted.from_us, wanted.until_us)
+        return session, self._look(session)
 
-    async def by_key(self, request: Request, operator: str, camera: str, key: str | None) -> tuple[MediaSession, Look]:
+    def by_key(self, request: Request, operator: str, camera: str, key: str | None) -> tuple[MediaSession, Look]:
         """Go on with a session by its key."""
         session = self._entrance.by_key(request, operator, camera, key)
-        return session, await self._look(session)
+        return session, self._look(session)
 
-    async def only_asking(
+    def only_asking(
         self, request: Request, operator: str, camera: str, token: str | None, footage: Footage, asked: Span
     ) -> list[Span]:
         """Return the readable stretches within what a token reaches; opens no session, shows no picture."""
-        admission = await self._entrance.only_asking(request, operator, camera, token)
+        admission = self._entrance.only_asking(request, operator, camera, token)
         within = reach(admission.claims, self._clock.for_reading())
         from_us, until_us = max(asked.from_us, within.from_us or 0), min(asked.until_us, within.until_us or _EVER)
         if from_us >= until_us:
             return []
         span = Span(from_us, until_us)
-        found = await run_in_threadpool(footage.ranges, admission.resource.camera_id, span)
+        found = footage.ranges(admission.resource.camera_id, span)
         return [Span(max(one.from_us, from_us), min(one.until_us, until_us)) for one in found if one.overlaps(span)]
 
-    async def _look(self, session: MediaSession) -> Look:
+    def _look(self, session: MediaSession) -> Look:
         granted = self._granted.get(session)
         if granted is None:
-            granted = self._granted[session] = await run_in_threadpool(self._weigh, session.claims)
+            granted = self._granted[session] = self._weigh(session.claims)
         claims = session.claims
         depth_us = None if claims.depth is None else int(claims.depth.total_seconds() * 1_000_000)
         permit = permit_from(granted, claims.purpose)
@@ -86,8 +83,10 @@ class ArchiveEntrance:
         """Ask the gate itself, once a session: only its yes opens recorded footage."""
         asker = Principal(PrincipalKind.PERSON, claims.person_id, claims.operator_id)
         takes_away = claims.purpose in {Purpose.EXPORT, Purpose.EVIDENCE}
-        with self._db.reading() as session:
-            verdict = self._gate.weigh(session, asker, Right.EXPORT if takes_away else Right.ARCHIVE, claims.camera_id)
+        with self._db.glancing(at_one_moment=True) as connection:
+            verdict = self._gate.weigh(
+                connection, asker, Right.EXPORT if takes_away else Right.ARCHIVE, claims.camera_id
+            )
         if not isinstance(verdict, Granted):
             raise NotFound
         return verdict

@@ -1,16 +1,16 @@
 """Routes of recorded footage: HLS, MP4, and which times there are. Paths follow Flussonic's; times are UTC seconds.
 
 A token opens a media session; nested URIs carry its key as `s`. What has expired answers 410 from its very second.
+Plain functions: each request needs the database and the disk, so it gets a thread for all it asks of them.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from archive.errors import SpanRunsBackward
 from archive.format.index import FragmentEntry
@@ -88,25 +88,25 @@ def playback_routes(parts: PlaybackParts) -> APIRouter:
     footage, entrance = parts.footage, parts.entrance
 
     @routes.get("/archive-{start}-{duration}.m3u8", openapi_extra=_BY_TOKEN, response_class=Response)
-    async def playlist(
+    def playlist(
         operator: str, camera: str, start: Start, duration: Length, request: Request, token: Token = None
     ) -> Response:
         """Open (or find again) the session, and list what may be seen of the span."""
         wanted = _span(start, duration)
-        session, look = await entrance.by_token(request, operator, camera, token, Protocol.HLS, wanted)
-        pieces = await run_in_threadpool(listed, footage, look, wanted, session.key)
+        session, look = entrance.by_token(request, operator, camera, token, Protocol.HLS, wanted)
+        pieces = listed(footage, look, wanted, session.key)
         return Response(recorded_playlist(pieces), headers=MEDIA_HEADERS, media_type=CONTENT_TYPE)
 
     @routes.get("/archive/{segment_id}/init.mp4", openapi_extra=_BY_KEY, response_class=Response)
-    async def init(operator: str, camera: str, segment_id: UUID, request: Request, s: Key = None) -> Response:
+    def init(operator: str, camera: str, segment_id: UUID, request: Request, s: Key = None) -> Response:
         """Return what a decoder needs before the fragments of a segment, as long as one of them may be seen."""
-        session, look = await entrance.by_key(request, operator, camera, s)
-        data = await run_in_threadpool(init_of, footage, look, SegmentId(segment_id))
+        session, look = entrance.by_key(request, operator, camera, s)
+        data = init_of(footage, look, SegmentId(segment_id))
         session.count(len(data))
         return Response(data, headers=MEDIA_HEADERS, media_type=_MP4)
 
     @routes.get("/archive/{segment_id}/{first}-{last}.m4s", openapi_extra=_BY_KEY, response_class=Response)
-    async def fragments(
+    def fragments(
         operator: str,
         camera: str,
         segment_id: UUID,
@@ -118,36 +118,36 @@ def playback_routes(parts: PlaybackParts) -> APIRouter:
         a: Ticks = 0,
     ) -> Response:
         """Return a run of fragments; 410 from the second in which its first picture has expired."""
-        session, look = await entrance.by_key(request, operator, camera, s)
+        session, look = entrance.by_key(request, operator, camera, s)
         viewer = Viewer(footage, look, session, parts.clock)
-        run = await viewer.open(SegmentId(segment_id), range(first, last + 1))
+        run = viewer.open(SegmentId(segment_id), range(first, last + 1))
         blocks = run.blocks(partial(_moved, {Track.VIDEO: v, Track.AUDIO: a}) if v or a else None)
         return MediaResponse(
             session, blocks, _MP4, (session.attach,), parts.stall_seconds, _nothing_more, length=run.length
         )
 
     @routes.get("/archive-{start}-{duration}.mp4", openapi_extra=_BY_TOKEN, response_class=Response)
-    async def movie(
+    def movie(
         operator: str, camera: str, start: Start, duration: Length, request: Request, token: Token = None
     ) -> Response:
         """Stream the span as one file; each fragment is judged when it is sent."""
         wanted = _span(start, duration)
         enter = partial(entrance.by_token, request, operator, camera, token, Protocol.FILE, wanted)
-        session, look, let_go = await _held(enter)
-        ended = partial(_ended, parts.sessions, session)
+        session, look, let_go = _held(enter)
         try:
-            film = await film_of(Viewer(footage, look, session, parts.clock), wanted)
+            film = film_of(Viewer(footage, look, session, parts.clock), wanted)
         except BaseException:
             let_go()
-            await ended(Ending.COMPLETE)
+            _end(parts.sessions, session, Ending.COMPLETE)
             raise
         places = (session.attach, lambda _: let_go)
+        ended = partial(_ended, parts.sessions, session)
         response = MediaResponse(session, film, _MP4, places, parts.stall_seconds, ended)
         response.headers["Accept-Ranges"] = "none"
         return response
 
     @routes.get("/ranges.json", openapi_extra=_BY_TOKEN)
-    async def ranges(
+    def ranges(
         operator: str,
         camera: str,
         request: Request,
@@ -161,17 +161,17 @@ def playback_routes(parts: PlaybackParts) -> APIRouter:
             raise SpanRunsBackward("the span asked for ends before it begins")
         response.headers.update(MEDIA_HEADERS)
         asked = Span(closed_at_gte * 1000, opened_at_lte * 1000 + 1)
-        found = await entrance.only_asking(request, operator, camera, token, footage, asked)
+        found = entrance.only_asking(request, operator, camera, token, footage, asked)
         shown = [RangeShown(opened_at=one.from_us // 1000, closed_at=one.until_us // 1000) for one in found]
         return RangesShown(ranges=shown)
 
     @routes.get("/recording_status.json", openapi_extra=_BY_TOKEN)
-    async def recording_status(
+    def recording_status(
         operator: str, camera: str, request: Request, response: Response, token: Token = None
     ) -> list[StatusShown]:
         """Say which times can be played now, in the form that older players ask for."""
         response.headers.update(MEDIA_HEADERS)
-        found = await entrance.only_asking(request, operator, camera, token, footage, Span(0, 2**53))
+        found = entrance.only_asking(request, operator, camera, token, footage, Span(0, 2**53))
         shown: list[dict[Literal["from", "duration"], int]] = [
             {"from": one.from_us // _S, "duration": one.until_us // _S - one.from_us // _S} for one in found
         ]
@@ -189,17 +189,17 @@ def _moved(shifts: Mapping[Track, int], entry: FragmentEntry, data: bytes) -> by
     return shift_decode_time(data, max(shifts[entry.track], -entry.decode_time))
 
 
-async def _held(enter: Callable[[], Awaitable[tuple[MediaSession, Look]]]) -> tuple[MediaSession, Look, LetGo]:
+def _held(enter: Callable[[], tuple[MediaSession, Look]]) -> tuple[MediaSession, Look, LetGo]:
     """Enter, and hold the session: the end of another download of the same client does not end it from here on.
 
     A client that leaves one download for another may find the session in the moment in which the first one ends it;
     then it enters once more, which opens a new one.
     """
     try:
-        session, look = await enter()
+        session, look = enter()
         return session, look, session.attach(_nothing_to_cut)
     except SessionOver:
-        session, look = await enter()
+        session, look = enter()
         return session, look, session.attach(_nothing_to_cut)
 
 
@@ -212,6 +212,10 @@ def _nothing_to_cut() -> None:
 
 
 async def _ended(sessions: MediaSessions, session: MediaSession, ending: Ending) -> None:
+    _end(sessions, session, ending)
+
+
+def _end(sessions: MediaSessions, session: MediaSession, ending: Ending) -> None:
     """End a session with the last of its responses."""
     if not session.is_sending:
         sessions.end(session, END_OF[ending])

@@ -40,9 +40,8 @@ class Film:
         common = set.intersection(*(set(one.items()) for one in scales))
         self.tracks = frozenset(track for track, _ in common)
         reduced = [_reduced(init, self.tracks) for init in inits]
-        unique = list(dict.fromkeys(reduced))
+        self._unique = unique = list(dict.fromkeys(reduced))
         self._description = [unique.index(one) + 1 for one in reduced]
-        self._sets = [_parameter_sets(one) for one in unique]
         self._scales = scales[0]
         self._starts_us = starts_us
         self._shifts: dict[tuple[Line, Track], int] = {}
@@ -67,13 +66,15 @@ class Film:
         if entry.track is Track.VIDEO and number != self._shown:
             # Many players do not heed a change of sample description: the parameter sets are in the picture, too.
             self._shown = number
-            data = with_parameter_sets(data, self._sets[number - 1])
+            data = with_parameter_sets(data, _parameter_sets(self._unique[number - 1]))
         shifted = renumber(shift_decode_time(data, self._shifts[key]), self._sequence)
         return shifted if number == 1 else set_sample_description(shifted, number)
 
 
 def _reduced(init: bytes, tracks: frozenset[Track]) -> bytes:
     scales = timescales(init)
+    if tracks == set(scales):
+        return init  # `init_for` made it already.
     return init_for(init, [TrackInfo(track, "", scales[track], b"") for track in sorted(tracks)])
 
 

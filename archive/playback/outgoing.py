@@ -33,27 +33,37 @@ class Viewer:
     session: MediaSession
     clock: Clock
 
-    async def open(self, segment_id: SegmentId, places: range) -> "Run":
+    def open(self, segment_id: SegmentId, places: range) -> "Run":
         """Return fragments of a segment, ready to go out: all are judged, the first are read and authenticated.
 
-        Raises FootageIsGone, OutsideWindow, and what `Footage.segment` and `Footage.read` raise.
+        Blocking. Raises FootageIsGone, OutsideWindow, and what `Footage.segment` and `Footage.read` raise.
         """
-        return await run_in_threadpool(self._open, segment_id, places)
+        return self.open_row(self.row(segment_id), places)
 
-    def row(self, segment_id: SegmentId) -> "_Row":
+    def open_row(self, row: "Row", places: range) -> "Run":
+        """Do as `open`, by a row that was looked at just now."""
+        entries = row.at(places)
+        self.judge(row, entries)
+        return Run(self, row, self.read(row, places), sum(entry.length for entry in entries))
+
+    def row(self, segment_id: SegmentId) -> "Row":
         """Look at a segment as it is now."""
         looked_at = self.clock.monotonic()
-        return _Row(*self.footage.segment(self.look, segment_id), looked_at)
+        return Row(*self.footage.segment(self.look, segment_id), looked_at)
 
-    def judge(self, row: "_Row", entry: FragmentEntry) -> None:
-        """Raise what stands against showing a fragment at this moment; memory only."""
+    def judge(self, row: "Row", entries: Sequence[FragmentEntry]) -> None:
+        """Raise what stands against showing fragments at this moment; memory only."""
         self.session.check()
+        allowed = self.footage.allowed(self.look, row.sealed)
         # What is outside of the window is gone like what never was: nobody learns what there is beyond it.
-        if not may_show(entry, self.footage.allowed(self.look, row.sealed)):
+        if not all(may_show(entry, allowed) for entry in entries):
             raise FootageIsGone("this part of the footage is gone")
-        self.session.check(entry.captured_from_us)
+        moments = [entry.captured_from_us for entry in entries]
+        # What a session covers is one stretch, so what lies between the two is covered with them.
+        for moment_us in {min(moments), max(moments)}:
+            self.session.check(moment_us)
 
-    def read(self, row: "_Row", places: range) -> "_Block":
+    def read(self, row: "Row", places: range) -> "_Block":
         """Read the first of some fragments: as many as fit a block, and at least one.
 
         The row is at most as old as the last judgement; what was destroyed since has no key any more.
@@ -67,18 +77,11 @@ class Viewer:
         data = self.footage.read_now(self.look, row.sealed, row.index, now)
         return _Block(row.at(now), places[count:], data)
 
-    def _open(self, segment_id: SegmentId, places: range) -> "Run":
-        row = self.row(segment_id)
-        entries = row.at(places)
-        for entry in entries:
-            self.judge(row, entry)
-        return Run(self, row, self.read(row, places), sum(entry.length for entry in entries))
-
 
 class Run:
     """Fragments that follow each other in one segment, on their way to one viewer. Made by `Viewer.open`."""
 
-    def __init__(self, viewer: Viewer, row: "_Row", first: "_Block", length: int) -> None:
+    def __init__(self, viewer: Viewer, row: "Row", first: "_Block", length: int) -> None:
         self._viewer = viewer
         self._row = row
         self._first = first
@@ -102,11 +105,11 @@ class Run:
         viewer = self._viewer
         if viewer.clock.monotonic() - self._row.looked_at >= JUDGED_FOR_S:
             self._row = await run_in_threadpool(viewer.row, self._row.sealed.segment.id)
-        viewer.judge(self._row, entry)
+        viewer.judge(self._row, (entry,))
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class Row:
     """A segment and its index as they were at a moment of the monotonic clock."""
 
     sealed: Sealed

@@ -8,7 +8,7 @@ from functools import partial
 from starlette.concurrency import run_in_threadpool
 
 from archive.playback.movie import Film, Line
-from archive.playback.outgoing import Run, Viewer
+from archive.playback.outgoing import Row, Run, Viewer
 from archive.segments.rules import Span
 from vms_privacy.ids import SegmentId
 
@@ -23,17 +23,17 @@ class _Shot:
     line: Line
 
 
-async def film_of(viewer: Viewer, wanted: Span) -> AsyncGenerator[bytes, None]:
-    """Return the blocks of a film, of which the first fragments are read already.
+def film_of(viewer: Viewer, wanted: Span) -> AsyncGenerator[bytes, None]:
+    """Return the blocks of a film, of which the first fragments are read already. Blocking.
 
     Raises as `Footage.find` and `Viewer.open`; so does the generator, as soon as the film cannot go on.
     """
-    film, shots = await run_in_threadpool(_cast, viewer, wanted)
-    first = await viewer.open(shots[0].segment_id, shots[0].places)
+    film, shots, first = _cast(viewer, wanted)
     return _blocks(viewer, film, shots, first)
 
 
-def _cast(viewer: Viewer, wanted: Span) -> tuple[Film, list[_Shot]]:
+def _cast(viewer: Viewer, wanted: Span) -> tuple[Film, list[_Shot], Run]:
+    looked_at = viewer.clock.monotonic()
     parts = viewer.footage.find(viewer.look, wanted)
     inits: dict[tuple[str, int, str], bytes] = {}
     numbers: dict[tuple[str, int, str], int] = {}
@@ -45,7 +45,9 @@ def _cast(viewer: Viewer, wanted: Span) -> tuple[Film, list[_Shot]]:
             numbers[line] = len(inits)
             inits[line] = viewer.footage.init(viewer.look, one.sealed, one.index)
         shots.append(_Shot(segment.id, one.chosen, numbers[line], Line(segment.run, segment.epoch)))
-    return Film(list(inits.values()), parts[0].entries[0].captured_from_us), shots
+    film = Film(list(inits.values()), parts[0].entries[0].captured_from_us)
+    opening = parts[0]
+    return film, shots, viewer.open_row(Row(opening.sealed, opening.index, looked_at), opening.chosen)
 
 
 async def _blocks(viewer: Viewer, film: Film, shots: list[_Shot], first: Run) -> AsyncGenerator[bytes, None]:
@@ -53,7 +55,7 @@ async def _blocks(viewer: Viewer, film: Film, shots: list[_Shot], first: Run) ->
     run: Run | None = first
     for shot in shots:
         if run is None:
-            run = await viewer.open(shot.segment_id, shot.places)
+            run = await run_in_threadpool(viewer.open, shot.segment_id, shot.places)
         async with aclosing(run.blocks(partial(film.fragment, shot.part, shot.line))) as blocks:
             async for block in blocks:
                 yield block

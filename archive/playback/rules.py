@@ -1,7 +1,7 @@
 """Which fragments may be shown, and how they are grouped for a player. Times are microseconds of our clock."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from archive.format.index import FragmentEntry, FragmentIndex
@@ -90,8 +90,7 @@ def within(index: FragmentIndex, until_us: int) -> FragmentIndex:
     return FragmentIndex(
         index.init_length,
         tuple(
-            replace(
-                entry,
+            entry._replace(
                 captured_from_us=min(entry.captured_from_us, until_us),
                 captured_until_us=min(entry.captured_until_us, until_us),
             )

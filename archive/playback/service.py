@@ -160,7 +160,7 @@ class Footage:
             if growing is None or growing.segment_id != segment.id:
                 closed = self._files.closed_since(sealed)
                 return None if closed is None else self._readable(closed, now_us)
-            until_us = max(entry.captured_until_us for entry in growing.index.entries)
+            until_us = max(entry.captured_until_us for entry in growing.entries)
         from_us = max(segment.starts_us, now_us - segment.keep_us + 1)
         return Span(from_us, until_us) if from_us < until_us else None
 

@@ -19,7 +19,13 @@ class Growing:
     segment_id: SegmentId
     camera_id: CameraId
     sealed_size: int
-    index: FragmentIndex
+    init_length: int
+    entries: tuple[FragmentEntry, ...]
+
+    @property
+    def index(self) -> FragmentIndex:
+        """Return the index of what was written so far; made for whoever looks, not at every fragment."""
+        return FragmentIndex(self.init_length, self.entries)
 
 
 class GrowingFile:
@@ -76,7 +82,8 @@ class GrowingFile:
             self.segment_id,
             self.camera_id,
             self._writer.sealed_size,
-            FragmentIndex(self._init_length, tuple(self._entries)),
+            self._init_length,
+            tuple(self._entries),
         )
         if sizes.sync_is_due(self._writer.unsynced, monotonic_s - self._synced_at):
             self._writer.sync()

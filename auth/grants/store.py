@@ -12,9 +12,10 @@ from auth.grants.tables import GrantRow
 from auth.identities.tables import PersonRow
 from auth.principal import Right, Role
 from auth.resources.tables import ResourceRow
+from vms_privacy.db import Reading, connection_of
 from vms_privacy.ids import CameraId, GrantId, OperatorId, PersonId
 
-# Each request asks for what somebody holds: built once, and run past the session's own machinery.
+# Each request asks for what somebody holds, so it is built once.
 _GRANT: Final = (
     select(*GrantRow.__table__.columns, ResourceRow.group_path.label("camera_group"))
     .join(PersonRow, PersonRow.id == GrantRow.person_id)
@@ -32,14 +33,14 @@ _BY_ID: Final = _GRANT.where(GrantRow.id == bindparam("grant_id"), GrantRow.oper
 class GrantStore:
     """Reads and writes grants. Holds nothing itself; every call takes a session."""
 
-    def held_by(self, session: Session, person_ids: Collection[PersonId]) -> dict[PersonId, list[Grant]]:
+    def held_by(self, asked: Reading, person_ids: Collection[PersonId]) -> dict[PersonId, list[Grant]]:
         """Return what these people hold, whether in force yet or not, in one query by index."""
         found: dict[PersonId, list[Grant]] = {person_id: [] for person_id in person_ids}
         # A list of one is the common case, and expanding lists costs as much as the query.
         if len(found) == 1:
-            rows = session.connection().execute(_HELD_BY_ONE, {"person_id": next(iter(found.keys()))})
+            rows = connection_of(asked).execute(_HELD_BY_ONE, {"person_id": next(iter(found.keys()))})
         else:
-            rows = session.connection().execute(_HELD_BY, {"person_ids": list(found)})
+            rows = connection_of(asked).execute(_HELD_BY, {"person_ids": list(found)})
         for grant in _grants(rows):
             found[grant.person_id].append(grant)
         return found

@@ -4,7 +4,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from fastapi import Request
-from starlette.concurrency import run_in_threadpool
 
 from auth.gate import mark
 from auth.media_sessions.door import MediaDoor
@@ -31,7 +30,10 @@ def by_key(action: Action) -> dict[str, Any]:
 
 
 class MediaEntrance:
-    """Lets the requests of one action in, and marks them for the backstop. For the event loop."""
+    """Lets the requests of one action in, and marks them for the backstop. Thread-safe.
+
+    What takes a token asks the database, so it is called from a thread; `by_key` is memory only.
+    """
 
     def __init__(
         self, door: MediaDoor, tokens: StreamTokens, sessions: MediaSessions, pseudonyms: Pseudonyms, action: Action
@@ -45,7 +47,7 @@ class MediaEntrance:
         # so an old name gives nothing away.
         self._names: dict[tuple[str, str], CameraId] = {}
 
-    async def by_token(
+    def by_token(
         self,
         request: Request,
         operator: str,
@@ -57,24 +59,16 @@ class MediaEntrance:
     ) -> MediaSession:
         """Open, or find again, the session of a request with a token. Raises what `MediaDoor.enter` raises."""
         address = self._pseudonyms.address(request.client.host if request.client else "")
-        session, admission = await run_in_threadpool(
-            self._door.enter,
-            token,
-            _plain(request, operator),
-            camera,
-            self._action,
-            protocol,
-            address,
-            from_us,
-            until_us,
+        session, admission = self._door.enter(
+            token, _plain(request, operator), camera, self._action, protocol, address, from_us, until_us
         )
         mark(request.scope, by_token(self._action)["x-needs"])
         self._names[operator, camera] = admission.resource.camera_id
         return session
 
-    async def only_asking(self, request: Request, operator: str, camera: str, token: str | None) -> Admission:
+    def only_asking(self, request: Request, operator: str, camera: str, token: str | None) -> Admission:
         """Let a request in that looks at no picture, so opens no session. Raises what `StreamTokens.admit` raises."""
-        admission = await run_in_threadpool(self._tokens.admit, token, _plain(request, operator), camera, self._action)
+        admission = self._tokens.admit(token, _plain(request, operator), camera, self._action)
         mark(request.scope, by_token(self._action)["x-needs"])
         return admission
 

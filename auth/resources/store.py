@@ -12,9 +12,10 @@ from auth.errors import NameIsTaken, NotFound
 from auth.operators.tables import OperatorRow
 from auth.resources.rules import Resource
 from auth.resources.tables import ResourceRow
+from vms_privacy.db import Reading, connection_of
 from vms_privacy.ids import CameraId, OperatorId
 
-# Each request asks these: built once, and run past the session's own machinery, which costs four times the query.
+# Each request asks these, so they are built once.
 _CAMERA: Final = select(*ResourceRow.__table__.columns)
 _BY_ID: Final = _CAMERA.where(ResourceRow.camera_id == bindparam("camera_id"))
 _BY_IDS: Final = _CAMERA.where(ResourceRow.camera_id.in_(bindparam("camera_ids", expanding=True)))
@@ -52,18 +53,18 @@ class ResourceStore:
             session.flush()
         return _resource(row)
 
-    def by_id(self, session: Session, camera_id: CameraId) -> Resource | None:
+    def by_id(self, asked: Reading, camera_id: CameraId) -> Resource | None:
         """Return the camera, removed or not."""
-        return _one(session, _BY_ID, {"camera_id": camera_id})
+        return _one(asked, _BY_ID, {"camera_id": camera_id})
 
-    def by_ids(self, session: Session, camera_ids: Collection[CameraId]) -> dict[CameraId, Resource]:
+    def by_ids(self, asked: Reading, camera_ids: Collection[CameraId]) -> dict[CameraId, Resource]:
         """Return those of the cameras that exist, in one query."""
-        rows = session.connection().execute(_BY_IDS, {"camera_ids": list(camera_ids)})
+        rows = connection_of(asked).execute(_BY_IDS, {"camera_ids": list(camera_ids)})
         return {CameraId(row.camera_id): _resource(row) for row in rows}
 
-    def by_name(self, session: Session, operator_name: str, camera_name: str) -> Resource | None:
+    def by_name(self, asked: Reading, operator_name: str, camera_name: str) -> Resource | None:
         """Return the camera of a streaming URL `/{operator}/{camera}`, in one query, removed or not."""
-        return _one(session, _BY_NAME, {"operator_name": operator_name, "camera_name": camera_name})
+        return _one(asked, _BY_NAME, {"operator_name": operator_name, "camera_name": camera_name})
 
     def of_operator(self, session: Session, operator_id: OperatorId) -> list[Resource]:
         """Return an operator's cameras by name, without the removed ones."""
@@ -88,8 +89,8 @@ def _flush(session: Session) -> None:
         raise NameIsTaken from None
 
 
-def _one(session: Session, wanted: Select[*tuple[Any, ...]], named: Mapping[str, object]) -> Resource | None:
-    row = session.connection().execute(wanted, named).one_or_none()
+def _one(asked: Reading, wanted: Select[*tuple[Any, ...]], named: Mapping[str, object]) -> Resource | None:
+    row = connection_of(asked).execute(wanted, named).one_or_none()
     return None if row is None else _resource(row)
 
 

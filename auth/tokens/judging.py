@@ -51,9 +51,9 @@ class GrantJudge:
         remembered = self.judge_from_memory(asker, wish)
         if remembered is not None:
             return remembered
-        with self._db.reading() as session:
-            camera = self._resources.by_id(session, wish.camera_id)
-            held = self._grants.held_by(session, (asker.person_id,))[asker.person_id]
+        with self._db.glancing(at_one_moment=True) as connection:
+            camera = self._resources.by_id(connection, wish.camera_id)
+            held = self._grants.held_by(connection, (asker.person_id,))[asker.person_id]
         around = _Around(camera, held, self._clock.monotonic())
         standing = _standing(asker, wish, around, self._clock.for_reading())
         if not isinstance(standing, Standing):
@@ -89,9 +89,9 @@ class GrantJudge:
         Returns, in order, the claims brought under the present versions and bounds, or why they are over.
         """
         now = self._clock.for_reading()
-        with self._db.reading() as session:
-            held = self._grants.held_by(session, {claims.person_id for claims, _ in asked})
-            cameras = self._resources.by_ids(session, {claims.camera_id for claims, _ in asked})
+        with self._db.glancing(at_one_moment=True) as connection:
+            held = self._grants.held_by(connection, {claims.person_id for claims, _ in asked})
+            cameras = self._resources.by_ids(connection, {claims.camera_id for claims, _ in asked})
         return [
             _still(claims, action, cameras.get(claims.camera_id), held[claims.person_id], now)
             for claims, action in asked

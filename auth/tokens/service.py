@@ -124,15 +124,15 @@ class StreamTokens:
             return self._signer.read(text)
         if not is_handle(text):
             raise TokenIsBad("handle")
-        with self._db.reading() as session:
-            payload = self._store.by_digest(session, digest_of(text))
+        with self._db.glancing() as connection:
+            payload = self._store.by_digest(connection, digest_of(text))
         if payload is None:
             raise TokenIsBad("unknown handle")
         return self._signer.claims_of(payload)
 
     def _resource(self, operator_name: str, camera_name: str) -> Resource | None:
-        with self._db.reading() as session:
-            return self._resources.by_name(session, operator_name, camera_name)
+        with self._db.glancing() as connection:
+            return self._resources.by_name(connection, operator_name, camera_name)
 
     def _as_it_stands(self, claims: Claims, action: Action) -> Claims:
         if action not in claims.actions:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from auth.tokens.tables import StreamTokenRow
 from vms_privacy.audit.inserting import PlainInsert
-from vms_privacy.db import changed
+from vms_privacy.db import Reading, changed, connection_of
 from vms_privacy.ids import TokenId
 
 _TABLE = cast("Table", StreamTokenRow.__table__)
@@ -39,9 +39,9 @@ class TokenStore:
         until = int(token.session_until.timestamp())
         self._insert.into(session, [(token.token_id.hex, token.handle_digest, token.payload, until)])
 
-    def by_digest(self, session: Session, digest: bytes) -> str | None:
+    def by_digest(self, asked: Reading, digest: bytes) -> str | None:
         """Return the payload of a handle's token, withdrawn or not."""
-        return cast("str | None", session.connection().execute(_BY_DIGEST, {"digest": digest}).scalar_one_or_none())
+        return cast("str | None", connection_of(asked).execute(_BY_DIGEST, {"digest": digest}).scalar_one_or_none())
 
     def by_id(self, session: Session, token_id: TokenId) -> str | None:
         """Return the payload of a token, withdrawn or not."""

@@ -64,7 +64,7 @@ def live_routes(parts: LiveParts) -> APIRouter:
     @routes.get("/index.m3u8", openapi_extra=_BY_TOKEN, response_class=Response)
     async def index(operator: str, camera: str, request: Request, token: Token = None) -> Response:
         """Open (or find again) the viewer's session, and name the one variant there is."""
-        session = await entrance.by_token(request, operator, camera, token, Protocol.HLS)
+        session = await run_in_threadpool(entrance.by_token, request, operator, camera, token, Protocol.HLS)
         channel = parts.live.channel(session.camera_id)
         channel.asked()
         await channel.first_segment()
@@ -111,7 +111,7 @@ def live_routes(parts: LiveParts) -> APIRouter:
     @routes.get("/live.mp4", openapi_extra=_BY_TOKEN, response_class=Response)
     async def endless(operator: str, camera: str, request: Request, token: Token = None) -> Response:
         """Stream from the newest key picture on, until the camera's parameters change or the session ends."""
-        session = await entrance.by_token(request, operator, camera, token, Protocol.STREAM)
+        session = await run_in_threadpool(entrance.by_token, request, operator, camera, token, Protocol.STREAM)
         ending = _EndOfStream(parts, session)
         try:
             channel = parts.live.channel(session.camera_id)
@@ -131,7 +131,7 @@ def live_routes(parts: LiveParts) -> APIRouter:
     @routes.get("/info.json", openapi_extra=_BY_TOKEN)
     async def info(operator: str, camera: str, request: Request, response: Response, token: Token = None) -> CameraInfo:
         """Say what a player asks before it starts, and every few seconds after."""
-        admission = await entrance.only_asking(request, operator, camera, token)
+        admission = await run_in_threadpool(entrance.only_asking, request, operator, camera, token)
         response.headers.update(MEDIA_HEADERS)
         return _info(parts.live, admission)
 
@@ -140,7 +140,7 @@ def live_routes(parts: LiveParts) -> APIRouter:
         operator: str, camera: str, request: Request, response: Response, token: Token = None
     ) -> MediaInfo:
         """Say which tracks there are."""
-        admission = await entrance.only_asking(request, operator, camera, token)
+        admission = await run_in_threadpool(entrance.only_asking, request, operator, camera, token)
         response.headers.update(MEDIA_HEADERS)
         return _info(parts.live, admission).stats.media_info
 

@@ -2,7 +2,7 @@
 
 import io
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -68,7 +68,7 @@ def recorded(stream: Encoded, fragments: list[Fragment], padding: int = 0) -> Re
 
 
 def without_times(index: FragmentIndex) -> FragmentIndex:
-    entries = (replace(one, captured_from_us=0, captured_until_us=0) for one in index.entries)
+    entries = (one._replace(captured_from_us=0, captured_until_us=0) for one in index.entries)
     return FragmentIndex(index.init_length, tuple(entries))
 
 
@@ -127,7 +127,7 @@ def test_a_trailer_that_was_never_finished_is_not_a_fragment(tmp_path: Path) -> 
     file = io.BytesIO()
     writer = SealedWriter(file, KeyBytes(KEY), 4096, CountedRandomness())
     writer.write(written.media)
-    filler = tuple(replace(written.index.entries[-1], offset=written.index.end + at, length=1) for at in range(400))
+    filler = tuple(written.index.entries[-1]._replace(offset=written.index.end + at, length=1) for at in range(400))
     writer.write(bytes(400))
     writer.finish(FragmentIndex(written.index.init_length, written.index.entries + filler))
     path = tmp_path / "file"

@@ -65,8 +65,8 @@ class _DumpingChannel(Channel):
 class TapMixesCameras(Assembly):
     """For three seconds after the first opt-in the recorder of one camera gets another one's key pictures.
 
-    Those that follow need not be mixed: they say what changed, and which camera it is does not. Later ones would also be
-    the last before the withdrawal, and show there.
+    Those that follow need not be mixed: they say what changed, and which camera it is does not. Later ones would be
+    the last before the withdrawal, too, and show there.
     """
 
     _newest_key: dict[CameraId, Fragment]
