@@ -44,6 +44,8 @@ def build_api(parts: Assembly, probes: Mapping[str, Probe], registry: CollectorR
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        # Traces hold whole addresses, and with them tokens; whatever the environment says, there are none.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.gate = parts.gate
     db, sources = parts.db, Sources(parts.pseudonyms.address)

@@ -84,13 +84,16 @@ class _Waiting(Generic[Result]):
 class GroupCommit:
     """Many small writes in one transaction: each caller pays for its own statements, all share one flush to disk.
 
-    One thread commits: what waits, in its order, up to `most_at_once`, and then what came meanwhile. A piece that fails
+    One thread commits: what waits, in its order, up to `most_at_once`, and then what came meanwhile. Where several came
+    together the last time, it has `patience_s` for more of them; who is alone waits for nobody. A piece that fails
     takes nothing from its neighbours: then the batch is rolled back and run again, each piece in its own savepoint. So
     `work` may be called twice, in another thread, and does nothing but talk to its session; what it adds by
     `insert_gathered` it does not see there.
     """
 
-    def __init__(self, db: Database, most_waiting: int = 1000, most_at_once: int = 64) -> None:
+    def __init__(
+        self, db: Database, most_waiting: int = 1000, most_at_once: int = 64, patience_s: float = 0.003
+    ) -> None:
         self._db = db
         self._most_waiting = most_waiting
         self._most_at_once = most_at_once
@@ -98,6 +101,8 @@ class GroupCommit:
         self._changing = threading.Condition()
         self._thread: threading.Thread | None = None
         self._is_closed = False
+        self._patience_s = patience_s
+        self._in_company = False
         self.untold = 0
 
     def __enter__(self) -> Self:
@@ -147,7 +152,9 @@ class GroupCommit:
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._keep_committing, name="group-commit", daemon=True)
                 self._thread.start()
-            self._changing.notify()
+            if len(self._queue) == 1:
+                # Who comes after it is found with it.
+                self._changing.notify()
 
     def _keep_committing(self) -> None:
         while batch := self._next():
@@ -160,7 +167,11 @@ class GroupCommit:
         """Wait for work and return it; none once this is closed."""
         with self._changing:
             self._changing.wait_for(lambda: self._queue or self._is_closed)
-            return [self._queue.popleft() for _ in range(min(len(self._queue), self._most_at_once))]
+            if self._in_company:
+                self._changing.wait_for(lambda: self._is_closed, self._patience_s)
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._most_at_once))]
+            self._in_company = len(batch) > 1
+            return batch
 
     def _tell(self, batch: list[_Waiting[Any]]) -> None:
         by_loop: dict[asyncio.AbstractEventLoop, list[_Waiting[Any]]] = {}

@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
-from auth.gate import Asker, Gate, On, needs, public
+from auth.gate import Asker, Gate, On, asker_of, needs, public
 from auth.tokens.issuing import TokenIssuer
 from auth.tokens.rules import Action
 from auth.tokens.signing import TokenSigner
@@ -71,10 +71,10 @@ def token_routes(db: Database, gate: Gate, issuer: TokenIssuer, withdrawals: Tok
     routes = APIRouter(prefix="/api/v1", tags=["stream tokens"])
 
     @routes.post("/cameras/{camera_id}/tokens", status_code=201, response_model=TokenAnswer, **needs(None, on=On.SELF))
-    async def issue_token(camera_id: UUID, body: TokenBody, asker: Asker) -> Response:
+    async def issue_token(camera_id: UUID, body: TokenBody, request: Request) -> Response:
         """Issue a stream token for one camera; it needs the right of each action, and `export` to take footage away."""
         window = (body.window.since, body.window.until)
-        wish = (asker, CameraId(camera_id), frozenset(body.actions), body.purpose, body.lifetime, window)
+        wish = (asker_of(request), CameraId(camera_id), frozenset(body.actions), body.purpose, body.lifetime, window)
         # In the event loop, where nothing waits: a thread for each request costs more than all the rest.
         issued = issuer.draft_from_memory(*wish)
         if issued is None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import Integer, select
+from sqlalchemy import Integer, event, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
@@ -264,3 +264,20 @@ def test_coroutines_whose_loop_is_gone_are_counted_and_the_next_caller_is_served
     assert group.run(note(1)) == 1
     assert group.untold == 1
     assert numbers(db) == [1]
+
+
+def test_those_who_write_in_company_share_their_next_commit_and_who_is_alone_waits_for_nobody(db: Database) -> None:
+    commits: list[int] = []
+    event.listen(db.engine, "commit", lambda _: commits.append(1))
+    with ThreadPoolExecutor(2) as pool, GroupCommit(db, patience_s=DEADLINE_S) as group:
+        for number in (1, 2):
+            assert pool.submit(group.run, note(number)).result(DEADLINE_S / 2) == number
+        together(group, [note(3), note(4)])
+        before = len(commits)
+        later = [pool.submit(group.run, note(number)) for number in (5, 6)]
+        wait_until(group, 2)
+        # Stopping does not wait for more to come.
+        group.close()
+        assert [one.result(DEADLINE_S / 2) for one in later] == [5, 6]
+    assert len(commits) == before + 1
+    assert numbers(db) == [1, 2, 3, 4, 5, 6]

@@ -53,16 +53,13 @@ class KeyFolder:
         self.folder = folder
         self.buckets = folder / "buckets"
         self.roots_folder = folder / "roots"
+        self._manifest_file = folder / "manifest"
         self.roots = roots_in(self.roots_folder, lambda: self.manifest().keyring_id)
         self.rewrapping = Rewrapping(folder, self.buckets)
         self._manifest: tuple[tuple[int, int], Manifest] | None = None
 
     def purpose_folder(self, purpose: Purpose) -> Path:
         return self.folder / "purposes" / purpose
-
-    @property
-    def _manifest_file(self) -> Path:
-        return self.folder / "manifest"
 
     def lay_out(self, manifest: Manifest) -> None:
         """Make the empty folders and the manifest of a new keyring."""
