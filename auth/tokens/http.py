@@ -12,7 +12,7 @@ from auth.gate import Asker, Gate, On, asker_of, needs, public
 from auth.tokens.issuing import TokenIssuer
 from auth.tokens.rules import Action
 from auth.tokens.signing import TokenSigner
-from auth.tokens.wishes import DEFAULT_LIFETIME
+from auth.tokens.wishes import DEFAULT_LIFETIME, Wish
 from auth.tokens.withdrawing import TokenWithdrawals
 from vms_privacy.db import Database
 from vms_privacy.ids import CameraId, TokenId
@@ -73,12 +73,13 @@ def token_routes(db: Database, gate: Gate, issuer: TokenIssuer, withdrawals: Tok
     @routes.post("/cameras/{camera_id}/tokens", status_code=201, response_model=TokenAnswer, **needs(None, on=On.SELF))
     async def issue_token(camera_id: UUID, body: TokenBody, request: Request) -> Response:
         """Issue a stream token for one camera; it needs the right of each action, and `export` to take footage away."""
-        window = (body.window.since, body.window.until)
-        wish = (asker_of(request), CameraId(camera_id), frozenset(body.actions), body.purpose, body.lifetime, window)
+        asker, span = asker_of(request), body.window
+        actions = frozenset(body.actions)
+        wish = Wish(CameraId(camera_id), actions, body.purpose, body.lifetime, span.since, span.until)
         # In the event loop, where nothing waits: a thread for each request costs more than all the rest.
-        issued = issuer.draft_from_memory(*wish)
+        issued = issuer.draft_from_memory(asker, wish)
         if issued is None:
-            issued = await run_in_threadpool(issuer.draft, *wish)
+            issued = await run_in_threadpool(issuer.draft, asker, wish)
         await issuer.keep(issued)
         claims = issued.claims
         answer = TokenAnswer(

@@ -6,7 +6,6 @@ Refusals of known people are audited one by one (TOKEN_REFUSED). Thread-safe.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 
 from sqlalchemy import Dialect
 from sqlalchemy.orm import Session
@@ -18,13 +17,14 @@ from auth.tokens.errors import NothingLeftToGrant, PurposeNotAllowed, TokenWishI
 from auth.tokens.events import token_event
 from auth.tokens.handles import new_handle
 from auth.tokens.judging import GrantJudge
-from auth.tokens.rules import Action, Claims, No, Purpose, Standing, Why, Window
+from auth.tokens.rules import Claims, No, Standing, Why
 from auth.tokens.signing import TokenSigner
 from auth.tokens.store import KeptToken, TokenStore
-from auth.tokens.wishes import DEFAULT_LIFETIME, Wish, grant_wish, judge_wish
+from auth.tokens.wishes import Wish, grant_wish, judge_wish
 from vms_privacy.audit.events import Event, Outcome, Tag
 from vms_privacy.audit.log import AuditLog
 from vms_privacy.clock import Clock
+from vms_privacy.errors import Refusal
 from vms_privacy.group_commit import GroupCommit
 from vms_privacy.ids import CameraId, Randomness, TokenId
 
@@ -62,62 +62,34 @@ class TokenIssuer:
         self._audit = audit
         self._store = TokenStore(dialect)
 
-    def issue(
-        self,
-        asker: Principal,
-        camera_id: CameraId,
-        actions: frozenset[Action],
-        purpose: str,
-        lifetime: timedelta = DEFAULT_LIFETIME,
-        window: Window = (None, None),
-    ) -> IssuedToken:
-        """Return a new token, durable with its audit row; it shares its commit with whoever issues at that moment.
+    def draft(self, asker: Principal, wish: Wish) -> IssuedToken:
+        """Judge, and sign, what `keep` makes valid. Not to be handed out before that.
 
         Raises TokenWishIsBad, PurposeNotAllowed, NotFound (missing and invisible look alike), NotAllowed,
-        NothingLeftToGrant, OutsideWindow, WriteFailed. The caller holds no writing transaction.
+        NothingLeftToGrant, OutsideWindow. The caller holds no writing transaction.
         """
-        token = self.draft(asker, camera_id, actions, purpose, lifetime, window)
-        self._group.run(lambda session: self.record(session, token))
-        return token
-
-    def draft(
-        self,
-        asker: Principal,
-        camera_id: CameraId,
-        actions: frozenset[Action],
-        purpose: str,
-        lifetime: timedelta = DEFAULT_LIFETIME,
-        window: Window = (None, None),
-    ) -> IssuedToken:
-        """Judge, and sign, what `record` makes valid. Not to be handed out before that is committed."""
-        with self._noting(asker, camera_id):
-            wish = _wish(camera_id, actions, purpose, lifetime, window)
+        with self._noting(asker, wish.camera_id):
+            sense = judge_wish(wish)
+            if isinstance(sense, No):
+                raise _refusal(sense)
             claims = self._claims(asker, wish, self._judge.judge_wish(asker, wish))
             if isinstance(claims, No):
                 raise NothingLeftToGrant("the right behind this does not reach that far", reason=claims.why)
-        return IssuedToken(self._signer.sign(claims), new_handle(self._randomness), claims)
+        return self._signed(claims)
 
-    def draft_from_memory(
-        self,
-        asker: Principal,
-        camera_id: CameraId,
-        actions: frozenset[Action],
-        purpose: str,
-        lifetime: timedelta = DEFAULT_LIFETIME,
-        window: Window = (None, None),
-    ) -> IssuedToken | None:
+    def draft_from_memory(self, asker: Principal, wish: Wish) -> IssuedToken | None:
         """Do as `draft` where nothing has to be read and nothing is refused, else return None; never waits."""
-        wish = Wish(camera_id, actions, Purpose(purpose), lifetime, *window) if purpose in set(Purpose) else None
-        if wish is None or isinstance(judge_wish(wish), No):
+        if isinstance(judge_wish(wish), No):
             return None
         standing = self._judge.judge_from_memory(asker, wish)
         claims = None if standing is None else self._claims(asker, wish, standing)
-        if claims is None or isinstance(claims, No):
-            return None
-        return IssuedToken(self._signer.sign(claims), new_handle(self._randomness), claims)
+        return None if claims is None or isinstance(claims, No) else self._signed(claims)
 
     async def keep(self, token: IssuedToken) -> None:
-        """Make a draft valid: durable with its audit row, in one commit with what others write at that moment."""
+        """Make a draft valid: durable with its audit row, in one commit with what others write at that moment.
+
+        Raises WriteFailed.
+        """
         await self._group.submit(lambda session: self.record(session, token))
 
     def _claims(self, asker: Principal, wish: Wish, standing: Standing) -> Claims | No:
@@ -125,6 +97,9 @@ class TokenIssuer:
             raise NotFound
         token_id, now = TokenId(self._randomness.uuid()), self._clock.for_reading()
         return grant_wish(wish, standing, token_id, asker.person_id, asker.operator_id, now)
+
+    def _signed(self, claims: Claims) -> IssuedToken:
+        return IssuedToken(self._signer.sign(claims), new_handle(self._randomness), claims)
 
     def record(self, session: Session, token: IssuedToken) -> None:
         """Write the token and the event that it was issued; many of these may share one transaction."""
@@ -151,22 +126,14 @@ class TokenIssuer:
             raise
 
 
-def _wish(
-    camera_id: CameraId,
-    actions: frozenset[Action],
-    purpose: str,
-    lifetime: timedelta,
-    window: Window,
-) -> Wish:
-    if purpose not in set(Purpose):
-        raise PurposeNotAllowed("footage is looked at for named purposes only", reason=Why.PURPOSE_UNKNOWN)
-    wish = Wish(camera_id, actions, Purpose(purpose), lifetime, *window)
-    sense = judge_wish(wish)
-    if isinstance(sense, No):
-        if sense.why is Why.PURPOSE_DOES_NOT_FIT:
-            raise PurposeNotAllowed("this purpose does not go with these actions", reason=sense.why)
-        raise TokenWishIsBad("no token can be made of this", reason=sense.why)
-    return wish
+def _refusal(sense: No) -> Refusal:
+    match sense.why:
+        case Why.PURPOSE_UNKNOWN:
+            return PurposeNotAllowed("footage is looked at for named purposes only", reason=sense.why)
+        case Why.PURPOSE_DOES_NOT_FIT:
+            return PurposeNotAllowed("this purpose does not go with these actions", reason=sense.why)
+        case _:
+            return TokenWishIsBad("no token can be made of this", reason=sense.why)
 
 
 def _told(claims: Claims) -> dict[str, str | int | bool | None]:

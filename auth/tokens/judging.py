@@ -18,7 +18,7 @@ from auth.resources.rules import Resource
 from auth.resources.store import ResourceStore
 from auth.revocation.view import RevocationView
 from auth.tokens.errors import TokenWithdrawn
-from auth.tokens.rules import Action, Claims, No, Standing, narrow, rights_needed, uses_for
+from auth.tokens.rules import Action, Claims, No, Purpose, Standing, narrow, rights_needed, uses_for
 from auth.tokens.wishes import Wish, standing_of
 from vms_privacy.clock import Clock
 from vms_privacy.db import Database
@@ -112,7 +112,7 @@ def _standing(asker: Principal, wish: Wish, around: _Around, now: datetime) -> S
     if wish.window_from is not None and wish.window_until is not None:
         span = Span(wish.window_from, wish.window_until)
     yeses = []
-    for right in sorted(rights_needed(wish.actions, wish.purpose)):
+    for right in sorted(rights_needed(wish.actions, Purpose(wish.purpose))):
         # A grant that holds the whole window is better than a wider one that cuts it.
         verdict = judge(asker, right, around.camera, around.held, now, span)
         if isinstance(verdict, Refused) and span is not None:

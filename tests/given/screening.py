@@ -8,9 +8,11 @@ from auth.principal import Principal, Right
 from auth.resources.rules import Resource
 from auth.tokens.issuing import IssuedToken
 from auth.tokens.rules import Action, Purpose, Window
+from auth.tokens.wishes import DEFAULT_LIFETIME, Wish
 from tests.given.destroyed import record
 from tests.given.scripted_source import drawn, plain_epoch
 from tests.given.stage import HOUR, Stage
+from tests.given.tokens import token_for
 from tests.given.whole_app import DEADLINE_S, WholeApp
 
 SECONDS = 2
@@ -38,7 +40,7 @@ class Screening:
         viewer = viewer or self.stage.person({Right.LIVE, Right.ARCHIVE})
         purpose = Purpose.LIVE_VIEW if actions == {Action.LIVE} else Purpose.ARCHIVE_VIEW
         camera = camera or self.camera
-        return self.parts.issuer.issue(viewer, camera.camera_id, actions, purpose, window=window)
+        return token_for(self.parts, viewer, Wish(camera.camera_id, actions, purpose, DEFAULT_LIFETIME, *window))
 
     def old(self, token: IssuedToken) -> str:
         """The same token, had it been issued an hour ago."""

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
 import httpx
 from fastapi import FastAPI
@@ -27,6 +28,7 @@ from auth.tokens.judging import GrantJudge
 from auth.tokens.rules import Action, Window
 from auth.tokens.service import StreamTokens
 from auth.tokens.signing import TokenSigner
+from auth.tokens.wishes import Wish
 from auth.tokens.withdrawing import TokenWithdrawals
 from tests.given.access import Access
 from vms_privacy.audit.events import Tag
@@ -44,6 +46,23 @@ from vms_privacy.keyring.file_keyring import FileKeyring
 ISSUER = "vms-privacy"
 AUDIENCE = "vms-privacy/stream"
 MINUTES_5 = timedelta(minutes=5)
+
+
+class Issues(Protocol):
+    """Whatever can issue tokens: these parts, or a whole assembly."""
+
+    @property
+    def issuer(self) -> TokenIssuer: ...
+
+    @property
+    def group(self) -> GroupCommit: ...
+
+
+def token_for(parts: Issues, asker: Principal, wish: Wish) -> IssuedToken:
+    """Issue a token outside of an event loop."""
+    token = parts.issuer.draft(asker, wish)
+    parts.group.run(lambda session: parts.issuer.record(session, token))
+    return token
 
 
 class TokenParts:
@@ -120,7 +139,8 @@ class TokenParts:
         camera: Resource | None = None,
     ) -> IssuedToken:
         camera_id = (camera or self.camera).camera_id
-        return self.issuer.issue(asker, camera_id, frozenset(actions or {Action.LIVE}), purpose, lifetime, window)
+        wish = Wish(camera_id, frozenset(actions or {Action.LIVE}), purpose, lifetime, *window)
+        return token_for(self, asker, wish)
 
     def withdraw_grant(self, grant: Grant) -> None:
         with self.db.writing() as session:

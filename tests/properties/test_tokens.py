@@ -109,7 +109,7 @@ def test_a_wish_that_makes_no_sense_is_never_granted_to_anybody(wish: Wish) -> N
     sane = (
         bool(wish.actions)
         and SHORTEST_LIFETIME <= wish.lifetime <= LONGEST_LIFETIME
-        and wish.actions <= FITS[wish.purpose]
+        and wish.actions <= FITS[Purpose(wish.purpose)]
         and (wish.window_from is None or wish.window_until is None or wish.window_from < wish.window_until)
     )
     assert isinstance(judge_wish(wish), Yes) == sane

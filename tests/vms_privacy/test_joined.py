@@ -8,9 +8,11 @@ from prometheus_client import CollectorRegistry
 from auth.media_sessions.rules import Protocol
 from auth.principal import Role
 from auth.tokens.rules import Action, Purpose
+from auth.tokens.wishes import Wish
 from streams.cameras.service import CameraChanges
 from tests.given.access import Access
 from tests.given.stage import Stage
+from tests.given.tokens import token_for
 from tests.given.whole_app import WholeApp, whole_app
 from vms_privacy.ids import CameraId, MediaSessionId
 from vms_privacy.keyring.rules import ROOT_HEAD_START
@@ -34,7 +36,7 @@ def stage(app: WholeApp) -> Stage:
 def _looking(stage: Stage, action: Action, camera_name: str, camera_id: CameraId) -> MediaSessionId:
     purpose = Purpose.LIVE_VIEW if action is Action.LIVE else Purpose.ARCHIVE_VIEW
     viewer = stage.person(Role.INVESTIGATOR)
-    token = stage.parts.issuer.issue(viewer, camera_id, frozenset({action}), purpose)
+    token = token_for(stage.parts, viewer, Wish(camera_id, frozenset({action}), purpose))
     admission = stage.parts.tokens.admit(token.handle, stage.name, camera_name, action)
     return stage.parts.sessions.open(admission, Protocol.HLS, "pseudonym").id
 

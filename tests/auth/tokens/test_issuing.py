@@ -13,6 +13,7 @@ from auth.principal import Principal, Right, Role
 from auth.tokens.errors import NothingLeftToGrant, PurposeNotAllowed, TokenWishIsBad
 from auth.tokens.rules import Action, Purpose
 from auth.tokens.tables import StreamTokenRow
+from auth.tokens.wishes import Wish
 from tests.given.clock import HandClock
 from tests.given.tokens import TokenParts
 from vms_privacy.audit.events import Tag
@@ -56,7 +57,8 @@ def test_the_handle_itself_is_nowhere_in_the_database(parts: TokenParts) -> None
 
 def test_the_defaults_are_300_seconds_to_start_and_12_hours_to_go_on(parts: TokenParts, clock: HandClock) -> None:
     parts.access.grant(parts.viewer, [Right.LIVE])
-    claims = parts.issuer.issue(parts.viewer, parts.camera.camera_id, frozenset({Action.LIVE}), "live_view").claims
+    wish = Wish(parts.camera.camera_id, frozenset({Action.LIVE}), "live_view")
+    claims = parts.issuer.draft(parts.viewer, wish).claims
     assert claims.expires_at == clock.now() + timedelta(seconds=300)
     assert claims.session_until == clock.now() + timedelta(hours=12)
 
@@ -114,7 +116,7 @@ def test_a_camera_that_may_not_be_seen_is_answered_like_one_that_does_not_exist(
 
 def refusal_of(parts: TokenParts, asker: Principal, camera_id: CameraId) -> Refusal:
     with pytest.raises(Refusal) as refused:
-        parts.issuer.issue(asker, camera_id, frozenset({Action.LIVE}), "live_view")
+        parts.issuer.draft(asker, Wish(camera_id, frozenset({Action.LIVE}), "live_view"))
     return refused.value
 
 
@@ -201,7 +203,7 @@ def test_many_issue_at_once_and_each_token_is_its_own_and_in_the_audit(parts: To
 
 def test_a_token_that_could_not_be_written_is_not_handed_out(parts: TokenParts) -> None:
     parts.access.grant(parts.viewer, [Right.LIVE])
-    token = parts.issuer.draft(parts.viewer, parts.camera.camera_id, frozenset({Action.LIVE}), "live_view")
+    token = parts.issuer.draft(parts.viewer, Wish(parts.camera.camera_id, frozenset({Action.LIVE}), "live_view"))
     parts.group.close()
     with pytest.raises(WriteFailed):
         parts.issue(parts.viewer, Action.LIVE, purpose="live_view")

@@ -7,13 +7,14 @@ import pytest
 from auth.grants.rules import Grant
 from auth.principal import Right
 from auth.tokens.rules import Action
+from auth.tokens.wishes import Wish
 from streams.live.channel import LiveLimits
 from streams.media.packets import Track
 from tests.given.encoded import encoded
 from tests.given.fragmented import decoded, fragments_of
 from tests.given.live_server import LiveServer
 from tests.given.scripted_source import drawn, plain_epoch
-from tests.given.tokens import TokenParts
+from tests.given.tokens import TokenParts, token_for
 from vms_privacy.audit.events import Tag
 
 QUICK = LiveLimits(start_seconds=0.2)
@@ -180,7 +181,7 @@ async def test_another_operators_camera_answers_byte_for_byte_like_one_that_does
         # Somebody looks at the foreign camera (it sends nothing), so its names are known to the routes.
         owner = parts.access.person(other, "south@example.org")
         parts.access.grant(owner, [Right.LIVE])
-        theirs = parts.issuer.issue(owner, foreign.camera_id, frozenset({Action.LIVE}), "live_view").handle
+        theirs = token_for(parts, owner, Wish(foreign.camera_id, frozenset({Action.LIVE}), "live_view")).handle
         assert (await server.get(f"/south/gate/index.m3u8?token={theirs}"))[0] == 503
         tails = [
             *(f"{one}?token={token}" for one in ("index.m3u8", "live.mp4", "info.json", "media_info.json")),

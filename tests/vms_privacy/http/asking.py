@@ -11,9 +11,11 @@ from auth.media_sessions.rules import Protocol
 from auth.principal import Right, Role
 from auth.tokens.issuing import IssuedToken
 from auth.tokens.rules import Action, Purpose
+from auth.tokens.wishes import Wish
 from tests.given.consent import opt_in
 from tests.given.destroyed import destroy
 from tests.given.stage import Stage
+from tests.given.tokens import token_for
 from vms_privacy.consent.rules import ConsentKind
 from vms_privacy.consent.wording import current
 
@@ -183,7 +185,7 @@ def issued(stage: Stage, *actions: Action) -> IssuedToken:
     viewer = stage.person(Role.INVESTIGATOR)
     wanted = frozenset(actions or (Action.LIVE,))
     purpose = Purpose.LIVE_VIEW if wanted == {Action.LIVE} else Purpose.ARCHIVE_VIEW
-    return stage.parts.issuer.issue(viewer, stage.camera.camera_id, wanted, purpose)
+    return token_for(stage.parts, viewer, Wish(stage.camera.camera_id, wanted, purpose))
 
 
 def iso(moment: datetime) -> str:
