@@ -3,8 +3,7 @@
 from auth.media_sessions.rules import Protocol
 from auth.media_sessions.service import MediaSessions
 from auth.media_sessions.session import MediaSession
-from auth.tokens.rules import Action
-from auth.tokens.service import Admission, StreamTokens
+from auth.tokens.service import Admission, Asked, StreamTokens
 
 
 class MediaDoor:
@@ -18,25 +17,13 @@ class MediaDoor:
         self._tokens = tokens
         self._sessions = sessions
 
-    def enter(
-        self,
-        text: str | None,
-        operator_name: str,
-        camera_name: str,
-        action: Action,
-        protocol: Protocol,
-        address: str,
-        from_us: int | None = None,
-        until_us: int | None = None,
-    ) -> tuple[MediaSession, Admission]:
+    def enter(self, text: str | None, asked: Asked, protocol: Protocol, address: str) -> tuple[MediaSession, Admission]:
         """Return the session of this request: a new one, or the one that the same client has with this token.
 
         `exp` ends the right to start, not to go on: a player may come again with its first URL after that, as long as
         its session lives. Raises what `StreamTokens.admit` and `MediaSessions.open` raise.
         """
         claims = self._tokens.read(text)
-        going_on = self._sessions.going_on(claims, action, protocol, address) is not None
-        admission = self._tokens.admit_claims(
-            claims, operator_name, camera_name, action, from_us, until_us, going_on=going_on
-        )
+        going_on = self._sessions.going_on(claims, asked.action, protocol, address) is not None
+        admission = self._tokens.admit_claims(claims, asked, going_on=going_on)
         return self._sessions.open(admission, protocol, address), admission

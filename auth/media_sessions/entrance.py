@@ -11,7 +11,7 @@ from auth.media_sessions.rules import Protocol
 from auth.media_sessions.service import MediaSessions
 from auth.media_sessions.session import MediaSession
 from auth.tokens.rules import Action
-from auth.tokens.service import Admission, StreamTokens
+from auth.tokens.service import Admission, Asked, StreamTokens
 from vms_privacy.audit.pseudonyms import Pseudonyms
 from vms_privacy.ids import CameraId
 
@@ -59,16 +59,15 @@ class MediaEntrance:
     ) -> MediaSession:
         """Open, or find again, the session of a request with a token. Raises what `MediaDoor.enter` raises."""
         address = self._pseudonyms.address(request.client.host if request.client else "")
-        session, admission = self._door.enter(
-            token, _plain(request, operator), camera, self._action, protocol, address, from_us, until_us
-        )
+        asked = Asked(_plain(request, operator), camera, self._action, from_us, until_us)
+        session, admission = self._door.enter(token, asked, protocol, address)
         mark(request.scope, by_token(self._action)["x-needs"])
         self._names[operator, camera] = admission.resource.camera_id
         return session
 
     def only_asking(self, request: Request, operator: str, camera: str, token: str | None) -> Admission:
         """Let a request in that looks at no picture, so opens no session. Raises what `StreamTokens.admit` raises."""
-        admission = self._tokens.admit(token, _plain(request, operator), camera, self._action)
+        admission = self._tokens.admit(token, Asked(_plain(request, operator), camera, self._action))
         mark(request.scope, by_token(self._action)["x-needs"])
         return admission
 

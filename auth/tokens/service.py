@@ -35,14 +35,23 @@ from vms_privacy.errors import Refusal
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request with a token asks for: a camera by its names, an action, and of the archive a span."""
+
+    operator_name: str
+    camera_name: str
+    action: Action
+    from_us: int | None = None
+    until_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Admission:
-    """A token's yes to one request: who, which camera, what for, which span. Opens one media session."""
+    """A token's yes to one request: who, which camera, what for. Opens one media session."""
 
     claims: Claims
     resource: Resource
     action: Action
-    from_us: int | None = None
-    until_us: int | None = None
 
 
 class StreamTokens:
@@ -76,48 +85,30 @@ class StreamTokens:
             self._refusals.count(Tag.TOKEN_REFUSED, f"{bad.code}/{bad.why}")
             raise
 
-    def admit(
-        self,
-        text: str | None,
-        operator_name: str,
-        camera_name: str,
-        action: Action,
-        from_us: int | None = None,
-        until_us: int | None = None,
-    ) -> Admission:
+    def admit(self, text: str | None, asked: Asked) -> Admission:
         """Return the token's yes to one request for a camera by its names, in the order anybody may learn things.
 
         Raises TokenIsBad and TokenExpired and TokenWithdrawn (401, whatever the camera), NotFound (404, the same for
         another camera and for none), TokenLacksAction and OutsideWindow (403).
         """
-        return self.admit_claims(self.read(text), operator_name, camera_name, action, from_us, until_us)
+        return self.admit_claims(self.read(text), asked)
 
-    def admit_claims(
-        self,
-        claims: Claims,
-        operator_name: str,
-        camera_name: str,
-        action: Action,
-        from_us: int | None = None,
-        until_us: int | None = None,
-        *,
-        going_on: bool = False,
-    ) -> Admission:
+    def admit_claims(self, claims: Claims, asked: Asked, *, going_on: bool = False) -> Admission:
         """As `admit`, for claims that `read` returned; `going_on` if they started something that still goes on."""
-        now = self._clock.for_reading()
+        now, action = self._clock.for_reading(), asked.action
         started = in_time(claims, now)
         if isinstance(started, No) and not going_on:
             self._refuse(claims, action, TokenExpired("the time to start with this token is over"), started.why)
-        resource = self._resource(operator_name, camera_name)
+        resource = self._resource(asked)
         if resource is None or resource.camera_id != claims.camera_id:
             self._refuse(claims, action, NotFound(), Why.OTHER_CAMERA)
         if resource.removed_at is not None and action is Action.LIVE:
             self._refuse(claims, action, NotFound(), "camera-is-removed")
         claims = self._as_it_stands(claims, action)
-        covered = covers(claims, action, from_us, until_us, now)
+        covered = covers(claims, action, asked.from_us, asked.until_us, now)
         if isinstance(covered, No):
             self._refuse(claims, action, _outside(covered.why, action), covered.why)
-        return Admission(claims, resource, action, from_us, until_us)
+        return Admission(claims, resource, action)
 
     def _read(self, text: str) -> Claims:
         if not text.startswith(PREFIX):
@@ -130,9 +121,9 @@ class StreamTokens:
             raise TokenIsBad("unknown handle")
         return self._signer.claims_of(payload)
 
-    def _resource(self, operator_name: str, camera_name: str) -> Resource | None:
+    def _resource(self, asked: Asked) -> Resource | None:
         with self._db.glancing() as connection:
-            return self._resources.by_name(connection, operator_name, camera_name)
+            return self._resources.by_name(connection, asked.operator_name, asked.camera_name)
 
     def _as_it_stands(self, claims: Claims, action: Action) -> Claims:
         if action not in claims.actions:

@@ -15,7 +15,7 @@ from auth.media_sessions.session import MediaSession
 from auth.principal import Principal
 from auth.resources.rules import Resource
 from auth.tokens.rules import Action, Window
-from auth.tokens.service import Admission
+from auth.tokens.service import Admission, Asked
 from streams.media.packets import Fragment, Packet, Track
 from tests.given.clock import HandClock
 from tests.given.encoded import START_US, Encoded
@@ -34,18 +34,8 @@ class HastyDoor(MediaDoor):
 
     ends_the_next = False
 
-    def enter(
-        self,
-        text: str | None,
-        operator_name: str,
-        camera_name: str,
-        action: Action,
-        protocol: Protocol,
-        address: str,
-        from_us: int | None = None,
-        until_us: int | None = None,
-    ) -> tuple[MediaSession, Admission]:
-        entered = super().enter(text, operator_name, camera_name, action, protocol, address, from_us, until_us)
+    def enter(self, text: str | None, asked: Asked, protocol: Protocol, address: str) -> tuple[MediaSession, Admission]:
+        entered = super().enter(text, asked, protocol, address)
         if self.ends_the_next:
             self.ends_the_next = False
             self._sessions.end(entered[0])

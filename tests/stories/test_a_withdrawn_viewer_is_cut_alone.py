@@ -29,6 +29,7 @@ from auth.media_sessions.session import MediaSession
 from auth.media_sessions.transport import MediaHttpProtocol, cut_of
 from auth.principal import Right
 from auth.tokens.rules import Action
+from auth.tokens.service import Asked
 from tests.given.tls import client_context, make_certificate
 from tests.given.tokens import TokenParts
 from vms_privacy.audit.events import Tag
@@ -55,9 +56,8 @@ class EndlessVideo:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         who = scope["path"].strip("/")
         token = parse_qs(scope["query_string"].decode())["token"][0]
-        session, _ = await run_in_threadpool(
-            self._door.enter, token, "north", "door", Action.LIVE, Protocol.STREAM, "someone"
-        )
+        asked = Asked("north", "door", Action.LIVE)
+        session, _ = await run_in_threadpool(self._door.enter, token, asked, Protocol.STREAM, "someone")
         self.sessions[who] = session
         detach = session.attach(cut_of(scope))
         try:

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from auth.media_sessions.rules import Protocol
 from auth.principal import Role
 from auth.tokens.rules import Action, Purpose
+from auth.tokens.service import Asked
 from auth.tokens.wishes import Wish
 from streams.cameras.service import CameraChanges
 from tests.given.access import Access
@@ -37,7 +38,7 @@ def _looking(stage: Stage, action: Action, camera_name: str, camera_id: CameraId
     purpose = Purpose.LIVE_VIEW if action is Action.LIVE else Purpose.ARCHIVE_VIEW
     viewer = stage.person(Role.INVESTIGATOR)
     token = token_for(stage.parts, viewer, Wish(camera_id, frozenset({action}), purpose))
-    admission = stage.parts.tokens.admit(token.handle, stage.name, camera_name, action)
+    admission = stage.parts.tokens.admit(token.handle, Asked(stage.name, camera_name, action))
     return stage.parts.sessions.open(admission, Protocol.HLS, "pseudonym").id
 
 

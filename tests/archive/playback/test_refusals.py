@@ -10,6 +10,7 @@ from auth.media_sessions.rules import Protocol
 from auth.principal import Principal, Right, Role
 from auth.resources.rules import Resource
 from auth.tokens.rules import Action, microseconds
+from auth.tokens.service import Asked
 from streams.media.packets import Fragment
 from tests.given.clock import NOON
 from tests.given.encoded import encoded
@@ -74,7 +75,7 @@ class Scene:
             case "neighbour":
                 return _key_in(await server.pieces(f"/north/yard/{PLAYLIST}?token={self.token(who)}"))
             case "without the right":
-                admission = parts.tokens.admit(self.token(who), "north", "door", Action.LIVE)
+                admission = parts.tokens.admit(self.token(who), Asked("north", "door", Action.LIVE))
                 return parts.sessions.open(admission, Protocol.HLS, "address").key
             case "expired":
                 key = _key_in(await server.pieces(f"{PLAYLIST}?token={self.token('with it')}"))

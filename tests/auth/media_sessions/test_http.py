@@ -8,6 +8,7 @@ from auth.media_sessions.rules import End, Protocol
 from auth.media_sessions.session import MediaSession
 from auth.principal import Principal, Right, Role
 from auth.tokens.rules import Action
+from auth.tokens.service import Asked
 from tests.given.tokens import TokenParts
 from vms_privacy.audit.events import Tag
 
@@ -17,7 +18,7 @@ MISSING = "00000000-0000-4000-8000-000000000000"
 def look(parts: TokenParts) -> MediaSession:
     parts.access.grant(parts.viewer, [Right.LIVE])
     token = parts.issue(parts.viewer, Action.LIVE, purpose="live_view")
-    return parts.door.enter(token.handle, "north", "door", Action.LIVE, Protocol.STREAM, "address")[0]
+    return parts.door.enter(token.handle, Asked("north", "door", Action.LIVE), Protocol.STREAM, "address")[0]
 
 
 async def ask(parts: TokenParts, asker: Principal | None, method: str, session_id: Any = "") -> httpx.Response:

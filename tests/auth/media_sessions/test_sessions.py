@@ -18,6 +18,7 @@ from auth.resources.store import ResourceStore
 from auth.tokens.errors import OutsideWindow, TokenExpired, TokenWithdrawn
 from auth.tokens.issuing import IssuedToken
 from auth.tokens.rules import Action, microseconds
+from auth.tokens.service import Asked
 from tests.given.clock import HandClock
 from tests.given.randomness import CountedRandomness
 from tests.given.tokens import TokenParts
@@ -54,7 +55,7 @@ def enter(
     address: str = "address",
     action: Action = Action.LIVE,
 ) -> MediaSession:
-    return parts.door.enter(token.handle, "north", "door", action, protocol, address)[0]
+    return parts.door.enter(token.handle, Asked("north", "door", action), protocol, address)[0]
 
 
 def opened(parts: TokenParts, name: str = "some", protocol: Protocol = Protocol.STREAM) -> tuple[MediaSession, Grant]:
@@ -389,7 +390,7 @@ def test_what_the_grants_cannot_be_asked_about_is_cut_and_the_rest_goes_on(parts
 def test_no_session_is_opened_on_a_grant_withdrawn_while_it_opens(parts: TokenParts) -> None:
     person, grant = viewer(parts)
     token = parts.issue(person, Action.LIVE)
-    admission = parts.tokens.admit(token.jwt, "north", "door", Action.LIVE)
+    admission = parts.tokens.admit(token.jwt, Asked("north", "door", Action.LIVE))
     parts.withdraw_grant(grant)
     with pytest.raises(TokenWithdrawn):
         parts.sessions.open(admission, Protocol.STREAM, "address")

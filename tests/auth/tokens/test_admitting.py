@@ -12,6 +12,7 @@ from auth.resources.store import ResourceStore
 from auth.tokens.errors import OutsideWindow, TokenExpired, TokenIsBad, TokenLacksAction, TokenWithdrawn
 from auth.tokens.issuing import IssuedToken
 from auth.tokens.rules import Action, microseconds
+from auth.tokens.service import Asked
 from tests.given.clock import HandClock
 from tests.given.tokens import TokenParts
 from vms_privacy.audit.events import Tag
@@ -38,7 +39,7 @@ def test_a_token_opens_its_camera_by_its_names(parts: TokenParts, form: str) -> 
     parts.access.grant(parts.viewer, Role.INVESTIGATOR)
     issued = parts.issue(parts.viewer, Action.LIVE, Action.ARCHIVE)
     for action in Action:
-        admission = parts.tokens.admit(text(issued, form), "north", "door", action)
+        admission = parts.tokens.admit(text(issued, form), Asked("north", "door", action))
         assert (admission.claims, admission.resource.camera_id) == (issued.claims, parts.camera.camera_id)
 
 
@@ -46,11 +47,11 @@ def test_an_expired_token_starts_nothing_whatever_the_camera(parts: TokenParts, 
     parts.access.grant(parts.viewer, [Right.LIVE])
     issued = parts.issue(parts.viewer, Action.LIVE, purpose="live_view")
     clock.forward(timedelta(seconds=299))
-    parts.tokens.admit(text(issued, form), "north", "door", Action.LIVE)
+    parts.tokens.admit(text(issued, form), Asked("north", "door", Action.LIVE))
     clock.forward(timedelta(seconds=1))
     for names in [("north", "door"), ("north", "no-such"), ("no-such", "door")]:
         with pytest.raises(TokenExpired):
-            parts.tokens.admit(text(issued, form), *names, Action.LIVE)
+            parts.tokens.admit(text(issued, form), Asked(*names, Action.LIVE))
     assert {event.reason for event in parts.events(Tag.TOKEN_REFUSED)} == {"token-expired"}
 
 
@@ -59,7 +60,7 @@ def test_in_time_doubt_a_token_ends_by_the_later_of_the_times(parts: TokenParts,
     issued = parts.issue(parts.viewer, Action.LIVE, purpose="live_view")
     clock.doubt = timedelta(seconds=300)
     with pytest.raises(TokenExpired):
-        parts.tokens.admit(text(issued, form), "north", "door", Action.LIVE)
+        parts.tokens.admit(text(issued, form), Asked("north", "door", Action.LIVE))
 
 
 def test_a_token_is_not_good_before_its_time(parts: TokenParts, clock: HandClock, form: str) -> None:
@@ -67,7 +68,7 @@ def test_a_token_is_not_good_before_its_time(parts: TokenParts, clock: HandClock
     issued = parts.issue(parts.viewer, Action.LIVE, purpose="live_view")
     clock.forward(-timedelta(seconds=1))
     with pytest.raises(TokenExpired):
-        parts.tokens.admit(text(issued, form), "north", "door", Action.LIVE)
+        parts.tokens.admit(text(issued, form), Asked("north", "door", Action.LIVE))
     assert [event.reason for event in parts.events(Tag.TOKEN_REFUSED)] == ["token-not-yet-valid"]
 
 
@@ -79,7 +80,7 @@ def test_a_token_for_another_camera_is_answered_like_a_camera_that_does_not_exis
     answers = []
     for names in [("north", "yard"), ("south", "door"), ("north", "no-such"), ("no-such", "door"), ("..", "%2e")]:
         with pytest.raises(NotFound) as refused:
-            parts.tokens.admit(text(issued, form), *names, Action.LIVE)
+            parts.tokens.admit(text(issued, form), Asked(*names, Action.LIVE))
         answers.append((refused.value.detail, dict(refused.value.facts)))
     assert answers == [(NotFound().detail, {})] * 5
     # Its own operator's log says the same of all of them, and names no foreign camera.
@@ -97,7 +98,7 @@ def test_garbage_is_answered_alike_for_every_camera_and_counted_not_stored(
     parts: TokenParts, names: tuple[str, str], garbage: str | None
 ) -> None:
     with pytest.raises(TokenIsBad) as refused:
-        parts.tokens.admit(garbage, *names, Action.LIVE)
+        parts.tokens.admit(garbage, Asked(*names, Action.LIVE))
     assert refused.value.detail == TokenIsBad("").detail
     assert parts.events(Tag.TOKEN_REFUSED) == []
     parts.refusals.flush_all()
@@ -119,8 +120,8 @@ def test_only_the_one_spelling_of_a_handle_is_taken(parts: TokenParts) -> None:
         *(handle[:-1] + last for last in others),
     ]:
         with pytest.raises(TokenIsBad):
-            parts.tokens.admit(spelling, "north", "door", Action.LIVE)
-    parts.tokens.admit(handle, "north", "door", Action.LIVE)
+            parts.tokens.admit(spelling, Asked("north", "door", Action.LIVE))
+    parts.tokens.admit(handle, Asked("north", "door", Action.LIVE))
 
 
 def test_a_token_opens_nothing_beyond_its_action_window_and_depth(
@@ -132,14 +133,8 @@ def test_a_token_opens_nothing_beyond_its_action_window_and_depth(
 
     def ask(since: datetime | None, until: datetime | None) -> str:
         try:
-            parts.tokens.admit(
-                token,
-                "north",
-                "door",
-                Action.ARCHIVE,
-                None if since is None else us(since),
-                None if until is None else us(until),
-            )
+            span = [None if moment is None else us(moment) for moment in (since, until)]
+            parts.tokens.admit(token, Asked("north", "door", Action.ARCHIVE, *span))
         except OutsideWindow as refused:
             return str(refused.facts["reason"])
         return "yes"
@@ -153,7 +148,7 @@ def test_a_token_opens_nothing_beyond_its_action_window_and_depth(
     assert ask(noon - 4 * HOUR, noon - HOUR) == "beyond-depth"
     assert ask(noon - HOUR, noon - HOUR) == "outside-window"
     with pytest.raises(TokenLacksAction):
-        parts.tokens.admit(token, "north", "door", Action.LIVE)
+        parts.tokens.admit(token, Asked("north", "door", Action.LIVE))
     reasons = [event.reason for event in parts.events(Tag.TOKEN_REFUSED)]
     assert reasons == ["outside-window"] * 4 + ["beyond-depth", "outside-window", "token-lacks-action"]
 
@@ -169,8 +164,8 @@ def test_a_withdrawn_token_person_or_grant_opens_nothing(parts: TokenParts, form
     parts.withdraw_grant(grants[2])
     for issued in (by_token, by_person, by_grant):
         with pytest.raises(TokenWithdrawn):
-            parts.tokens.admit(text(issued, form), "north", "door", Action.LIVE)
-    parts.tokens.admit(text(untouched, form), "north", "door", Action.LIVE)
+            parts.tokens.admit(text(issued, form), Asked("north", "door", Action.LIVE))
+    parts.tokens.admit(text(untouched, form), Asked("north", "door", Action.LIVE))
     assert {event.reason for event in parts.events(Tag.TOKEN_REFUSED)} == {"token-withdrawn"}
 
 
@@ -180,7 +175,7 @@ def test_after_a_restart_a_withdrawn_token_is_still_withdrawn(parts: TokenParts,
     parts.withdraw_token(parts.viewer, issued.claims.token_id)
     parts.restart_view()
     with pytest.raises(TokenWithdrawn):
-        parts.tokens.admit(text(issued, form), "north", "door", Action.LIVE)
+        parts.tokens.admit(text(issued, form), Asked("north", "door", Action.LIVE))
 
 
 def test_a_changed_grant_is_judged_again_and_only_ever_narrows(parts: TokenParts, clock: HandClock, form: str) -> None:
@@ -189,12 +184,12 @@ def test_a_changed_grant_is_judged_again_and_only_ever_narrows(parts: TokenParts
     with parts.db.writing() as session:
         terms = Terms(frozenset({Right.ARCHIVE}), clock.now() - HOUR, clock.now() + HOUR, depth=2 * HOUR)
         parts.grants.change(session, parts.owner, parts.operator_id, grant.id, 1, terms)
-    admission = parts.tokens.admit(token, "north", "door", Action.ARCHIVE)
+    admission = parts.tokens.admit(token, Asked("north", "door", Action.ARCHIVE))
     assert admission.claims.depth == 2 * HOUR
     assert admission.claims.session_until == clock.now() + HOUR
     assert [use.version for use in admission.claims.grants] == [2]
     with pytest.raises(OutsideWindow):
-        parts.tokens.admit(token, "north", "door", Action.ARCHIVE, us(clock.now() - 3 * HOUR), us(clock.now()))
+        parts.tokens.admit(token, Asked("north", "door", Action.ARCHIVE, us(clock.now() - 3 * HOUR), us(clock.now())))
 
 
 def test_a_withdrawn_grant_ends_its_token_even_if_another_grant_gives_the_same(parts: TokenParts, form: str) -> None:
@@ -203,9 +198,9 @@ def test_a_withdrawn_grant_ends_its_token_even_if_another_grant_gives_the_same(p
     parts.access.grant(parts.viewer, [Right.LIVE], parts.camera.camera_id)
     parts.withdraw_grant(grant)
     with pytest.raises(TokenWithdrawn):
-        parts.tokens.admit(text(first, form), "north", "door", Action.LIVE)
+        parts.tokens.admit(text(first, form), Asked("north", "door", Action.LIVE))
     again = parts.issue(parts.viewer, Action.LIVE, purpose="live_view")
-    parts.tokens.admit(text(again, form), "north", "door", Action.LIVE)
+    parts.tokens.admit(text(again, form), Asked("north", "door", Action.LIVE))
 
 
 def test_a_removed_camera_has_no_live_picture_but_its_archive(parts: TokenParts, clock: HandClock, form: str) -> None:
@@ -214,8 +209,8 @@ def test_a_removed_camera_has_no_live_picture_but_its_archive(parts: TokenParts,
     with parts.db.writing() as session:
         ResourceStore().remove(session, parts.camera.camera_id, clock.now())
     with pytest.raises(NotFound):
-        parts.tokens.admit(token, "north", "door", Action.LIVE)
-    parts.tokens.admit(token, "north", "door", Action.ARCHIVE)
+        parts.tokens.admit(token, Asked("north", "door", Action.LIVE))
+    parts.tokens.admit(token, Asked("north", "door", Action.ARCHIVE))
 
 
 def test_a_renamed_camera_is_opened_by_its_new_name_alone(parts: TokenParts, form: str) -> None:
@@ -223,9 +218,9 @@ def test_a_renamed_camera_is_opened_by_its_new_name_alone(parts: TokenParts, for
     token = text(parts.issue(parts.viewer, Action.LIVE, purpose="live_view"), form)
     with parts.db.writing() as session:
         ResourceStore().rename(session, parts.camera.camera_id, "gate")
-    parts.tokens.admit(token, "north", "gate", Action.LIVE)
+    parts.tokens.admit(token, Asked("north", "gate", Action.LIVE))
     with pytest.raises(NotFound):
-        parts.tokens.admit(token, "north", "door", Action.LIVE)
+        parts.tokens.admit(token, Asked("north", "door", Action.LIVE))
 
 
 def test_no_refusal_tells_a_token_or_a_name(parts: TokenParts, clock: HandClock, form: str) -> None:
@@ -234,7 +229,7 @@ def test_no_refusal_tells_a_token_or_a_name(parts: TokenParts, clock: HandClock,
     clock.forward(HOUR)
     for attempt in (token, token[:-2], "p1." + "x" * 22):
         with pytest.raises(Refusal) as refused:
-            parts.tokens.admit(attempt, "north", "door", Action.LIVE)
+            parts.tokens.admit(attempt, Asked("north", "door", Action.LIVE))
         told = f"{refused.value!r} {refused.value.facts}"
         assert attempt not in told
         assert "door" not in told

@@ -9,6 +9,7 @@ import pytest
 from auth.principal import Principal, Right, Role
 from auth.tokens.errors import TokenWithdrawn
 from auth.tokens.rules import Action
+from auth.tokens.service import Asked
 from tests.given.clock import HandClock
 from tests.given.tokens import TokenParts
 
@@ -129,7 +130,7 @@ async def test_a_token_is_withdrawn_by_those_who_may_and_does_not_exist_for_othe
     for _ in range(2):
         assert (await withdraw(parts, parts.owner, token_id)).status_code == 204
     with pytest.raises(TokenWithdrawn):
-        parts.tokens.admit(issued.handle, "north", "door", Action.LIVE)
+        parts.tokens.admit(issued.handle, Asked("north", "door", Action.LIVE))
 
 
 async def test_the_public_keys_are_there_for_everybody(parts: TokenParts) -> None:

@@ -8,6 +8,7 @@ from auth.errors import NotFound
 from auth.principal import Right, Role
 from auth.tokens.errors import TokenIsBad
 from auth.tokens.rules import Action
+from auth.tokens.service import Asked
 from tests.given.clock import HandClock
 from tests.given.tokens import TokenParts
 from vms_privacy.audit.events import Tag
@@ -35,7 +36,7 @@ def test_to_everybody_else_the_token_does_not_exist(parts: TokenParts) -> None:
             parts.withdraw_token(actor, issued.claims.token_id)
     with pytest.raises(NotFound):
         parts.withdraw_token(parts.owner, TokenId(parts.randomness.uuid()))
-    parts.tokens.admit(issued.handle, "north", "door", Action.LIVE)
+    parts.tokens.admit(issued.handle, Asked("north", "door", Action.LIVE))
 
 
 def test_a_withdrawal_is_in_the_custody_journal_and_told_once(parts: TokenParts) -> None:
@@ -62,7 +63,7 @@ def test_a_withdrawal_that_is_rolled_back_is_not_told(parts: TokenParts) -> None
 
     with pytest.raises(LookupError):
         withdraw_and_fail()
-    parts.tokens.admit(issued.handle, "north", "door", Action.LIVE)
+    parts.tokens.admit(issued.handle, Asked("north", "door", Action.LIVE))
 
 
 def test_tokens_are_forgotten_once_nothing_can_rest_on_them(parts: TokenParts, clock: HandClock) -> None:

@@ -13,8 +13,8 @@ from auth.media_sessions.rules import Limits
 from auth.media_sessions.service import MediaSessions, Only
 from auth.principal import Principal
 from auth.resources.rules import Resource
-from auth.tokens.rules import Action, Claims
-from auth.tokens.service import Admission, StreamTokens
+from auth.tokens.rules import Claims
+from auth.tokens.service import Admission, Asked, StreamTokens
 from streams.ingest.subscription import Item
 from streams.media.demux import Channel
 from streams.media.faults import SourceFailed
@@ -130,18 +130,8 @@ class WindowIsNotChecked(Assembly):
 
 
 class _TokensWithoutWindow(StreamTokens):
-    def admit_claims(
-        self,
-        claims: Claims,
-        operator_name: str,
-        camera_name: str,
-        action: Action,
-        from_us: int | None = None,
-        until_us: int | None = None,
-        *,
-        going_on: bool = False,
-    ) -> Admission:
-        return super().admit_claims(claims, operator_name, camera_name, action, going_on=going_on)
+    def admit_claims(self, claims: Claims, asked: Asked, *, going_on: bool = False) -> Admission:
+        return super().admit_claims(claims, replace(asked, from_us=None, until_us=None), going_on=going_on)
 
 
 class TokensNeverExpire(Assembly):

@@ -11,6 +11,7 @@ from auth.media_sessions.rules import Protocol
 from auth.principal import Right, Role
 from auth.tokens.issuing import IssuedToken
 from auth.tokens.rules import Action, Purpose
+from auth.tokens.service import Asked
 from auth.tokens.wishes import Wish
 from tests.given.consent import opt_in
 from tests.given.destroyed import destroy
@@ -163,7 +164,7 @@ def of_token(stage: Stage) -> Ask:
 
 
 def of_session(stage: Stage) -> Ask:
-    admission = stage.parts.tokens.admit(issued(stage).handle, stage.name, stage.camera.name, Action.LIVE)
+    admission = stage.parts.tokens.admit(issued(stage).handle, Asked(stage.name, stage.camera.name, Action.LIVE))
     session = stage.parts.sessions.open(admission, Protocol.HLS, "pseudonym")
     return Ask({**of_operator(stage).path, "session_id": str(session.id)})
 
