@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from archive.format.errors import NotWritten
 from archive.recorder.growing import Growing, GrowingFile
 from archive.recorder.heads import Heads
+from archive.recorder.hearing import Hearing
 from archive.recorder.rows import CameraRows, Ended, NotBegun, Tools
 from archive.recorder.rules import (
     LeaveOut,
@@ -19,13 +20,12 @@ from archive.recorder.rules import (
     may_write,
     place,
 )
-from archive.recorder.standing import Standing, is_unchanged
+from archive.recorder.standing import Standing
 from archive.segments.store import Closed
 from streams.media.packets import Epoch, Fragment, Track
 from vms_privacy.errors import Refusal
 from vms_privacy.ids import CameraId, OperatorId, SegmentId
 
-DATABASE_MAY_BE_AWAY_S: Final = 60.0
 RETRY_AFTER_S: Final = 2.0
 
 
@@ -57,9 +57,9 @@ class CameraRecorder:
         heads: Heads,
     ) -> None:
         self._tools = tools
-        self._heads = heads
         self._camera_id = camera_id
         self._rows = CameraRows(tools, operator_id, camera_id)
+        self._hearing = Hearing(tools, self._rows, heads, camera_id, self._count_failure)
         self._finished = finished
         self._recover = recover
         self._has_left_over = False
@@ -68,7 +68,6 @@ class CameraRecorder:
         self._open: OpenSegment | None = None
         self._file: GrowingFile | None = None
         self._closing: Growing | None = None
-        self._standing: Standing | None = None
         self._idle_why = Why.WAITING_FOR_KEY_PICTURE
         self._retry_at_s = 0.0
         self.tally = Tally()
@@ -108,7 +107,7 @@ class CameraRecorder:
         whose opt-in has ended has none any more.
         """
         try:
-            standing = self._learn_all()
+            standing = self._hearing.anew()
             self._end_if_over(standing)
             if standing.allowed is None:
                 self._rows.stop_accounting()
@@ -116,7 +115,7 @@ class CameraRecorder:
                 self._rows.settle(None, self._idle_why)
         except (SQLAlchemyError, Refusal):
             self.tally.failures += 1
-            self._standing = None
+            self._hearing.forget()
 
     def tidy(self) -> None:
         """Between fragments: finish what a failed write left open, and notice an opt-in that has ended by itself."""
@@ -127,8 +126,7 @@ class CameraRecorder:
                 self._settle_left_over()
             except (SQLAlchemyError, OSError):
                 self.tally.failures += 1
-        standing = self._standing
-        if standing is None or (standing.allowed is not None and standing.is_due(self._tools.clock.now())):
+        if self._hearing.is_due:
             self.ask_again()
 
     def take(self, fragment: Fragment, came_s: float | None = None) -> None:
@@ -144,13 +142,11 @@ class CameraRecorder:
             return Why.NEW_PARAMETERS
         # Every fragment asks for what the ledger says after it came: its packets have all arrived by then, so a
         # withdrawal that came before the last of them is seen here, whoever committed it and wherever (P1).
-        refused = self._ask(came_s)
-        if refused is not None:
-            self._end(refused)
-            return refused
-        standing = self._standing
-        if standing is None:
-            return Why.NO_OPT_IN
+        standing = self._hearing.since(came_s)
+        if isinstance(standing, Why):
+            self._end(standing)
+            return standing
+        self._end_if_over(standing)
         left_out = may_write(fragment, standing.allowed, standing.stopped_at_us)
         if left_out is not None:
             return left_out.why
@@ -167,44 +163,14 @@ class CameraRecorder:
             case Write():
                 return self._write(fragment)
 
-    def _ask(self, came_s: float) -> Why | None:
-        """Learn whether something has changed; say why nothing may be written where that cannot be known."""
-        try:
-            standing = self._learn(came_s)
-        except SQLAlchemyError:
-            self.tally.failures += 1
-            heard_s = None if self._standing is None else self._standing.heard_s
-            if heard_s is None or self._tools.clock.monotonic() - heard_s > DATABASE_MAY_BE_AWAY_S:
-                return Why.DATABASE_REFUSED
-            return None
-        except Refusal:
-            # The ledger contradicts itself: nobody knows whether there is an opt-in.
-            self.tally.failures += 1
-            self._standing = None
-            return Why.LEDGER_DISAGREES
-        self._end_if_over(standing)
-        return None
+    def _count_failure(self) -> None:
+        self.tally.failures += 1
 
     def _end_if_over(self, standing: Standing) -> None:
         """Close the open segment if the opt-in it rests on is over, whatever came since."""
         now, allowed = self._open, standing.allowed
         if now is not None and (allowed is None or allowed.entry_id != now.allowed.entry_id):
             self._end(None)
-
-    def _learn(self, came_s: float) -> Standing:
-        """Read opt-in and retention; only the head of the ledger as long as nothing has changed."""
-        known, tools = self._standing, self._tools
-        if known is None or known.is_due(tools.clock.now()):
-            return self._learn_all()
-        if not is_unchanged(self._heads.since(came_s), self._camera_id, known):
-            return self._learn_all()
-        self._standing = replace(known, heard_s=tools.clock.monotonic())
-        return self._standing
-
-    def _learn_all(self) -> Standing:
-        with self._tools.db.reading() as session:
-            self._standing = self._rows.ask(session)
-        return self._standing
 
     def _write(self, fragment: Fragment) -> Why | None:
         file, open_segment = self._file, self._open
@@ -243,7 +209,8 @@ class CameraRecorder:
             return self._fail(Why.KEYRING_UNAVAILABLE, ended)
         if ended is not None:
             self._finished(ended.segment_id)
-        self._file, self._standing, self._closing = begun.file, begun.standing, None
+        self._hearing.learn(begun.standing)
+        self._file, self._closing = begun.file, None
         self._idle_why = Why.WAITING_FOR_KEY_PICTURE
         if begun.standing.allowed is not None:
             self._open = OpenSegment(
@@ -324,6 +291,6 @@ class CameraRecorder:
             at_least_us = file.until_us
             self._leave(file)
         # What has changed about opt-in and retention is asked for anew before anything else is written.
-        self._standing = None
+        self._hearing.forget()
         self._settle(ended, why, at_least_us)
         return why

@@ -42,7 +42,7 @@ class Heads:
 
     def _read(self) -> Active | SQLAlchemyError:
         try:
-            with self._db.reading() as session:
-                return self._ledger.active(session)
+            with self._db.glancing() as connection:
+                return self._ledger.active(connection)
         except SQLAlchemyError as error:
             return error

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
 
 from archive.recorder.heads import Heads
 from archive.recorder.rules import Why
@@ -17,7 +16,7 @@ from tests.given.footage import House
 from vms_privacy.consent.ledger import ConsentLedger
 from vms_privacy.consent.rules import ConsentKind
 from vms_privacy.consent.store import Active
-from vms_privacy.db import Database
+from vms_privacy.db import Database, Reading
 
 VIDEO = (GATE, ConsentKind.VIDEO_RECORDING)
 MOMENT = timedelta(milliseconds=1)
@@ -32,12 +31,12 @@ class Counted(ConsentLedger):
         self.failing = False
         self._hand = clock
 
-    def active(self, session: Session) -> Active:
+    def active(self, asked: Reading) -> Active:
         self.asked += 1
         self._hand.forward(MOMENT)
         if self.failing:
             raise OperationalError("SELECT", {}, Exception("away"))
-        return super().active(session)
+        return super().active(asked)
 
 
 @pytest.fixture

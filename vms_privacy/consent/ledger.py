@@ -28,7 +28,7 @@ from vms_privacy.consent.rules import (
 )
 from vms_privacy.consent.store import Active, ConsentStore
 from vms_privacy.consent.wording import is_known
-from vms_privacy.db import after_commit
+from vms_privacy.db import Reading, after_commit
 from vms_privacy.ids import CameraId, ConsentEntryId, OperatorId, Randomness
 from vms_privacy.journal.journal import Journal
 from vms_privacy.journal.rules import JournalKind
@@ -230,9 +230,9 @@ class ConsentLedger:
             raise LedgerDisagrees("the ledger's head does not tell what its entries say")
         return permit
 
-    def active(self, session: Session) -> Active:
+    def active(self, asked: Reading) -> Active:
         """Return the entries that are on, ended or not, of all cameras; for permits not yet to be asked again."""
-        return self._store.active(session)
+        return self._store.active(asked)
 
     def live_audio(self, session: Session, camera_id: CameraId) -> bool:
         """Say whether the camera's sound may be heard live now."""

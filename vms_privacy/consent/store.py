@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, aliased
 from vms_privacy.audit.rules import microseconds
 from vms_privacy.consent.rules import Answer, ConsentEntry, ConsentKind, LegalBasis, Method
 from vms_privacy.consent.tables import ConsentEntryRow, ConsentHeadRow
+from vms_privacy.db import Reading, connection_of
 from vms_privacy.ids import CameraId, ConsentEntryId, OperatorId
 
 Active = Mapping[tuple[CameraId, ConsentKind], ConsentEntryId]
@@ -57,9 +58,9 @@ class ConsentStore:
         ).one_or_none()
         return None if found is None else ConsentEntryId(found)
 
-    def active(self, session: Session) -> Active:
+    def active(self, asked: Reading) -> Active:
         """Return what all heads say, as `active_entry` does for one."""
-        rows = session.connection().execute(_ACTIVE)
+        rows = connection_of(asked).execute(_ACTIVE)
         return {(CameraId(camera_id), ConsentKind(kind)): ConsentEntryId(entry) for camera_id, kind, entry in rows}
 
     def opted_in(self, session: Session) -> list[CameraId]:

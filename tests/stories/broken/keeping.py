@@ -27,7 +27,7 @@ from vms_privacy.consent.ledger import ConsentLedger
 from vms_privacy.consent.rules import ConsentKind, LegalBasis, Method, RecordingPermit
 from vms_privacy.consent.store import Active
 from vms_privacy.consent.wording import current
-from vms_privacy.db import Database
+from vms_privacy.db import Database, Reading
 from vms_privacy.ids import BucketKeyId, CameraId
 from vms_privacy.keyring.file_keyring import FileKeyring
 from vms_privacy.keyring.plaintext import KeyBytes
@@ -56,12 +56,13 @@ class _EagerLedger(ConsentLedger):
         self._asked |= {camera_id}
         return super().permit(session, camera_id)
 
-    def active(self, session: Session) -> Active:
-        found = super().active(session)
+    def active(self, asked: Reading) -> Active:
+        found = super().active(asked)
         if len(found) == 2:
             for camera_id in self._asked:
-                if not self.history(session, camera_id):
-                    self._forge(session, camera_id)
+                with self.db.reading() as session:
+                    if not self.history(session, camera_id):
+                        self._forge(session, camera_id)
         return found
 
     def _forge(self, session: Session, camera_id: CameraId) -> None:
@@ -153,18 +154,18 @@ class _DeafLedger(ConsentLedger):
             self._camera_id, self._permit = camera_id, found
         return self._permit if self._does_not_hear(session, camera_id) else found
 
-    def active(self, session: Session) -> Active:
-        found, known, camera_id = dict(super().active(session)), self._permit, self._camera_id
-        if known is not None and camera_id is not None and self._does_not_hear(session, camera_id):
+    def active(self, asked: Reading) -> Active:
+        found, known, camera_id = dict(super().active(asked)), self._permit, self._camera_id
+        if known is not None and camera_id is not None and self._does_not_hear(asked, camera_id):
             found[camera_id, ConsentKind.VIDEO_RECORDING] = known.entry_id
         return found
 
     def stopped_at(self, session: Session, camera_id: CameraId) -> datetime | None:
         return None if self._does_not_hear(session, camera_id) else super().stopped_at(session, camera_id)
 
-    def _does_not_hear(self, session: Session, camera_id: CameraId) -> bool:
+    def _does_not_hear(self, asked: Reading, camera_id: CameraId) -> bool:
         known, now_s = self._permit, self._clock.monotonic()
-        if known is None or camera_id != self._camera_id or known.entry_id in super().active(session).values():
+        if known is None or camera_id != self._camera_id or known.entry_id in super().active(asked).values():
             return False
         self._deaf_until_s = self._deaf_until_s or now_s + self.LATE_S
         return now_s < self._deaf_until_s

@@ -1,0 +1,79 @@
+"""What one camera's recorder has heard of opt-in and retention, asked anew before every fragment (P1)."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from archive.recorder.heads import Heads
+from archive.recorder.rows import CameraRows, Tools
+from archive.recorder.rules import Why
+from archive.recorder.standing import Standing, is_unchanged
+from vms_privacy.errors import Refusal
+from vms_privacy.ids import CameraId
+
+DATABASE_MAY_BE_AWAY_S: Final = 60.0
+
+
+class Hearing:
+    """Asks the ledger, as little of it as will do; `failed` is called each time when it could not be asked."""
+
+    def __init__(
+        self, tools: Tools, rows: CameraRows, heads: Heads, camera_id: CameraId, failed: Callable[[], None]
+    ) -> None:
+        self._tools = tools
+        self._rows = rows
+        self._heads = heads
+        self._camera_id = camera_id
+        self._failed = failed
+        self._standing: Standing | None = None
+
+    @property
+    def is_due(self) -> bool:
+        """Say whether an opt-in may have ended by itself, or nothing is known."""
+        known = self._standing
+        return known is None or (known.allowed is not None and known.is_due(self._tools.clock.now()))
+
+    def since(self, came_s: float) -> Standing | Why:
+        """Return what the ledger says after `came_s` (monotonic), or why nothing may be written.
+
+        While the database is away, what was heard last holds for a minute: there is nowhere to withdraw it, either.
+        """
+        known = self._standing
+        try:
+            return self._follow(came_s)
+        except SQLAlchemyError:
+            self._failed()
+            if known is None or self._tools.clock.monotonic() - known.heard_s > DATABASE_MAY_BE_AWAY_S:
+                return Why.DATABASE_REFUSED
+            return known
+        except Refusal:
+            # The ledger contradicts itself: nobody knows whether there is an opt-in.
+            self._failed()
+            self.forget()
+            return Why.LEDGER_DISAGREES
+
+    def anew(self) -> Standing:
+        """Ask for all of it. Raises SQLAlchemyError, LedgerDisagrees."""
+        with self._tools.db.reading() as session:
+            self._standing = self._rows.ask(session)
+        return self._standing
+
+    def learn(self, standing: Standing) -> None:
+        """Take over what another transaction has just asked for."""
+        self._standing = standing
+
+    def forget(self) -> None:
+        """Trust nothing that was heard so far."""
+        self._standing = None
+
+    def _follow(self, came_s: float) -> Standing:
+        """Ask for everything, or only for the head of the ledger as long as nothing has changed."""
+        known = self._standing
+        if known is None or known.is_due(self._tools.clock.now()):
+            return self.anew()
+        if not is_unchanged(self._heads.since(came_s), self._camera_id, known):
+            return self.anew()
+        self._standing = replace(known, heard_s=self._tools.clock.monotonic())
+        return self._standing
