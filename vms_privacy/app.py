@@ -5,6 +5,7 @@ Each part is one property, so that a story can replace exactly one of them by an
 
 import threading
 from collections.abc import AsyncIterable, AsyncIterator
+from datetime import datetime
 from functools import cached_property
 from typing import Final
 
@@ -61,6 +62,7 @@ from vms_privacy.audit.pseudonyms import Pseudonyms
 from vms_privacy.audit.refusals import RefusalCounter
 from vms_privacy.audit.sealer import Sealer
 from vms_privacy.clock import Clock, SystemClock
+from vms_privacy.clock_care import ClockCare
 from vms_privacy.consent.ledger import ConsentLedger
 from vms_privacy.db import Database
 from vms_privacy.group_commit import GroupCommit
@@ -126,6 +128,10 @@ class Assembly:
     @cached_property
     def journal(self) -> Journal:
         return Journal.existing(self.settings.journal, self.clock)
+
+    @cached_property
+    def clock_care(self) -> ClockCare:
+        return ClockCare(self.guarded_clock, self.db, self.audit)
 
     @cached_property
     def root_care(self) -> RootCare:
@@ -273,15 +279,15 @@ class Assembly:
 
     @cached_property
     def live(self) -> LiveService:
-        return LiveService(self.feed_of, self._live_audio, self.clock, self.live_limits)
+        return LiveService(self.feed_of, self._live_audio_until, self.clock, self.live_limits)
 
     @cached_property
     def live_limits(self) -> LiveLimits:
         return LiveLimits(ring_seconds=self.settings.ring.total_seconds())
 
-    def _live_audio(self, camera_id: CameraId) -> bool:
+    def _live_audio_until(self, camera_id: CameraId) -> datetime | None:
         with self.db.reading() as session:
-            return self.ledger.live_audio(session, camera_id)
+            return self.ledger.live_audio_until(session, camera_id)
 
     # -- archive
 
@@ -356,7 +362,7 @@ class Assembly:
             self.audit,
             self.clock,
             self.randomness,
-            (self.footage,),
+            (self.footage, self.delivery),
         )
 
     def growing_segment(self, camera_id: CameraId) -> SegmentId | None:

@@ -126,7 +126,9 @@ class Database:
         `at_one_moment`. Results are taken whole inside the block.
         """
         with self._taking:
-            connection = self._glances.pop() if self._glances else self._for_glancing.connect()
+            kept = self._glances.pop() if self._glances else None
+        # Outside of the lock: who has to wait for the pool keeps nobody from a kept one that comes back.
+        connection = self._for_glancing.connect() if kept is None else kept
         try:
             if at_one_moment:
                 connection.exec_driver_sql(self._begin_glance)

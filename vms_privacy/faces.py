@@ -80,7 +80,7 @@ def build_api(parts: Assembly, probes: Mapping[str, Probe], registry: CollectorR
         erasure_routes(parts.eraser, parts.settings.sweep_every),
         receipt_routes(db, parts.receipts, parts.keyring, parts.installation_id),
         audit_routes(db, parts.anchor, parts.keyring),
-        clock_routes(db, parts.guarded_clock, parts.audit),
+        clock_routes(parts.guarded_clock, parts.clock_care),
     ):
         app.include_router(routes)
     install_problems(app)

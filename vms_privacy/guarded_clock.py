@@ -59,7 +59,7 @@ class ClocksDisagree(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A doubt that was ended: by whom, at what moment, and what it was. The caller writes it to the audit log."""
+    """A doubt that was ended: by whom, at what moment, and what it was."""
 
     actor: str
     at: datetime
@@ -130,10 +130,11 @@ class GuardedClock:
                 self._save_if_due(trust, seen)
         return trust.doubt
 
-    def settle(self, actor: str) -> Settled:
+    def settle(self, actor: str, about_to: Callable[[Settled], None]) -> Settled:
         """End the doubt: from now on the machine's clock is right, because `actor` (a principal's label) says so.
 
-        Raises NothingToSettle; ClocksDisagree while the database's clock still says otherwise.
+        `about_to` writes that down before it is so: what it raises comes through, and the doubt goes on. Raises
+        NothingToSettle; ClocksDisagree while the database's clock still says otherwise.
         """
         with self._one_check:
             told = None if self._database_now is None else self._database_now()
@@ -144,12 +145,14 @@ class GuardedClock:
                 raise NothingToSettle("the time is not in doubt")
             if told is not None and abs(told - seen.wall) > LIMIT:
                 raise ClocksDisagree("the database's clock is still more than 60 s away from the machine's")
+            done = Settled(actor, seen.wall, doubt)
+            about_to(done)
             settled = Trust(seen.wall, seen.ticks, database=told)
             # Without the mark of before: the actor may have settled on an earlier time than was trusted so far.
             self._save(replace(mark_of(settled, seen, None), settled_by=actor), seen)
             with self._lock:
                 self._trust = settled
-        return Settled(actor, seen.wall, doubt)
+        return done
 
     def _answers(self) -> Times:
         with self._lock:

@@ -23,7 +23,7 @@ from auth.errors import NotFound
 from auth.media_sessions.loading import load_revocations
 from auth.media_sessions.transport import MediaHttpProtocol
 from vms_privacy.app import Assembly
-from vms_privacy.audit.events import Event, Outcome, Tag
+from vms_privacy.audit.events import Event, Tag
 from vms_privacy.errors import Refusal
 from vms_privacy.faces import build_api, surround
 from vms_privacy.http.health import Probe
@@ -133,6 +133,7 @@ class Running:
             await asyncio.to_thread(parts.recorder.stop, _STOP_WITHIN_S)
             await asyncio.to_thread(self.jobs.stop)
             await asyncio.to_thread(parts.camera_events.close)
+            await asyncio.to_thread(parts.refusals.flush_all)
 
     def _cameras(self) -> list[CameraId]:
         with self.parts.db.reading() as session:
@@ -208,7 +209,7 @@ def jobs_of(parts: Assembly) -> list[Job]:
         Job("forget-tokens", timedelta(hours=1), lambda: _forget_tokens(parts)),
         Job("seal", _SECOND, lambda: _quiet(parts.sealer.seal_once)),
         Job("checkpoint", timedelta(seconds=60), lambda: _quiet(parts.sealer.checkpoint_once)),
-        Job("clock", _SECOND, lambda: _check_clock(parts)),
+        Job("clock", _SECOND, lambda: _quiet(parts.clock_care.round)),
         Job("refusals", timedelta(seconds=60), lambda: _quiet(parts.refusals.flush_once)),
         Job("forget", timedelta(seconds=5), lambda: _forget(parts)),
         Job("sweep", parts.settings.sweep_every, lambda: ",".join(parts.eraser.sweep().failed.values())),
@@ -230,18 +231,6 @@ def tls_context(certificate: str, key: str) -> ssl.SSLContext:
 def _forget_tokens(parts: Assembly) -> str:
     with parts.db.writing() as session:
         parts.withdrawals.forget(session)
-    return ""
-
-
-def _check_clock(parts: Assembly) -> str:
-    before = parts.guarded_clock.doubt
-    doubt = parts.guarded_clock.check()
-    if doubt is not None and before is None:
-        with parts.db.writing() as session:
-            event = Event(
-                Tag.CLOCK_IN_DOUBT, parts.clock.now(), "worker:clock", Outcome.FAILED, reason=str(doubt.cause)
-            )
-            parts.audit.note(session, event)
     return ""
 
 

@@ -117,6 +117,11 @@ class CameraRecorder:
             self.tally.failures += 1
             self._hearing.forget()
 
+    @property
+    def is_tidy(self) -> bool:
+        """Say whether nothing of this camera is open, nor left over from a failure."""
+        return self._file is None and not self._has_left_over
+
     def tidy(self) -> None:
         """Between fragments: finish what a failed write left open, and notice an opt-in that has ended by itself."""
         if self._file is not None:
@@ -240,9 +245,13 @@ class CameraRecorder:
             self.tally.last_why = why
         try:
             summary = file.finish()
-        except NotWritten:
+        except (NotWritten, OSError):
             self._leave(file)
             return None
+        except BaseException:
+            # Whatever it was, the file is open no more, and only recovery will ask for it.
+            self._leave(file)
+            raise
         ends_us = file.until_us if next_from_us is None else min(file.until_us, next_from_us)
         closed = Closed(max(ends_us, file.from_us + 1), file.last_packet_until_us, summary.last_tag, summary.size)
         return Ended(file.segment_id, closed)

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from archive.recorder.camera import CameraRecorder, Tally
@@ -114,9 +115,9 @@ class RecorderService:
     def deliver(self) -> DeliveryReport:
         """Move closed segments to the store, and let idle recorders tidy up; for a timer."""
         with self._lock:
-            lanes = [] if self._is_stopping else list(self._lanes.values())
-        for lane in lanes:
-            lane.strand.put(lambda recorder: recorder.tidy())
+            lanes = {} if self._is_stopping else dict(self._lanes)
+        for camera_id, lane in lanes.items():
+            lane.strand.put(partial(self._leave, camera_id) if lane.is_leaving else CameraRecorder.tidy)
         self.last_delivery = self._delivery.deliver()
         return self.last_delivery
 
@@ -141,9 +142,11 @@ class RecorderService:
 
     def _leave(self, camera_id: CameraId, recorder: CameraRecorder) -> None:
         recorder.lost(Why.CAMERA_LOST)
+        recorder.tidy()
         with self._lock:
             lane = self._lanes.get(camera_id)
-            if lane is not None and lane.is_leaving:
+            # What could not be closed now is tried again with every round: nobody else would ask for it.
+            if lane is not None and lane.is_leaving and recorder.is_tidy:
                 del self._lanes[camera_id]
 
     def _finished(self, _: SegmentId) -> None:

@@ -10,8 +10,9 @@ from auth.principal import RIGHTS_OF, Granted, Principal, PrincipalKind, Right, 
 from auth.resources.rules import Resource, lies_within
 from vms_privacy.ids import CameraId, GrantId, OperatorId, PersonId
 
-# What a removed camera no longer has; its footage stays under the other rights until it is destroyed.
-NEEDS_THE_LIVING_CAMERA: Final = frozenset({Right.LIVE, Right.PTZ, Right.RECORD})
+# What a removed camera no longer has. Its footage stays under the other rights until it is destroyed, and its opt-in
+# can be withdrawn; giving one again is refused by the ledger.
+NEEDS_THE_LIVING_CAMERA: Final = frozenset({Right.LIVE, Right.PTZ})
 
 
 @unique

@@ -24,6 +24,12 @@ class MediaDoor:
         its session lives. Raises what `StreamTokens.admit` and `MediaSessions.open` raise.
         """
         claims = self._tokens.read(text)
-        going_on = self._sessions.going_on(claims, asked.action, protocol, address) is not None
-        admission = self._tokens.admit_claims(claims, asked, going_on=going_on)
+        known = self._sessions.going_on(claims, asked.action, protocol, address)
+        if known is not None:
+            admission = self._tokens.admit_claims(claims, asked, going_on=True)
+            if known.end is None:
+                known.asked()
+                return known, admission
+        # Also where it ended just now: what begins must have the right to start.
+        admission = self._tokens.admit_claims(claims, asked)
         return self._sessions.open(admission, protocol, address), admission

@@ -52,18 +52,24 @@ class Channel:
         self._attached = 0
         self._watchers = 0
         self._asked_at = -limits.ring_seconds
+        self._sound_until: datetime | None = None
 
     def take(self, item: Epoch | Fragment) -> None:
         """Take what the tap gave, and wake everybody who waits for it."""
         self._fit()
+        self._end_sound_in_time()
         if isinstance(item, Epoch):
             self.ring.begin(item)
         elif self.ring.put(item) is not None:
             self._tell()
 
-    def hear(self, allowed: bool) -> None:
-        """Follow the camera's live-sound opt-in. Once it is withdrawn, unsent sound of every viewer is thrown away."""
-        if self.ring.hear(_microseconds(self._clock.now()) if allowed else None):
+    def hear(self, sound_until: datetime | None) -> None:
+        """Follow the camera's live-sound opt-in, which lasts until a moment; None if there is none.
+
+        Once it is withdrawn or over, unsent sound of every viewer is thrown away.
+        """
+        self._sound_until = sound_until
+        if self.ring.hear(None if sound_until is None else _microseconds(self._clock.now())):
             self._cut_all()
 
     def attach(self, cut: Callable[[], None]) -> Callable[[], None]:
@@ -86,12 +92,14 @@ class Channel:
     def tidy(self) -> None:
         """Forget what is older than a ring ought to hold by the clock, though nothing new came to push it out."""
         self._fit()
+        self._end_sound_in_time()
         self.ring.forget_before(_microseconds(self._clock.now() - timedelta(seconds=self.ring.max_seconds)))
 
     def asked(self) -> None:
         """Note that a viewer who comes with many requests asked for something."""
         self._asked_at = self._clock.monotonic()
         self._fit()
+        self._end_sound_in_time()
 
     def enter(self) -> None:
         """Count a viewer of the endless kind."""
@@ -126,6 +134,11 @@ class Channel:
                     await self.news()
         except TimeoutError:
             raise CameraNotLive from None
+
+    def _end_sound_in_time(self) -> None:
+        """An opt-in that ends by itself changes nothing in the ledger, so nobody tells of it."""
+        if self._sound_until is not None and self._clock.for_reading() >= self._sound_until:
+            self.hear(None)
 
     def _cut_all(self) -> None:
         cuts = list(self._cuts.values())

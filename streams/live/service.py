@@ -7,6 +7,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from streams.live.channel import Channel, LiveLimits
@@ -38,12 +39,12 @@ class LiveService:
     def __init__(
         self,
         feeds: Callable[[CameraId], LiveFeed],
-        live_audio: Callable[[CameraId], bool],
+        live_audio_until: Callable[[CameraId], datetime | None],
         clock: Clock,
         limits: LiveLimits,
     ) -> None:
         self._feeds = feeds
-        self._live_audio = live_audio
+        self._live_audio_until = live_audio_until
         self._clock = clock
         self._limits = limits
         # Answers of the ledger reach the loop in the order in which they were true.
@@ -72,8 +73,8 @@ class LiveService:
     def start(self, camera_id: CameraId) -> None:
         """Hold the newest seconds of a camera from now on. Asks the ledger about sound; any thread."""
         with self._asking:
-            allowed = self._live_audio(camera_id)
-            self._in_loop(lambda: self._start(camera_id, allowed))
+            until = self._live_audio_until(camera_id)
+            self._in_loop(lambda: self._start(camera_id, until))
 
     def stop(self, camera_id: CameraId) -> None:
         """Forget a camera and let its viewers go. Any thread."""
@@ -82,8 +83,8 @@ class LiveService:
     def consent_changed(self, camera_id: CameraId) -> None:
         """Ask the ledger again whether sound may be heard. Any thread; called after the change is committed."""
         with self._asking:
-            allowed = self._live_audio(camera_id)
-            self._in_loop(lambda: self._hear(camera_id, allowed))
+            until = self._live_audio_until(camera_id)
+            self._in_loop(lambda: self._hear(camera_id, until))
 
     def channel(self, camera_id: CameraId) -> Channel:
         """Return the channel of a camera. Raises CameraNotLive if it was not started."""
@@ -114,11 +115,11 @@ class LiveService:
             raise RuntimeError("open comes first")
         self._loop.call_soon_threadsafe(act)
 
-    def _start(self, camera_id: CameraId, allowed: bool) -> None:
+    def _start(self, camera_id: CameraId, sound_until: datetime | None) -> None:
         if camera_id in self._channels:
             return
         channel = Channel(camera_id, self._limits, self._clock)
-        channel.hear(allowed)
+        channel.hear(sound_until)
         self._channels[camera_id] = channel
         task = asyncio.get_running_loop().create_task(self._fill(channel))
         self._tasks[camera_id] = task
@@ -132,10 +133,10 @@ class LiveService:
         if channel is not None:
             channel.close()
 
-    def _hear(self, camera_id: CameraId, allowed: bool) -> None:
+    def _hear(self, camera_id: CameraId, sound_until: datetime | None) -> None:
         channel = self._channels.get(camera_id)
         if channel is not None:
-            channel.hear(allowed)
+            channel.hear(sound_until)
 
     def _ended(self, camera_id: CameraId, done: asyncio.Task[None]) -> None:
         """The feed is over, or failed: either way nothing live remains of the camera."""

@@ -18,6 +18,7 @@ from archive.segments import gaps
 from archive.segments import store as segments
 from archive.segments.rules import Place, Segment, Span, State
 from tests.given.encoded import encoded
+from tests.given.failing_db import FailingDatabase
 from tests.given.footage import House
 
 DEADLINE_S = 20.0
@@ -209,3 +210,22 @@ def test_a_start_accounts_for_the_time_in_which_nobody_recorded(house: House) ->
         [_, gap] = gaps.touching(session, house.camera.camera_id, Span(0, 2**60))
     assert gap.from_us <= stopped_us + 1_000_000
     assert gap.until_us is None
+
+
+def test_a_camera_that_leaves_while_the_database_is_away_is_not_forgotten_before_its_segment_is_closed(
+    house: House, service: RecorderService, failing_db: FailingDatabase
+) -> None:
+    house.opt_in()
+    _feed(house, service, 3)
+    _settle(service, house)
+    failing_db.is_away = True
+    service.remove(house.camera.camera_id)
+    _settle(service, house)
+    failing_db.is_away = False
+    with house.db.reading() as session:
+        assert len(segments.growing(session)) == 1
+    service.deliver()
+    _settle(service, house)
+    with house.db.reading() as session:
+        assert segments.growing(session) == []
+    assert service.tallies() == {}

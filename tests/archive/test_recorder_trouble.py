@@ -1,14 +1,15 @@
 """What the recorder does when something fails: it stops loudly, loses nothing that was whole, and goes on by itself."""
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from archive.format.sealed_file import SealedWriter
+from archive.format.sealed_file import SealedSummary, SealedWriter
+from archive.recorder.growing import GrowingFile
 from archive.recorder.rows import CameraRows, NotBegun
 from archive.recorder.rules import Why
 from archive.recorder.standing import micros
@@ -152,6 +153,30 @@ def test_an_error_nobody_foresaw_leaves_the_file_to_recovery(house: House) -> No
     assert _gaps(house)[-1][2] == Why.RECORDER_FAILED
     house.recorder.tidy()
     assert State.WRITING not in {row.state for row in _rows(house)}
+
+
+@pytest.mark.parametrize("error", [OSError(5, "input/output error"), LookupError("nobody foresaw this")])
+def test_a_file_whose_end_fails_in_whatever_way_is_left_to_recovery(
+    house: House, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.opt_in()
+    house.record(3, close=False)
+    finish = GrowingFile.finish
+
+    def failing(file: GrowingFile) -> SealedSummary:
+        finish(file)
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(GrowingFile, "finish", failing)
+        with nullcontext() if isinstance(error, OSError) else pytest.raises(LookupError):
+            house.recorder.lost(Why.CAMERA_LOST)
+    assert house.recorder.growing() is None
+    assert [row.state for row in _rows(house)] == [State.WRITING]
+    house.recorder.tidy()
+    assert [row.state for row in _rows(house)] == [State.STORED]
+    assert house.recorder.tally.failures == 1
+    assert _is_in_order(house)
 
 
 def test_recording_goes_on_for_a_minute_without_the_database_and_then_stops(

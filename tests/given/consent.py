@@ -97,7 +97,7 @@ class Consent:
 
     def live_audio(self) -> bool:
         with self.db.reading() as session:
-            return self.ledger.live_audio(session, GATE)
+            return self.ledger.live_audio_until(session, GATE) is not None
 
     def stopped_at(self) -> datetime | None:
         with self.db.reading() as session:

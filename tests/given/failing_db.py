@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -20,6 +21,12 @@ class FailingDatabase(Database):
         self._refuse_if_away()
         with super().reading() as session:
             yield session
+
+    @contextmanager
+    def glancing(self, *, at_one_moment: bool = False) -> Iterator[Connection]:
+        self._refuse_if_away()
+        with super().glancing(at_one_moment=at_one_moment) as connection:
+            yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Session]:

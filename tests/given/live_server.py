@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -20,8 +21,8 @@ class LiveServer(MediaServer):
 
     def __init__(self, parts: TokenParts, limits: LiveLimits) -> None:
         self.source = ScriptedSource()
-        self.heard: set[CameraId] = set()
-        self.live = LiveService(lambda _: self.source.feed(), self.heard.__contains__, parts.clock, limits)
+        self.heard: dict[CameraId, datetime] = {}
+        self.live = LiveService(lambda _: self.source.feed(), self.heard.get, parts.clock, limits)
         routes = live_routes(
             LiveParts(
                 self.live,

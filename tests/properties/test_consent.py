@@ -36,7 +36,7 @@ from vms_privacy.consent.rules import (
     in_force,
     judge_opt_in,
     judge_withdrawal,
-    live_audio_at,
+    live_audio_until,
     newest,
     permit_at,
     stopped_at,
@@ -79,7 +79,7 @@ def histories(draw: st.DrawFn) -> list[ConsentEntry]:
 @given(seconds)
 def test_silence_means_no(now: datetime) -> None:
     assert permit_at([], GATE, now) is None
-    assert not live_audio_at([], GATE, now)
+    assert live_audio_until([], GATE, now) is None
     assert stopped_at([], GATE, now) is None
 
 
@@ -137,7 +137,7 @@ def test_live_sound_says_nothing_about_recording(entries: list[ConsentEntry], no
     without = [entry for entry in entries if entry.kind is not LIVE]
     assert permit_at(entries, GATE, now) == permit_at(without, GATE, now)
     only = [entry for entry in entries if entry.kind is LIVE]
-    assert live_audio_at(entries, GATE, now) == live_audio_at(only, GATE, now)
+    assert live_audio_until(entries, GATE, now) == live_audio_until(only, GATE, now)
 
 
 @given(histories(), st.randoms(), seconds)
@@ -159,7 +159,7 @@ def test_the_newest_entry_of_each_kind_decides_alone(entries: list[ConsentEntry]
 @given(histories(), seconds)
 def test_the_entries_of_one_camera_say_nothing_of_another(entries: list[ConsentEntry], now: datetime) -> None:
     assert permit_at(entries, DOOR, now) is None
-    assert not live_audio_at(entries, DOOR, now)
+    assert live_audio_until(entries, DOOR, now) is None
 
 
 @given(histories(), seconds)
@@ -304,7 +304,8 @@ class LedgerMachine(RuleBasedStateMachine):
         for camera_id in OWNERS:
             with self.db.reading() as session:
                 permit = self.ledger.permit(session, camera_id)
-                assert self.ledger.live_audio(session, camera_id) == self.model.is_on(camera_id, LIVE, now)
+                until = self.ledger.live_audio_until(session, camera_id)
+                assert (until is not None and now < until) == self.model.is_on(camera_id, LIVE, now)
             assert (permit is not None) == self.model.is_on(camera_id, VIDEO, now)
             if permit is not None:
                 assert permit.given_at == self.model.on[camera_id, VIDEO][0]

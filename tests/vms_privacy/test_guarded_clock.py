@@ -10,7 +10,7 @@ import pytest
 
 from tests.given.clock import NOON
 from tests.given.loose_clock import LooseClock
-from vms_privacy.guarded_clock import ClockMarkUnusable, ClocksDisagree, GuardedClock, NothingToSettle
+from vms_privacy.guarded_clock import ClockMarkUnusable, ClocksDisagree, GuardedClock, NothingToSettle, Settled
 from vms_privacy.time_doubt import Cause
 
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
@@ -38,6 +38,10 @@ class OtherMachine:
         if self.away:
             raise ConnectionError("the database is away")
         return self.machine.truth + self.wrong_by
+
+
+def noted(_: Settled) -> None:
+    """Whoever writes it down has done so."""
 
 
 def test_without_doubt_the_three_times_are_the_walls(machine: LooseClock, mark: Path) -> None:
@@ -106,7 +110,7 @@ def test_a_doubt_is_shown_until_settled_also_when_the_clocks_agree_again(machine
     machine.step(-DAY)
     assert clock.check() is not None
     assert clock.for_reading() == clock.for_destroying() == NOON
-    settled = clock.settle("person:1")
+    settled = clock.settle("person:1", noted)
     assert (settled.actor, settled.at, settled.doubt.cause) == ("person:1", NOON, Cause.STEPPED_FORWARD)
     assert clock.check() is None
 
@@ -115,7 +119,7 @@ def test_settling_takes_the_machines_clock_for_right(machine: LooseClock, mark: 
     clock = GuardedClock(machine, mark)
     machine.step(-DAY)
     clock.check()
-    clock.settle("person:1")
+    clock.settle("person:1", noted)
     assert clock.now() == clock.for_reading() == clock.for_destroying() == NOON - DAY
     machine.restart(SECOND)
     again = GuardedClock(machine, mark)
@@ -127,7 +131,7 @@ def test_settling_takes_the_machines_clock_for_right(machine: LooseClock, mark: 
 def test_who_settled_last_stays_written_outside_the_database(machine: LooseClock, mark: Path) -> None:
     clock = GuardedClock(machine, mark)
     machine.step(DAY)
-    clock.settle("person:1")
+    clock.settle("person:1", noted)
     machine.restart(DAY)
     GuardedClock(machine, mark).check()
     assert json.loads(mark.read_bytes())["settled_by"] == "person:1"
@@ -135,7 +139,7 @@ def test_who_settled_last_stays_written_outside_the_database(machine: LooseClock
 
 def test_nothing_is_settled_that_is_not_in_doubt(machine: LooseClock, mark: Path) -> None:
     with pytest.raises(NothingToSettle):
-        GuardedClock(machine, mark).settle("person:1")
+        GuardedClock(machine, mark).settle("person:1", noted)
 
 
 # Restarts
@@ -166,7 +170,7 @@ def test_an_absence_longer_than_a_week_destroys_nothing_until_settled(machine: L
     assert clock.doubt.cause is Cause.LONG_ABSENCE
     assert clock.for_destroying() == NOON
     assert clock.now() == clock.for_reading() == NOON + 8 * DAY
-    clock.settle("person:1")
+    clock.settle("person:1", noted)
     assert clock.for_destroying() == NOON + 8 * DAY
 
 
@@ -268,9 +272,9 @@ def test_a_machine_started_with_a_wrong_clock_is_found_by_the_database(machine: 
     clock.check()
     assert clock.for_destroying() == machine.truth
     with pytest.raises(ClocksDisagree):
-        clock.settle("person:1")
+        clock.settle("person:1", noted)
     machine.step(-DAY)
-    clock.settle("person:1")
+    clock.settle("person:1", noted)
     assert clock.check() is None
 
 

@@ -21,7 +21,7 @@ from vms_privacy.consent.rules import (
     RecordingPermit,
     judge_opt_in,
     judge_withdrawal,
-    live_audio_at,
+    live_audio_until,
     newest,
     permit_at,
     stopped_at,
@@ -234,9 +234,9 @@ class ConsentLedger:
         """Return the entries that are on, ended or not, of all cameras; for permits not yet to be asked again."""
         return self._store.active(asked)
 
-    def live_audio(self, session: Session, camera_id: CameraId) -> bool:
-        """Say whether the camera's sound may be heard live now."""
-        return live_audio_at(self._store.newest(session, camera_id), camera_id, self._clock.for_reading())
+    def live_audio_until(self, session: Session, camera_id: CameraId) -> datetime | None:
+        """Return until when the camera's sound may be heard live; None if it may not be heard now."""
+        return live_audio_until(self._store.newest(session, camera_id), camera_id, self._clock.for_reading())
 
     def stopped_at(self, session: Session, camera_id: CameraId) -> datetime | None:
         """Return when recording's last opt-in ended; None while one is in force and where there never was one."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum, unique
 from typing import Final
 
@@ -26,6 +26,8 @@ from vms_privacy.ids import CameraId, ConsentEntryId, OperatorId
 
 ASK_AGAIN_AFTER: Final = timedelta(seconds=30)
 LONGEST_PURPOSE: Final = 200
+WITHOUT_END: Final = datetime.max.replace(tzinfo=UTC)
+"""Until when an opt-in lasts that names no end: until it is withdrawn."""
 _PERSON: Final = re.compile(r"person:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
@@ -174,9 +176,10 @@ def permit_at(entries: Iterable[ConsentEntry], camera_id: CameraId, now: datetim
     )
 
 
-def live_audio_at(entries: Iterable[ConsentEntry], camera_id: CameraId, now: datetime) -> bool:
-    """Say whether the camera's sound may be heard live at `now`."""
-    return in_force(entries, camera_id, ConsentKind.LIVE_AUDIO, now) is not None
+def live_audio_until(entries: Iterable[ConsentEntry], camera_id: CameraId, now: datetime) -> datetime | None:
+    """Return until when the camera's sound may be heard live, as it stands at `now`; None if it may not."""
+    entry = in_force(entries, camera_id, ConsentKind.LIVE_AUDIO, now)
+    return None if entry is None else entry.until_at or WITHOUT_END
 
 
 def stopped_at(entries: Iterable[ConsentEntry], camera_id: CameraId, now: datetime) -> datetime | None:

@@ -1,15 +1,12 @@
 """Routes of the service's clock: whether the time is in doubt, and saying that the machine's clock is right."""
 
-from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import Field
 
 from auth.gate import Asker, On, needs
-from vms_privacy.audit.events import Event, Tag
-from vms_privacy.audit.log import AuditLog
-from vms_privacy.db import Database
+from vms_privacy.clock_care import ClockCare
 from vms_privacy.guarded_clock import GuardedClock
 from vms_privacy.time_doubt import Cause, TimeDoubt
 from vms_privacy.web import Duration, Moment, Strict
@@ -57,7 +54,7 @@ class ClockSettled(Strict):
     doubt: DoubtShown
 
 
-def clock_routes(db: Database, clock: GuardedClock, audit: AuditLog) -> APIRouter:
+def clock_routes(clock: GuardedClock, care: ClockCare) -> APIRouter:
     """Return the routes; the clock is the installation's, so it is a matter of platform admins alone."""
     routes = APIRouter(prefix="/api/v1/clock", tags=["clock"])
 
@@ -78,11 +75,7 @@ def clock_routes(db: Database, clock: GuardedClock, audit: AuditLog) -> APIRoute
 
         What has expired by that clock is destroyed by the next sweep, and destroying cannot be undone.
         """
-        with db.writing() as session:
-            settled = clock.settle(asker.label)
-            apart_s = int(settled.doubt.apart / timedelta(seconds=1))
-            detail: dict[str, str | int | bool | None] = {"cause": settled.doubt.cause, "apart_s": apart_s}
-            audit.note(session, Event(Tag.CLOCK_SETTLED, settled.at, asker.label, reason=wanted.reason, detail=detail))
+        settled = care.settle(asker.label, wanted.reason)
         return ClockSettled(at=settled.at, doubt=_shown(settled.doubt))
 
     return routes

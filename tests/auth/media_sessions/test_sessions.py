@@ -17,8 +17,8 @@ from auth.principal import Principal, Right, Role
 from auth.resources.store import ResourceStore
 from auth.tokens.errors import OutsideWindow, TokenExpired, TokenWithdrawn
 from auth.tokens.issuing import IssuedToken
-from auth.tokens.rules import Action, microseconds
-from auth.tokens.service import Asked
+from auth.tokens.rules import Action, Claims, microseconds
+from auth.tokens.service import Admission, Asked
 from tests.given.clock import HandClock
 from tests.given.randomness import CountedRandomness
 from tests.given.tokens import TokenParts
@@ -394,6 +394,29 @@ def test_no_session_is_opened_on_a_grant_withdrawn_while_it_opens(parts: TokenPa
     parts.withdraw_grant(grant)
     with pytest.raises(TokenWithdrawn):
         parts.sessions.open(admission, Protocol.STREAM, "address")
+    assert parts.sessions.of_operator(parts.operator_id) == []
+
+
+def test_an_expired_token_opens_nothing_though_what_it_goes_on_with_ends_while_it_is_judged(
+    parts: TokenParts, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person, _ = viewer(parts)
+    token = parts.issue(person, Action.ARCHIVE, lifetime=timedelta(seconds=10))
+    first = enter(parts, token, Protocol.FILE, action=Action.ARCHIVE)
+    sent = first.attach(Cut())
+    wait(parts, clock, timedelta(hours=1))
+    assert enter(parts, token, Protocol.FILE, action=Action.ARCHIVE) is first
+    admit = parts.tokens.admit_claims
+
+    def ends_meanwhile(claims: Claims, asked: Asked, *, going_on: bool = False) -> Admission:
+        admission = admit(claims, asked, going_on=going_on)
+        sent()
+        parts.sessions.end(first, End.MEDIA_OVER)
+        return admission
+
+    monkeypatch.setattr(parts.tokens, "admit_claims", ends_meanwhile)
+    with pytest.raises(TokenExpired):
+        enter(parts, token, Protocol.FILE, action=Action.ARCHIVE)
     assert parts.sessions.of_operator(parts.operator_id) == []
 
 

@@ -16,6 +16,7 @@ from tests.given.live_server import LiveServer
 from tests.given.scripted_source import drawn, plain_epoch
 from tests.given.tokens import TokenParts, token_for
 from vms_privacy.audit.events import Tag
+from vms_privacy.consent.rules import WITHOUT_END
 
 QUICK = LiveLimits(start_seconds=0.2)
 S = 1_000_000
@@ -89,7 +90,7 @@ async def test_nested_addresses_carry_the_session_and_never_the_token(parts: Tok
 async def test_ffmpeg_plays_the_playlist_from_the_address_alone(parts: TokenParts, token: str, tmp_path: Path) -> None:
     made = encoded(11.0, bframes=2, audio=True)
     async with LiveServer(parts, LiveLimits()) as server:
-        server.heard.add(parts.camera.camera_id)
+        server.heard[parts.camera.camera_id] = WITHOUT_END
         server.live.consent_changed(parts.camera.camera_id)
         server.channel.asked()
         await asyncio.sleep(0)

@@ -18,6 +18,7 @@ from tests.given.media_server import Answer
 from tests.given.scripted_source import drawn, plain_epoch
 from tests.given.tokens import TokenParts
 from vms_privacy.audit.events import Tag
+from vms_privacy.consent.rules import WITHOUT_END
 
 S = 1_000_000
 INIT = plain_epoch().init[frozenset({Track.VIDEO})]
@@ -277,7 +278,7 @@ async def test_sound_is_sent_only_while_it_is_opted_in(parts: TokenParts, token:
         async with server.asking(f"live.mp4?token={token}") as mute:
             body = await read_until(mute, len(INIT) + 1)
             assert {one.track_id for one in infos(body)} == {1}
-            server.heard.add(parts.camera.camera_id)
+            server.heard[parts.camera.camera_id] = WITHOUT_END
             server.live.consent_changed(parts.camera.camera_id)
             await asyncio.sleep(0)
             server.source.send(drawn(4, start_s=3, audio=True))

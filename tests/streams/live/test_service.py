@@ -2,7 +2,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -14,6 +14,7 @@ from streams.media.packets import Epoch, Fragment, Track
 from tests.given.clock import HandClock
 from tests.given.fragmented import fragments_of
 from tests.given.scripted_source import ScriptedSource, drawn, plain_epoch
+from vms_privacy.consent.rules import WITHOUT_END
 from vms_privacy.ids import CameraId
 
 CAMERA = CameraId(UUID(int=1))
@@ -27,11 +28,11 @@ class House:
 
     clock: HandClock = field(default_factory=HandClock)
     source: ScriptedSource = field(default_factory=ScriptedSource)
-    heard: set[CameraId] = field(default_factory=set)
+    heard: dict[CameraId, datetime] = field(default_factory=dict)
     limits: LiveLimits = field(default_factory=LiveLimits)
 
     async def opened(self) -> LiveService:
-        live = LiveService(lambda _: self.source.feed(), self.heard.__contains__, self.clock, self.limits)
+        live = LiveService(lambda _: self.source.feed(), self.heard.get, self.clock, self.limits)
         live.open()
         live.start(CAMERA)
         await self.source.listened_to()
@@ -114,7 +115,7 @@ async def test_a_timer_sees_to_it_too() -> None:
 
 
 async def test_sound_is_asked_about_when_a_camera_starts_and_whenever_the_ledger_changes() -> None:
-    house = House(heard={CAMERA})
+    house = House(heard={CAMERA: WITHOUT_END})
     live = await house.opened()
     house.source.begin(plain_epoch(audio=True))
     await house.send(live, 3, audio=True)
@@ -125,7 +126,7 @@ async def test_sound_is_asked_about_when_a_camera_starts_and_whenever_the_ledger
     assert live.held_bytes == 0
     await house.send(live, 3, 3, audio=True)
     assert tracks(live) == {Track.VIDEO}
-    house.heard.add(CAMERA)
+    house.heard[CAMERA] = WITHOUT_END
     live.consent_changed(CAMERA)
     await settled()
     await house.send(live, 3, 6, audio=True)
@@ -133,16 +134,48 @@ async def test_sound_is_asked_about_when_a_camera_starts_and_whenever_the_ledger
     await live.close()
 
 
+async def test_sound_ends_with_an_opt_in_that_ends_by_itself() -> None:
+    house = House()
+    house.heard = {CAMERA: house.clock.now() + timedelta(seconds=4)}
+    live = await house.opened()
+    cut = threading.Event()
+    house.source.begin(plain_epoch(audio=True))
+    await house.send(live, 3, audio=True)
+    assert tracks(live) == {Track.VIDEO, Track.AUDIO}
+    live.channel(CAMERA).attach(cut.set)
+    await house.send(live, 3, 3, audio=True)
+    assert cut.is_set()
+    assert tracks(live) == {Track.VIDEO}
+    await live.close()
+
+
+@pytest.mark.parametrize("by_a_request", [False, True])
+async def test_sound_that_is_held_ends_with_its_opt_in_though_nothing_new_comes(by_a_request: bool) -> None:
+    house = House()
+    house.heard = {CAMERA: house.clock.now() + timedelta(seconds=4)}
+    live = await house.opened()
+    look = live.channel(CAMERA).asked if by_a_request else live.tidy
+    house.source.begin(plain_epoch(audio=True))
+    await house.send(live, 3, audio=True)
+    house.clock.forward(timedelta(seconds=0.9))
+    look()
+    assert tracks(live) == {Track.VIDEO, Track.AUDIO}
+    house.clock.forward(timedelta(seconds=0.1))
+    look()
+    assert live.held_bytes == 0
+    await live.close()
+
+
 async def test_a_withdrawal_that_comes_while_a_camera_starts_wins() -> None:
-    house = House(heard={CAMERA})
+    house = House(heard={CAMERA: WITHOUT_END})
     asked, go_on = threading.Event(), threading.Event()
 
-    def ledger(camera_id: CameraId) -> bool:
-        allowed = camera_id in house.heard
-        if allowed:
+    def ledger(camera_id: CameraId) -> datetime | None:
+        until = house.heard.get(camera_id)
+        if until is not None:
             asked.set()
             assert go_on.wait(10)
-        return allowed
+        return until
 
     live = LiveService(lambda _: house.source.feed(), ledger, house.clock, house.limits)
     live.open()
@@ -198,7 +231,7 @@ async def test_a_feed_that_fails_is_counted_and_takes_no_other_camera_with_it() 
         raise OSError
 
     feeds = {CAMERA: house.source.feed(), OTHER: broken()}
-    live = LiveService(feeds.__getitem__, house.heard.__contains__, house.clock, house.limits)
+    live = LiveService(feeds.__getitem__, house.heard.get, house.clock, house.limits)
     live.open()
     live.start(CAMERA)
     live.start(OTHER)
@@ -226,7 +259,7 @@ async def test_starting_twice_changes_nothing() -> None:
 
 def test_a_service_belongs_to_a_loop_before_it_starts_anything() -> None:
     house = House()
-    live = LiveService(lambda _: house.source.feed(), house.heard.__contains__, house.clock, house.limits)
+    live = LiveService(lambda _: house.source.feed(), house.heard.get, house.clock, house.limits)
     with pytest.raises(RuntimeError):
         live.start(CAMERA)
 
