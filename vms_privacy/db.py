@@ -128,7 +128,7 @@ class Database:
         with self._taking:
             kept = self._glances.pop() if self._glances else None
         # Outside of the lock: who has to wait for the pool keeps nobody from a kept one that comes back.
-        connection = self._for_glancing.connect() if kept is None else kept
+        connection = self._new_glance() if kept is None else kept
         try:
             if at_one_moment:
                 connection.exec_driver_sql(self._begin_glance)
@@ -137,12 +137,13 @@ class Database:
                 connection.exec_driver_sql("ROLLBACK")
         except BaseException:
             # Nobody knows what state it is in.
+            connection.invalidate()
             connection.close()
             raise
         if len(self._glances) < _MOST_GLANCES_KEPT:
             self._glances.append(connection)
         else:
-            connection.close()
+            self._end_glance(connection)
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -157,6 +158,18 @@ class Database:
             callbacks = callbacks_of(session)
         for callback in callbacks:
             callback()
+
+    def _new_glance(self) -> Connection:
+        connection = self._for_glancing.connect()
+        if self._is_sqlite:
+            connection.exec_driver_sql("PRAGMA query_only = ON")
+        return connection
+
+    def _end_glance(self, connection: Connection) -> None:
+        """Give a connection back to the pool as it was."""
+        if self._is_sqlite:
+            connection.exec_driver_sql("PRAGMA query_only = OFF")
+        connection.close()
 
     def refuse_inside_writing(self) -> None:
         """Raise RuntimeError if this thread holds a writing transaction, so that it never waits for itself."""
@@ -186,7 +199,7 @@ class Database:
     def close(self) -> None:
         """Give all connections back to the system."""
         while self._glances:
-            self._glances.pop().close()
+            self._end_glance(self._glances.pop())
         self.engine.dispose()
 
 

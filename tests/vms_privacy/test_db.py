@@ -53,6 +53,18 @@ def test_a_glance_that_ended_in_an_error_pins_no_moment_for_the_next_one(db: Dat
     assert _glance(db) == 1
 
 
+def test_nothing_is_changed_by_a_glance_and_its_connection_writes_again_where_it_is_given_back(db: Database) -> None:
+    with pytest.raises(OperationalError, match="readonly"), db.glancing() as connection:
+        connection.execute(text("INSERT INTO note_of_a_glance VALUES (2)"))
+    with ExitStack() as more_than_are_kept:
+        for _ in range(12):
+            _counted(more_than_are_kept.enter_context(db.glancing()))
+    with ThreadPoolExecutor(6) as pool:
+        for done in [pool.submit(_add, db) for _ in range(30)]:
+            done.result(DEADLINE_S)
+    assert _glance(db) == 30
+
+
 def test_whoever_waits_for_a_connection_keeps_nobody_from_one_that_is_free(db: Database) -> None:
     with ThreadPoolExecutor(2) as pool:
         with ExitStack() as all_of_them:
