@@ -1,5 +1,6 @@
 """The story from beginning to end, and what happens after it."""
 
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -88,6 +89,7 @@ def play(
     As JSON it is one document and nothing else.
     """
     leave_no_core()
+    signal.signal(signal.SIGTERM, _stop)
     say = _say_nothing if as_json else _say_aloud
     say("vms-privacy: the story, on three simulated cameras and one service, over real sockets\n")
     with make_world(folder, assemble) as world:
@@ -98,6 +100,11 @@ def play(
             _say_aloud(document(told))
         then(world)
     return 1 if failed else 0
+
+
+def _stop(number: int, _: object) -> None:
+    """End as an interruption does, so that the world's folder, with its keys and footage, goes with it."""
+    raise SystemExit(128 + number)
 
 
 def _say_aloud(text: str) -> None:

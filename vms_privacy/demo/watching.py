@@ -155,8 +155,9 @@ def withdrawn_right_ends_live(world: World) -> Detail:
             hold(viewer.first_byte(20), "everybody watches")
         time.sleep(1)
         grants = f"/api/v1/operators/{world.north.operator_id}/grants"
-        world.north.owner.call("DELETE", f"{grants}/{people[0][2]}")
+        # From when it is asked for: the commit comes a little later, and the answer after it.
         withdrawn_at = world.clock.monotonic()
+        world.north.owner.call("DELETE", f"{grants}/{people[0][2]}")
         hold(viewers[0].ended(1.0), "the withdrawn viewer is cut within a second")
         ended_at = viewers[0].taken.ended_at or withdrawn_at
         late = sum(size for at, size in viewers[0].taken.reads if at > withdrawn_at + 1)
