@@ -10,13 +10,16 @@ import pytest
 
 pytestmark = [pytest.mark.story, pytest.mark.timeout(120)]
 DEADLINE_S = 60.0
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
 def test_a_story_that_is_stopped_takes_its_folder_with_it(tmp_path: Path, sign: signal.Signals) -> None:
     script = "import sys; from vms_privacy.cli import main; sys.argv = ['vms-privacy', 'demo']; main()"
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    with subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, text=True) as story:
+    environment = {"PATH": os.defpath, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        [sys.executable, "-c", script], env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as story:
         assert story.stdout is not None
         told = [story.stdout.readline() for _ in range(3)]
         assert any("Live without an opt-in" in line for line in told)

@@ -113,6 +113,7 @@ def test_filters_narrow_what_is_listed(audit: Audit) -> None:
     assert positions(Filter()) == [3, 2, 1]
     assert positions(Filter(camera_id=GATE)) == [3, 1]
     assert positions(Filter(tag=Tag.TOKEN_ISSUED)) == [2, 1]
+    assert positions(Filter(without=Tag.TOKEN_ISSUED)) == [3]
     assert positions(Filter(camera_id=GATE, tag=Tag.TOKEN_ISSUED)) == [1]
     assert positions(Filter(since=minute)) == [3, 2]
     assert positions(Filter(until=minute)) == [1]

@@ -25,6 +25,7 @@ class Filter:
 
     camera_id: CameraId | None = None
     tag: Tag | None = None
+    without: Tag | None = None
     since: datetime | None = None
     until: datetime | None = None
 
@@ -112,6 +113,8 @@ def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
         conditions.append(EventRow.camera_id == wanted.camera_id)
     if wanted.tag is not None:
         conditions.append(EventRow.tag == int(wanted.tag))
+    if wanted.without is not None:
+        conditions.append(EventRow.tag != int(wanted.without))
     if wanted.since is not None:
         conditions.append(EventRow.at_us >= microseconds(wanted.since))
     if wanted.until is not None:

@@ -10,6 +10,7 @@ from vms_privacy.cli.options import DEFAULT_URL, AsJson, Url, command_group
 from vms_privacy.cli.output import tell
 from vms_privacy.cli.session import logged_in
 
+_RENEWAL = "session-refreshed"
 app = command_group("The audit.")
 
 
@@ -22,13 +23,18 @@ def audit(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, the newest.")] = 25,
     url: Url = DEFAULT_URL,
     *,
+    everything: Annotated[bool, typer.Option("--all", help="With the renewals of log-in sessions, too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the newest events: looks, refusals, changes and deletions, newest first."""
+    """List the newest events: looks, refusals, changes and deletions, newest first.
+
+    Every command renews its log-in session, so these renewals are left out unless they are asked for.
+    """
     session = logged_in(url)
     query: dict[str, str | int] = {"limit": limit}
     query |= {"camera_id": session.camera(camera)["camera_id"]} if camera else {}
     query |= {"tag": tag} if tag else {}
+    query |= {} if everything or tag else {"without": _RENEWAL}
     query |= {"since": moment_of(since).isoformat()} if since else {}
     query |= {"until": moment_of(until).isoformat()} if until else {}
     path = f"{session.path}/audit" if session.operator_id else "/api/v1/platform/audit"

@@ -75,13 +75,15 @@ class Asked:
 def _asked(
     camera_id: UUID | None = None,
     tag: TagName | None = None,
+    without: Annotated[TagName | None, Query(description="all kinds but this one")] = None,
     since: Moment | None = None,
     until: Moment | None = None,
     before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
     limit: Annotated[int, Query(ge=1, le=MOST_AT_ONCE)] = 100,
 ) -> Asked:
     camera = None if camera_id is None else CameraId(camera_id)
-    return Asked(Filter(camera, None if tag is None else _TAG_OF[tag], since, until), before, limit)
+    only, but = (None if name is None else _TAG_OF[name] for name in (tag, without))
+    return Asked(Filter(camera, only, but, since, until), before, limit)
 
 
 def audit_routes(db: Database, anchor: Anchor, keyring: Keyring) -> APIRouter:
