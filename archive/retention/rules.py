@@ -62,10 +62,5 @@ def judge_change(current: Policy, wanted: timedelta, justification: str) -> Acce
     return Accepted(Policy(current.version + 1, wanted, justification.strip()), shorter, why)
 
 
-def keep_us_of(stamped_us: int, later_policies_us: tuple[int, ...]) -> int:
-    """Return how long a picture is kept: as promised when it was taken, or shorter if that was set since (P10)."""
-    return min((stamped_us, *later_policies_us))
-
-
 def _seconds(span: timedelta) -> int:
     return int(span.total_seconds())

@@ -97,13 +97,11 @@ class Newest:
     is_kept: bool
 
 
-def is_readable(captured_us: int, keep_us: int, now_us: int) -> bool:
-    """Say whether a picture may still be read: until `captured + keep`, and not at that very microsecond (P4)."""
-    return now_us < captured_us + keep_us
-
-
 def readable_from_us(keep_us: int, now_us: int) -> int:
-    """Return the earliest capture time that is readable at `now_us`; everything before it is expired."""
+    """Return the earliest capture time that is readable at `now_us`; everything before it is expired.
+
+    A picture may be read until `captured + keep`, and not at that very microsecond (P4).
+    """
     return now_us - keep_us + 1
 
 

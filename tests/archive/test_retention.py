@@ -1,5 +1,6 @@
 """Setting retention: versioned, justified, journalled where it takes away, and heard of once it is durable."""
 
+import random
 from datetime import timedelta
 
 import pytest
@@ -76,6 +77,24 @@ def test_lengthening_again_never_reaches_what_was_shortened(house: House) -> Non
         _set(house, timedelta(hours=hours))
     with house.db.reading() as session:
         assert {row.keep_us for row in segments.every(session)} == {24 * 3_600_000_000}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_follows_footage_is_kept_as_was_promised_when_it_was_taken_or_shorter(house: House, seed: int) -> None:
+    pick = random.Random(seed)
+    house.opt_in()
+    promised: list[int] = []
+    for _ in range(6):
+        hours = pick.randrange(1, 100)
+        _set(house, timedelta(hours=hours), "the court asked for it in writing")
+        promised = [min(hours, kept) for kept in promised]
+        if pick.random() < 0.6:
+            house.recorder.ask_again()
+            house.record(2)
+            promised.append(hours)
+    with house.db.reading() as session:
+        kept = [row.keep_us // 3_600_000_000 for row in segments.every(session)]
+    assert kept == promised
 
 
 def test_listeners_hear_of_a_change_once_it_is_durable_and_of_none_that_was_rolled_back(house: House) -> None:

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterator
 
 from tests.given.gst_rtsp import gst_camera
-from vms_privacy.demo.viewer import free_port
+from tests.given.ports import free_port
 
 # What encoders of real cameras do: B-pictures that are referred to, several slices a picture, open groups of pictures.
 _VIDEO = (

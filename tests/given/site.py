@@ -16,11 +16,12 @@ from typing import Any
 
 import psutil
 
+from tests.given.ports import free_port
 from tests.guards.sources import ROOT
 from vms_privacy.app import Assembly
 from vms_privacy.client import ApiClient, ApiRefused
 from vms_privacy.clock import SystemClock
-from vms_privacy.demo.viewer import LiveViewer, free_port
+from vms_privacy.demo.viewer import LiveViewer
 from vms_privacy.ids import SystemRandomness
 from vms_privacy.install import initialise
 from vms_privacy.serve import Running

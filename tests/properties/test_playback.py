@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 
 from archive.format.index import FragmentEntry
 from archive.playback.rules import Bounds, bounds, may_show, pieces, selected
-from archive.segments.rules import Span, is_readable
+from archive.segments.rules import Span
 from streams.media.packets import Track
+from tests.given.promised import is_readable
 
 _SECOND = 1_000_000
 

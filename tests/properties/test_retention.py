@@ -13,7 +13,6 @@ from archive.retention.rules import (
     Policy,
     Refused,
     judge_change,
-    keep_us_of,
 )
 
 _durations = st.timedeltas(timedelta(days=-2), timedelta(days=500)) | st.integers(0, 400 * 24).map(
@@ -49,10 +48,3 @@ def test_only_a_shorter_retention_reaches_back(current: Policy, wanted: timedelt
     verdict = judge_change(current, wanted, "because the court asked for it")
     if isinstance(verdict, Accepted):
         assert verdict.reaches_back == (wanted < current.keep_for)
-
-
-@given(st.integers(1, 10**15), st.lists(st.integers(1, 10**15), max_size=10))
-def test_a_later_policy_never_keeps_a_picture_longer_than_was_promised(stamped: int, later: list[int]) -> None:
-    kept = keep_us_of(stamped, tuple(later))
-    assert kept <= stamped
-    assert all(kept <= one for one in later)

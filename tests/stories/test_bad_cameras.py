@@ -15,11 +15,11 @@ from streams.simulator.reading import read_bar_codes
 from streams.simulator.reel import CameraOptions
 from streams.simulator.service import Login, SimulatorThread
 from tests.given.players import whole_fragments
+from tests.given.ports import free_port
 from tests.given.scripted_camera import AUDIO, HEAD, Conversation, Handler, scripted_camera
 from tests.given.site import Site, site
 from tests.given.tls import make_certificate, server_context
 from vms_privacy.clock import SystemClock
-from vms_privacy.demo.viewer import free_port
 from vms_privacy.ids import SystemRandomness
 
 pytestmark = [pytest.mark.story, pytest.mark.timeout(180)]

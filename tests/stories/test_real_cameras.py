@@ -23,11 +23,11 @@ from streams.simulator.service import SimulatorThread
 from tests.given.fed_camera import fed_camera
 from tests.given.gst_rtsp import LOGIN, gst_camera
 from tests.given.players import errors, shown, whole_fragments
+from tests.given.ports import free_port
 from tests.given.site import Site, site, until
 from tests.given.tls import make_certificate
 from tests.given.tools import missing
 from vms_privacy.clock import SystemClock
-from vms_privacy.demo.viewer import free_port
 from vms_privacy.ids import SystemRandomness
 
 pytestmark = [pytest.mark.story, pytest.mark.timeout(240)]

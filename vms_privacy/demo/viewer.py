@@ -127,11 +127,3 @@ def ask(client: ApiClient, url: str) -> Answer:
     """Return whatever a GET of a full URL answers."""
     parts = urlsplit(url)
     return client.ask("GET", f"{parts.path}?{parts.query}" if parts.query else parts.path)
-
-
-def free_port() -> int:
-    """Return a port of the loopback interface that was free just now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port

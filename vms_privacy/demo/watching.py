@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from streams.simulator.reading import find_canary, read_bar_codes
 from streams.simulator.rules import BarCode
 from vms_privacy.client import Answer, ApiClient
-from vms_privacy.demo.search import search, signs_in
+from vms_privacy.demo.search import search
 from vms_privacy.demo.story import Detail, hold
 from vms_privacy.demo.viewer import LiveViewer, ask, fetch, follow, pieces_of
 from vms_privacy.demo.world import World, iso, person, refusal_of
@@ -201,8 +201,3 @@ def _missing(codes: list[BarCode]) -> int:
 def _shape(answer: Answer) -> tuple[int, dict[str, str], bytes]:
     """Return an answer without what names the moment it was given."""
     return answer.status, {name: value for name, value in answer.headers.items() if name != "date"}, answer.body
-
-
-def clear_signs(world: World, data: bytes) -> list[str]:
-    """Return what the search of the disk would find in these bytes; its positive control."""
-    return signs_in(data, world.canaries)

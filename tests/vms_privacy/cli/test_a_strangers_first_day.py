@@ -19,9 +19,9 @@ from typing import Any, Final
 
 import pytest
 
+from tests.given.ports import free_port
 from tests.given.site import until
 from tests.guards.sources import ROOT
-from vms_privacy.demo.viewer import free_port
 
 pytestmark = [pytest.mark.story, pytest.mark.timeout(180)]
 
