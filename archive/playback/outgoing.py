@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
@@ -13,12 +14,12 @@ from archive.playback.rules import may_show
 from archive.playback.service import Footage
 from archive.segments.store import Sealed
 from auth.media_sessions.session import MediaSession
+from streams.live.stream import Block
 from vms_privacy.clock import Clock
 from vms_privacy.ids import SegmentId
 
 BLOCK: Final = 128 * 1024
 """How much is read and held at once for one viewer, unless a single fragment is larger."""
-PIECE: Final = 64 * 1024
 JUDGED_FOR_S: Final = 0.5
 """How old a look at the row may be when a piece goes out: shorter retention and destruction act within that."""
 Change = Callable[[FragmentEntry, bytes], bytes]
@@ -63,7 +64,7 @@ class Viewer:
         for moment_us in {min(moments), max(moments)}:
             self.session.check(moment_us)
 
-    def read(self, row: "Row", places: range) -> "_Block":
+    def read(self, row: "Row", places: range) -> "_Batch":
         """Read the first of some fragments: as many as fit a block, and at least one.
 
         The row is at most as old as the last judgement; what was destroyed since has no key any more.
@@ -75,37 +76,38 @@ class Viewer:
             count, size = count + 1, size + entry.length
         now = places[:count]
         data = self.footage.read_now(self.look, row.sealed, row.index, now)
-        return _Block(row.at(now), places[count:], data)
+        return _Batch(row.at(now), places[count:], data)
 
 
 class Run:
     """Fragments that follow each other in one segment, on their way to one viewer. Made by `Viewer.open`."""
 
-    def __init__(self, viewer: Viewer, row: "Row", first: "_Block", length: int) -> None:
+    def __init__(self, viewer: Viewer, row: "Row", first: "_Batch", length: int) -> None:
         self._viewer = viewer
         self._row = row
         self._first = first
         self.length = length
 
-    async def blocks(self, change: Change | None = None) -> AsyncGenerator[bytes, None]:
-        """Yield the fragments' bytes, each fragment changed by `change`. Raises as `Viewer.open`, once it is so."""
-        block: _Block | None = self._first
-        while block is not None:
+    async def blocks(self, change: Change | None = None) -> AsyncGenerator[Block, None]:
+        """Yield the fragments, each changed by `change`, to be judged before every piece. Raises as `Viewer.open`."""
+        batch: _Batch | None = self._first
+        while batch is not None:
             at = 0
-            for entry in block.entries:
-                data = block.data[at : at + entry.length]
+            for entry in batch.entries:
+                data = batch.data[at : at + entry.length]
                 at += entry.length
-                outgoing = data if change is None else change(entry, data)
-                for start in range(0, len(outgoing), PIECE):
-                    await self._judge(entry)
-                    yield outgoing[start : start + PIECE]
-            block = await run_in_threadpool(self._viewer.read, self._row, block.rest) if block.rest else None
+                yield Block(data if change is None else change(entry, data), partial(self._judge, entry))
+            batch = await run_in_threadpool(self._viewer.read, self._row, batch.rest) if batch.rest else None
 
-    async def _judge(self, entry: FragmentEntry) -> None:
+    async def _judge(self, entry: FragmentEntry) -> float:
+        """Return in how many seconds a fragment expires. Raises as `Viewer.open`, once it is so."""
         viewer = self._viewer
+        # What is known already may say no: then nobody waits for the database.
+        viewer.judge(self._row, (entry,))
         if viewer.clock.monotonic() - self._row.looked_at >= JUDGED_FOR_S:
             self._row = await run_in_threadpool(viewer.row, self._row.sealed.segment.id)
-        viewer.judge(self._row, (entry,))
+            viewer.judge(self._row, (entry,))
+        return viewer.footage.left_s(viewer.look, self._row.sealed, entry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class _Block:
+class _Batch:
     """Fragments that were read together; `rest` are the places behind them."""
 
     entries: Sequence[FragmentEntry]

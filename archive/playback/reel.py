@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from archive.playback.movie import Film, Line
 from archive.playback.outgoing import Row, Run, Viewer
 from archive.segments.rules import Span
+from streams.live.stream import Block
 from vms_privacy.ids import SegmentId
 
 
@@ -23,7 +24,7 @@ class _Shot:
     line: Line
 
 
-def film_of(viewer: Viewer, wanted: Span) -> AsyncGenerator[bytes, None]:
+def film_of(viewer: Viewer, wanted: Span) -> AsyncGenerator[Block, None]:
     """Return the blocks of a film, of which the first fragments are read already. Blocking.
 
     Raises as `Footage.find` and `Viewer.open`; so does the generator, as soon as the film cannot go on.
@@ -50,8 +51,8 @@ def _cast(viewer: Viewer, wanted: Span) -> tuple[Film, list[_Shot], Run]:
     return film, shots, viewer.open_row(Row(opening.sealed, opening.index, looked_at), opening.chosen)
 
 
-async def _blocks(viewer: Viewer, film: Film, shots: list[_Shot], first: Run) -> AsyncGenerator[bytes, None]:
-    yield film.init
+async def _blocks(viewer: Viewer, film: Film, shots: list[_Shot], first: Run) -> AsyncGenerator[Block, None]:
+    yield Block(film.init)
     run: Run | None = first
     for shot in shots:
         if run is None:

@@ -46,6 +46,11 @@ def may_show(entry: FragmentEntry, allowed: Bounds) -> bool:
     return allowed.from_us <= entry.captured_from_us and entry.captured_until_us <= allowed.until_us
 
 
+def shown_until_us(entry: FragmentEntry, depth_us: int | None, keep_us: int) -> int:
+    """Return the moment from which a fragment is too old for the grant's depth or the retention."""
+    return entry.captured_from_us + (keep_us if depth_us is None else min(keep_us, depth_us))
+
+
 def selected(entries: Sequence[FragmentEntry], wanted: Span, allowed: Bounds) -> range:
     """Return the places of the fragments that show `wanted`, beginning with a key picture that may be shown.
 

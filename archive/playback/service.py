@@ -13,7 +13,7 @@ from archive.format.sealed_file import SealedReader
 from archive.keys.rules import WrapIsForeign
 from archive.keys.wrap import SegmentKeys
 from archive.playback.opening import Look, SealedFiles
-from archive.playback.rules import Bounds, bounds, may_show, selected
+from archive.playback.rules import Bounds, bounds, may_show, selected, shown_until_us
 from archive.recorder.growing import Growing
 from archive.segments import store as segments
 from archive.segments.rules import Span
@@ -127,6 +127,11 @@ class Footage:
     def allowed(self, look: Look, sealed: Sealed) -> Bounds:
         """Return what may be shown of a segment at this moment."""
         return bounds(look.window, look.depth_us, sealed.segment.keep_us, self._now_us())
+
+    def left_s(self, look: Look, sealed: Sealed, entry: FragmentEntry) -> float:
+        """Return for how many seconds a fragment may still be shown, as far as its age decides about it."""
+        until_us = shown_until_us(entry, look.depth_us, sealed.segment.keep_us)
+        return max(0, until_us - self._now_us()) / 1_000_000
 
     def ranges(self, camera_id: CameraId, asked: Span, tolerance_us: int = 1_000_000) -> list[Span]:
         """Return the stretches that can be read now, neighbours joined; needs no key."""

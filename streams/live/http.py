@@ -25,7 +25,7 @@ from streams.live.errors import PieceHasPassed
 from streams.live.segments import LiveSegment
 from streams.live.service import LiveService
 from streams.live.shapes import CameraInfo, LiveStats, MediaInfo, codec_names, media_info
-from streams.live.stream import END_OF, MEDIA_HEADERS, Ending, MediaResponse, PieceIsGone
+from streams.live.stream import END_OF, MEDIA_HEADERS, Block, Ending, MediaResponse, PieceIsGone
 from streams.media.packets import Track
 from streams.media.playlists import CONTENT_TYPE, PlaylistSegment, Variant, live_playlist, master_playlist
 from vms_privacy.audit.events import Event, Tag
@@ -176,22 +176,22 @@ async def _nothing_more(_: Ending) -> None:
     """One segment of many: the session goes on, however this response ended."""
 
 
-async def _segment_blocks(channel: Channel, segment: LiveSegment) -> AsyncGenerator[bytes, None]:
+async def _segment_blocks(channel: Channel, segment: LiveSegment) -> AsyncGenerator[Block, None]:
     for number in range(segment.first, segment.end):
         piece = channel.ring.piece(number)
         if piece is None:
             raise PieceIsGone
-        yield piece.fragment.data
+        yield Block(piece.fragment.data)
 
 
-async def _endless_blocks(channel: Channel, follower: Follower) -> AsyncGenerator[bytes, None]:
+async def _endless_blocks(channel: Channel, follower: Follower) -> AsyncGenerator[Block, None]:
     channel.enter()
     try:
         piece = await follower.next()
         if piece is not None:
-            yield piece.run.init
+            yield Block(piece.run.init)
         while piece is not None:
-            block = piece.fragment.data
+            block = Block(piece.fragment.data)
             yield block
             # While this waits, only the ring may keep a picture alive.
             del piece, block

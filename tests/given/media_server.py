@@ -2,8 +2,10 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -12,6 +14,7 @@ from fastapi import APIRouter, FastAPI
 
 from auth.backstop import GateBackstop
 from auth.media_sessions.transport import MediaHttpProtocol
+from tests.given.tls import client_context, make_certificate, server_context
 from tests.given.tokens import TokenParts
 from vms_privacy.http.problems import install_problems
 
@@ -33,8 +36,18 @@ class MediaServer:
         config = uvicorn.Config(
             GateBackstop(app), http=MediaHttpProtocol, ws="none", lifespan="off", access_log=False, log_level="warning"
         )
+        self._config = config
+        self._tls: ssl.SSLContext | None = None
         self._server = uvicorn.Server(config)
         self._serving: asyncio.Task[None] | None = None
+
+    def over_tls(self, folder: Path) -> Self:
+        """Serve, and ask, over TLS from the start on."""
+        files = make_certificate(folder)
+        self._config.load()
+        self._config.ssl = server_context(*files)
+        self._tls = client_context(files[0])
+        return self
 
     async def __aenter__(self) -> Self:
         self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
@@ -77,7 +90,10 @@ class MediaServer:
             link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         link.setblocking(False)
         await asyncio.get_running_loop().sock_connect(link, ("127.0.0.1", self.port))
-        reader, writer = await asyncio.open_connection(sock=link, limit=buffer or 2**16)
+        name = None if self._tls is None else "127.0.0.1"
+        reader, writer = await asyncio.open_connection(
+            sock=link, limit=buffer or 2**16, ssl=self._tls, server_hostname=name
+        )
         request = f"{method} {self.target(path)} HTTP/1.1\r\nHost: camera\r\nConnection: close\r\n\r\n"
         writer.write(request.encode())
         try:

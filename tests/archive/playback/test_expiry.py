@@ -148,7 +148,8 @@ async def test_no_piece_goes_out_behind_the_moment_in_which_its_picture_expires(
             server.later(timedelta(seconds=10))
             taken += await answer.until_cut()
     assert sizes[0] > 900_000
-    assert taken < 600_000
+    # What the kernel and the event loop may hold, and what the client had taken.
+    assert taken < (128 + 64 + 16) * 1024
 
 
 async def test_shorter_retention_cuts_a_film_within_half_a_second(
