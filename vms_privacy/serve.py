@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from archive.recorder.feed import feed_recorder
+from archive.recorder.start import bring_in_order
 from auth.errors import NotFound
 from auth.media_sessions.loading import load_revocations
 from auth.media_sessions.transport import MediaHttpProtocol
@@ -108,8 +109,8 @@ class Running:
     async def _alive(self, _: FastAPI) -> AsyncIterator[None]:
         parts = self.parts
         self._loop = asyncio.get_running_loop()
-        report = await asyncio.to_thread(parts.recorder.start)
-        _log.info("recovered", closed=len(report.closed), empty=len(report.empty), failed=len(report.failed))
+        # Before anything records, looks or sweeps: a key that came back with an older keyring opens nothing.
+        await asyncio.to_thread(_bring_in_order, parts)
         parts.live.open()
         parts.ingest.open()
         parts.cameras.on_change(self._camera_changed)
@@ -226,6 +227,21 @@ def tls_context(certificate: str, key: str) -> ssl.SSLContext:
     context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
     context.load_cert_chain(certificate, key)
     return context
+
+
+def _bring_in_order(parts: Assembly) -> None:
+    did = bring_in_order(parts.recorder_tools, parts.recovery, parts.buckets, parts.store, parts.journal, parts.audit)
+    recovered, keys = did.recovered, did.keys
+    _log.info(
+        "recovered",
+        closed=len(recovered.closed),
+        empty=len(recovered.empty),
+        failed=len(recovered.failed),
+        stray_files=recovered.stray_files,
+        unaccounted_cameras=len(did.failed_cameras),
+        destroyed_keys=len(keys.destroyed),
+        unproven_keys=len(keys.left),
+    )
 
 
 def _forget_tokens(parts: Assembly) -> str:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -21,9 +22,10 @@ from archive.keys.rules import (
 )
 from vms_privacy.clock import Clock
 from vms_privacy.consent.rules import RecordingPermit
-from vms_privacy.ids import BucketKeyId, OperatorId, Randomness, SegmentId
+from vms_privacy.db import after_commit
+from vms_privacy.ids import BucketKeyId, CameraId, OperatorId, Randomness, SegmentId
 from vms_privacy.keyring.plaintext import KeyBytes
-from vms_privacy.keyring.port import Keyring
+from vms_privacy.keyring.port import KeyIsDestroyed, Keyring
 from vms_privacy.keyring.short_memory import ShortMemory
 
 _KEY_SIZE: Final = 32
@@ -53,6 +55,7 @@ class SegmentKeys:
         self._opened: ShortMemory[tuple[WrappedKey, KeyBytes]] = ShortMemory(clock)
         self._lock = threading.Lock()
         self._evictions = 0
+        self._spares: dict[CameraId, BucketKeyId] = {}
 
     def new(
         self,
@@ -64,15 +67,22 @@ class SegmentKeys:
     ) -> NewSegmentKey:
         """Make the key of one new file of the permit's camera (P1), under the bucket of its first picture's hour.
 
-        The bucket's row is written with the caller's transaction; if that is rolled back, a key that never wrapped
-        anything is left in the keyring, which `check` names. Raises PermitIsOld, KeyringUnavailable.
+        The bucket's row is written with the caller's transaction; if that is rolled back, a bucket key that never
+        wrapped anything is left, and the camera's next one is that one: of each camera there is one at most. Raises
+        PermitIsOld, KeyringUnavailable, and KeyIsDestroyed where the bucket key is not in the keyring.
         """
         if self._clock.now() >= permit.ask_again_at:
             raise PermitIsOld("ask the ledger again before a new key")
         bucket = self._bucket(session, permit, operator_id, hour_of(starts_us))
         key = KeyBytes(self._randomness.octets(_KEY_SIZE))
         place = WrappedKey(operator_id, permit.camera_id, segment_id, bucket.bucket_key_id, b"")
-        return NewSegmentKey(key, self._wrapped(place, bucket, key), bucket.bucket_key_id, bucket.hour)
+        try:
+            wrapped = self._wrapped(place, bucket, key)
+        except KeyIsDestroyed:
+            # The keyring is not the one in which it was made: nothing is ever begun under it.
+            self._let_go(permit.camera_id, bucket.bucket_key_id)
+            raise
+        return NewSegmentKey(key, wrapped, bucket.bucket_key_id, bucket.hour)
 
     def unwrap(self, permit: DecryptPermit, wrapped: WrappedKey) -> KeyBytes:
         """Open a segment key for whoever may. Raises MayNotDecrypt, KeyIsDestroyed, WrapIsDamaged, WrapIsForeign."""
@@ -125,9 +135,27 @@ class SegmentKeys:
         if found is not None:
             return found
         generation = store.next_generation(session, permit.camera_id, hour)
-        made = Bucket(self._keyring.create_bucket_key(), operator_id, permit.camera_id, hour, generation)
+        unused = self._unused_key(session, permit.camera_id)
+        made = Bucket(unused, operator_id, permit.camera_id, hour, generation)
         store.add(session, made, self._clock.now())
         return made
+
+    def _unused_key(self, session: Session, camera_id: CameraId) -> BucketKeyId:
+        """Return a key that wraps nothing yet: the one that an attempt that failed has left, or a new one."""
+        with self._lock:
+            spare = self._spares.get(camera_id)
+        # The attempt may have been committed although it ended in an error.
+        if spare is None or store.by_id(session, spare) is not None:
+            spare = self._keyring.create_bucket_key()
+            with self._lock:
+                self._spares[camera_id] = spare
+        after_commit(session, partial(self._let_go, camera_id, spare))
+        return spare
+
+    def _let_go(self, camera_id: CameraId, spare: BucketKeyId) -> None:
+        with self._lock:
+            if self._spares.get(camera_id) == spare:
+                del self._spares[camera_id]
 
     def _wrapped(self, place: WrappedKey, bucket: Bucket, key: KeyBytes) -> bytes:
         associated = associated_data(place, bucket.generation)

@@ -98,7 +98,7 @@ class CameraRecorder:
 
     def failed(self) -> None:
         """Take note that some work ended in an error nobody foresaw: what is open is left to recovery."""
-        self._fail(Why.RECORDER_FAILED)
+        self._fail_half_way(Why.RECORDER_FAILED, None)
 
     def ask_again(self) -> None:
         """Learn anew about opt-in and retention: something about them has changed.
@@ -126,11 +126,10 @@ class CameraRecorder:
         """Between fragments: finish what a failed write left open, and notice an opt-in that has ended by itself."""
         if self._file is not None:
             return
-        if self._has_left_over:
-            try:
-                self._settle_left_over()
-            except (SQLAlchemyError, OSError):
-                self.tally.failures += 1
+        try:
+            self._settle_left_over()
+        except (SQLAlchemyError, OSError):
+            self.tally.failures += 1
         if self._hearing.is_due:
             self.ask_again()
 
@@ -233,6 +232,7 @@ class CameraRecorder:
     def _settle_left_over(self) -> None:
         if self._has_left_over:
             self._has_left_over = self._recover(self._camera_id) > 0
+        self._rows.remove_strays()
 
     def _seal_open(self, why: Why | None, next_from_us: int | None = None) -> Ended | None:
         """Close the open file; return what its row must say, or None if there is none to close."""

@@ -29,15 +29,11 @@ from vms_privacy.keyring.port import KeyIsDestroyed, WrapIsDamaged
 
 @dataclass(slots=True)
 class RecoveryReport:
-    """What was left open and became of it. `empty`: a row without a byte, taken back. `failed`: tried again later.
-
-    `failed_cameras` are those of which it could not be told at the start since when they are not recorded.
-    """
+    """What was left open and became of it. `empty`: a row without a byte, taken back. `failed`: tried again later."""
 
     closed: list[SegmentId] = field(default_factory=list)
     empty: list[SegmentId] = field(default_factory=list)
     failed: dict[SegmentId, str] = field(default_factory=dict)
-    failed_cameras: dict[CameraId, str] = field(default_factory=dict)
     stray_files: int = 0
 
 

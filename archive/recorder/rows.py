@@ -71,12 +71,17 @@ class Begun:
 
 
 class CameraRows:
-    """Begins, ends and accounts. Every method is one transaction and may raise SQLAlchemyError."""
+    """Begins, ends and accounts. Every method is one transaction and may raise SQLAlchemyError.
+
+    A beginning that fails leaves at most one file, empty, and one bucket key: `remove_strays` takes the file, and the
+    next beginning uses the key.
+    """
 
     def __init__(self, tools: Tools, operator_id: OperatorId, camera_id: CameraId) -> None:
         self._tools = tools
         self._operator_id = operator_id
         self._camera_id = camera_id
+        self._strays: list[Path] = []
 
     def ask(self, session: Session) -> Standing:
         """Ask ledger and policies anew. Raises LedgerDisagrees."""
@@ -94,6 +99,7 @@ class CameraRows:
         name = tools.name_blob()
         path = tools.spool / name
         file = create(path)
+        self._strays.append(path)
         may_have_a_row = False
         try:
             # A row whose file is missing is then never the doing of a power failure.
@@ -132,13 +138,28 @@ class CameraRows:
                     ),
                 )
                 may_have_a_row = True
+            self._strays.remove(path)
             return Begun(GrowingFile(segment_id, self._camera_id, starts_us, file, writer, init), tracks, standing)
         except BaseException:
             file.close()
             if not may_have_a_row:
                 # Nothing was written into it: no row, no file.
                 path.unlink()
+                self._strays.remove(path)
             raise
+
+    def remove_strays(self) -> None:
+        """Remove the empty files of beginnings that failed, now that it can be told that they have no row.
+
+        One that has a row all the same is left to recovery. Raises OSError.
+        """
+        while self._strays:
+            path = self._strays[-1]
+            with self._tools.db.reading() as session:
+                has_a_row = segments.knows_blob(session, path.name)
+            if not has_a_row:
+                path.unlink(missing_ok=True)
+            self._strays.pop()
 
     def settle(self, ended: Ended | None, why: Why | None, at_least_us: int = 0) -> None:
         """Write the end of a segment; with `why`, begin the gap that is there while the opt-in goes on.

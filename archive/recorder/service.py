@@ -11,10 +11,9 @@ from archive.recorder.camera import CameraRecorder, Tally
 from archive.recorder.delivery import Delivery, DeliveryReport
 from archive.recorder.growing import Growing
 from archive.recorder.heads import Heads
-from archive.recorder.recovery import Recovery, RecoveryReport
+from archive.recorder.recovery import Recovery
 from archive.recorder.rows import Tools
 from archive.recorder.rules import Why
-from archive.recorder.start import account_for_the_absence
 from archive.recorder.strand import Strand
 from streams.media.packets import Epoch, Fragment
 from vms_privacy.ids import CameraId, OperatorId, SegmentId
@@ -53,12 +52,6 @@ class RecorderService:
         self._is_stopping = False
         self.last_delivery = DeliveryReport()
         self.failed_deliveries = 0
-
-    def start(self) -> RecoveryReport:
-        """Close what a crash left open, and account for the absence; before any camera is added."""
-        report = self._recovery.recover()
-        report.failed_cameras = account_for_the_absence(self._tools)
-        return report
 
     def add(self, operator_id: OperatorId, camera_id: CameraId) -> None:
         """Make a lane for a camera; it writes nothing before there is a permit and a key picture."""

@@ -1,16 +1,47 @@
-"""What the time between two runs of the service looks like in the gaps."""
+"""What is done once, at the start, before anything records or erases."""
+
+from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from archive.blobs.store import BlobStore
+from archive.erasure.unused_keys import UnusedKeys, destroy_unused_keys
+from archive.keys.service import BucketKeys
 from archive.recorder.accounting import catch_up
+from archive.recorder.recovery import Recovery, RecoveryReport
 from archive.recorder.rows import Tools
 from archive.recorder.rules import Why
 from archive.recorder.standing import micros
 from archive.segments import gaps
 from archive.segments import store as segments
 from auth.resources.store import ResourceStore
+from vms_privacy.audit.log import AuditLog
 from vms_privacy.errors import Refusal
 from vms_privacy.ids import CameraId
+from vms_privacy.journal.journal import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class StartReport:
+    """What a start found and did. `failed_cameras`: since when they are not recorded could not be told, and why."""
+
+    recovered: RecoveryReport
+    failed_cameras: dict[CameraId, str]
+    keys: UnusedKeys
+
+
+def bring_in_order(
+    tools: Tools, recovery: Recovery, buckets: BucketKeys, blobs: BlobStore, journal: Journal, audit: AuditLog
+) -> StartReport:
+    """Close what a crash left open, account for the absence, destroy the keys that nothing needs; in this order.
+
+    Keys come last: by then every file that a crash left in the spool has a row or is gone. Raises FileNotFoundError
+    where the spool is not there, KeyringUnavailable, JournalUnavailable.
+    """
+    recovered = recovery.recover()
+    failed_cameras = account_for_the_absence(tools)
+    unused = destroy_unused_keys(tools.db, buckets, blobs, tools.spool, journal, audit, tools.clock)
+    return StartReport(recovered, failed_cameras, unused)
 
 
 def account_for_the_absence(tools: Tools) -> dict[CameraId, str]:

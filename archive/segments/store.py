@@ -189,6 +189,11 @@ def blob_names(session: Session) -> frozenset[str]:
     return frozenset(session.scalars(select(SegmentRow.blob_name)))
 
 
+def knows_blob(session: Session, name: str) -> bool:
+    """Say whether any row, in whatever state, has this blob name."""
+    return session.scalar(select(SegmentRow.id).where(SegmentRow.blob_name == name)) is not None
+
+
 def growing(session: Session) -> list[Sealed]:
     """Return every segment in state `writing`; at start-up these are the leftovers of a crash."""
     rows = session.execute(select(*_COLUMNS, *_SEALED).where(SegmentRow.state == State.WRITING))

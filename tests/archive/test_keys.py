@@ -14,7 +14,7 @@ from archive.keys.rules import (
     permit_for_recovery,
     permit_from,
 )
-from archive.keys.wrap import SegmentKeys
+from archive.keys.wrap import NewSegmentKey, SegmentKeys
 from auth.principal import NOBODY, Granted, Right, worker
 from auth.tokens.rules import Purpose
 from tests.given.clock import HandClock
@@ -34,7 +34,7 @@ from tests.given.segment_keys import (
 )
 from vms_privacy.db import Database
 from vms_privacy.ids import SegmentId
-from vms_privacy.keyring.port import WrapIsDamaged
+from vms_privacy.keyring.port import KeyIsDestroyed, WrapIsDamaged
 
 
 @pytest.fixture
@@ -72,6 +72,36 @@ def test_no_key_is_made_with_a_permit_that_has_to_be_asked_for_again(world: Worl
         world.new(permit=permit)
     assert world.keyring.bucket_keys() == frozenset()
     world.new(permit=world.ask())
+
+
+def _rolled_back(world: World, at_us: int) -> NewSegmentKey:
+    """A key of a segment whose row is never committed."""
+    made: list[NewSegmentKey] = []
+
+    def make_and_fail() -> None:
+        with world.db.writing() as session:
+            made.append(world.keys.new(session, world.ask(), OPERATOR, SegmentId(world.randomness.uuid()), at_us))
+            raise RuntimeError("the power went")
+
+    with pytest.raises(RuntimeError, match="the power went"):
+        make_and_fail()
+    return made[0]
+
+
+def test_attempts_that_are_rolled_back_leave_one_bucket_key_and_the_next_one_uses_it(world: World) -> None:
+    made = [_rolled_back(world, NOON_US + attempt * 3_600_000_000) for attempt in range(5)]
+    assert len({one.key.reveal() for one in made}) == 5, "the keys of files are new each time (F3)"
+    [spare] = world.keyring.bucket_keys()
+    assert world.new()[0].bucket_key_id == spare
+    assert world.new(NOON_US + 3_600_000_000)[0].bucket_key_id != spare
+
+
+def test_a_left_over_bucket_key_that_the_keyring_has_lost_stops_nothing_for_good(world: World) -> None:
+    world.keyring.destroy_bucket_key(_rolled_back(world, NOON_US).bucket_key_id)
+    with pytest.raises(KeyIsDestroyed):
+        world.new()
+    made, _ = world.new()
+    assert world.keyring.bucket_keys() == {made.bucket_key_id}
 
 
 def test_a_camera_stays_with_its_operator(world: World) -> None:

@@ -73,8 +73,7 @@ def test_a_kill_at_any_moment_loses_at_most_the_fragment_in_hand_and_leaves_noth
         taken |= {captured_us for what, captured_us, _ in told if what == "after"}
         with opened(tmp_path, now) as house:
             left = _growing(house)
-            report = house.revive()
-            assert not report.failed, number
+            assert not house.revive().recovered.failed, number
             assert State.WRITING not in {row.state for row in _rows(house)}
             assert [str(one) for one in house.check().findings] == [], number
             readable_us = int((now - KEEP).timestamp() * 1_000_000) + 1

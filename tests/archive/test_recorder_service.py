@@ -27,7 +27,7 @@ DEADLINE_S = 20.0
 @pytest.fixture
 def service(house: House) -> Iterator[RecorderService]:
     made = RecorderService(house.tools, house.recovery, house.delivery)
-    made.start()
+    house.start()
     made.add(house.operator_id, house.camera.camera_id)
     yield made
     made.stop(DEADLINE_S)
@@ -202,10 +202,7 @@ def test_a_start_accounts_for_the_time_in_which_nobody_recorded(house: House) ->
     house.record(3)
     stopped_us = micros(house.clock.now())
     house.clock.forward(timedelta(minutes=10))
-    service = RecorderService(house.tools, house.recovery, house.delivery)
-    report = service.start()
-    assert not report.failed_cameras
-    assert service.stop(DEADLINE_S)
+    assert not house.start().failed_cameras
     with house.db.reading() as session:
         [_, gap] = gaps.touching(session, house.camera.camera_id, Span(0, 2**60))
     assert gap.from_us <= stopped_us + 1_000_000

@@ -220,6 +220,69 @@ def test_a_row_whose_commit_was_never_confirmed_does_not_stop_the_camera(
     assert _is_in_order(house)
 
 
+def test_a_database_that_takes_no_commit_leaves_one_unused_key_and_one_empty_file_and_neither_once_it_is_back(
+    house: House, failing_db: FailingDatabase
+) -> None:
+    house.opt_in()
+    house.record(1)
+    house.delivery.deliver()
+    house.clock.forward(timedelta(hours=1))  # another hour: each beginning needs a bucket key
+    before = house.keyring.bucket_keys()
+    stream, fed = _stream(house, 20)
+    failing_db.is_full = True
+    house.recorder.begin("run-a", stream.epoch(1))
+    for fragment in fed:
+        _take(house, [fragment])
+        assert len(house.keyring.bucket_keys() - before) <= 1
+        assert len(list(house.spool.iterdir())) <= 1
+    assert house.recorder.tally.failures >= 10  # each key picture was an attempt
+    [spare] = house.keyring.bucket_keys() - before
+    house.recorder.tidy()
+    assert list(house.spool.iterdir()) == []  # also if the camera never comes back
+    failing_db.is_full = False
+    house.record(3)
+    house.delivery.deliver()
+    assert [row.state for row in _rows(house)] == [State.STORED, State.STORED]
+    assert house.keyring.bucket_keys() == before | {spare}
+    assert list(house.spool.iterdir()) == []
+    house.clock.forward(timedelta(seconds=10))
+    assert _is_in_order(house)
+
+
+def test_an_error_nobody_foresaw_after_the_commit_of_a_row_leaves_neither_row_nor_file(
+    house: House, failing_db: FailingDatabase
+) -> None:
+    house.opt_in()
+    stream, fed = _stream(house, 3)
+    house.recorder.begin("run-a", stream.epoch(1))
+    failing_db.after_commit = ZeroDivisionError()
+    with pytest.raises(ZeroDivisionError):
+        _take(house, fed[:1])
+    house.recorder.failed()
+    assert [row.state for row in _rows(house)] == [State.WRITING]
+    house.recorder.tidy()
+    assert _rows(house) == []
+    assert list(house.spool.iterdir()) == []
+
+
+def test_a_beginning_that_was_committed_without_an_answer_keeps_its_bucket_key_to_its_hour(
+    house: House, failing_db: FailingDatabase
+) -> None:
+    house.opt_in()
+    stream, fed = _stream(house, 3)
+    house.recorder.begin("run-a", stream.epoch(1))
+    failing_db.after_commit = lost_connection()
+    _take(house, fed[:1])
+    house.recorder.lost(Why.CAMERA_LOST)
+    [first] = house.keyring.bucket_keys()
+    house.clock.forward(timedelta(hours=1))
+    house.record(3)
+    assert len(house.keyring.bucket_keys() - {first}) == 1
+    assert [row.state for row in _rows(house)] == [State.STORED]
+    house.clock.forward(timedelta(seconds=10))
+    assert _is_in_order(house)
+
+
 def test_a_ledger_that_contradicts_itself_stops_recording_at_once(house: House) -> None:
     house.opt_in()
     house.record(3, close=False)
@@ -469,8 +532,8 @@ def test_a_growing_file_whose_key_is_gone_does_not_stop_the_camera_for_good(hous
     house.keyring.destroy_bucket_key(key)
     house.keys.evict([row.id for row in _rows(house)])
     report = house.revive()
-    assert len(report.closed) == 1
-    assert not report.failed
+    assert len(report.recovered.closed) == 1
+    assert not report.recovered.failed
     house.clock.forward(timedelta(hours=1))  # another bucket
     house.record(3)
     assert [row.state for row in _rows(house)] == [State.STORED, State.STORED]

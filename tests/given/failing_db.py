@@ -1,4 +1,4 @@
-"""A real database that is away for a while, or whose commit arrives and whose answer does not."""
+"""A real database that is away for a while, takes no commit, or whose commit arrives and whose answer does not."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +11,13 @@ from vms_privacy.db import Database
 
 
 class FailingDatabase(Database):
-    """`is_away`: every transaction fails. `after_commit`: raised once, when the next writing one is durable."""
+    """`is_away`: every transaction fails. `is_full`: every commit does, and nothing of it is there.
+
+    `after_commit` is raised once, in place of the answer to the next commit, which is durable.
+    """
 
     is_away = False
+    is_full = False
     after_commit: BaseException | None = None
 
     @contextmanager
@@ -33,9 +37,12 @@ class FailingDatabase(Database):
         self._refuse_if_away()
         with super().writing() as session:
             yield session
-        error, self.after_commit = self.after_commit, None
-        if error is not None:
-            raise error
+            if self.is_full:
+                raise lost_connection()
+            error, self.after_commit = self.after_commit, None
+            if error is not None:
+                session.commit()
+                raise error
 
     def _refuse_if_away(self) -> None:
         if self.is_away:

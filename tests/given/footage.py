@@ -12,7 +12,6 @@ from archive.blobs.store import BlobStore
 from archive.check import Checker, CheckReport, Depth
 from archive.erasure.rules import Step
 from archive.erasure.service import Eraser
-from archive.erasure.unused_keys import destroy_unused_keys
 from archive.keys.rules import permit_from
 from archive.keys.service import BucketKeys
 from archive.keys.wrap import SegmentKeys
@@ -22,11 +21,11 @@ from archive.receipts.service import ReceiptService
 from archive.recorder.camera import CameraRecorder
 from archive.recorder.delivery import Delivery
 from archive.recorder.heads import Heads
-from archive.recorder.recovery import Recovery, RecoveryReport
+from archive.recorder.recovery import Recovery
 from archive.recorder.rows import Tools
 from archive.recorder.rules import Why
 from archive.recorder.standing import micros
-from archive.recorder.start import account_for_the_absence
+from archive.recorder.start import StartReport, bring_in_order
 from archive.retention.service import RetentionService
 from archive.segments.rules import Span
 from auth.principal import Granted, Right
@@ -187,23 +186,18 @@ class House:
             self.recorder._file.abandon()
         self.journal.close()
 
-    def revive(self) -> RecoveryReport:
+    def revive(self) -> StartReport:
         """Start again over what a kill has left, as the service does."""
         self.kill()
         self.join()
-        report = self.recovery.recover()
-        report.failed_cameras = account_for_the_absence(self.tools)
-        destroy_unused_keys(
-            self.db,
-            BucketKeys(self.keyring, self.keys, self.clock),
-            self.store,
-            self.spool,
-            self.journal,
-            self.audit,
-            self.clock,
-        )
+        report = self.start()
         self.recorder.ask_again()
         return report
+
+    def start(self) -> StartReport:
+        """What the service does at its start, before anything records or erases."""
+        buckets = BucketKeys(self.keyring, self.keys, self.clock)
+        return bring_in_order(self.tools, self.recovery, buckets, self.store, self.journal, self.audit)
 
     def _name(self) -> str:
         return random_name(self.randomness)
