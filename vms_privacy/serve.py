@@ -29,6 +29,7 @@ from vms_privacy.errors import Refusal
 from vms_privacy.faces import build_api, surround
 from vms_privacy.http.health import Probe
 from vms_privacy.ids import CameraId
+from vms_privacy.journal.journal import JournalIsDamaged, JournalUnavailable
 from vms_privacy.metrics import ServiceCollector
 from vms_privacy.worker import Job, Jobs
 
@@ -99,7 +100,8 @@ class Running:
             "keyring": lambda: _code_of(parts.keyring.bucket_keys),
             "store": lambda: _code_of(lambda: parts.store.size("A" * 22)),
             "clock": lambda: "time-doubt" if parts.guarded_clock.doubt is not None else "",
-            "journal": lambda: "" if parts.journal.verify().ok else "journal-is-damaged",
+            # Anybody may ask, and the journal only grows: nothing is read for it, a job does that.
+            "journal": lambda: _code_of(parts.journal.refuse_if_changed) or self.jobs.states()["journal"].last_failure,
             "jobs": lambda: next(
                 (f"{name}-failing" for name, one in self.jobs.states().items() if one.last_failure), ""
             ),
@@ -217,6 +219,7 @@ def jobs_of(parts: Assembly) -> list[Job]:
         Job("deliver", timedelta(seconds=5), lambda: ",".join(parts.recorder.deliver().failed.values())),
         Job("receipts", timedelta(minutes=5), lambda: _sign_receipts(parts)),
         Job("root", timedelta(seconds=60), lambda: _quiet(parts.root_care.round)),
+        Job("journal", timedelta(hours=1), lambda: _verify_journal(parts)),
     ]
 
 
@@ -261,6 +264,14 @@ def _sign_receipts(parts: Assembly) -> str:
     with parts.db.writing() as session:
         parts.receipts.sign_hourly(session)
     return ""
+
+
+def _verify_journal(parts: Assembly) -> str:
+    """Read the whole journal; whether it is as written stands in the job's state, where readiness finds it."""
+    try:
+        return "" if parts.journal.verify().ok else JournalIsDamaged.code
+    except JournalUnavailable as unavailable:
+        return unavailable.code
 
 
 def _quiet(run: Callable[[], object]) -> str:

@@ -288,6 +288,36 @@ def test_the_writer_notices_that_its_file_was_changed_or_replaced(path: Path, cl
             journal.verify()
 
 
+def test_a_look_at_name_and_size_finds_what_the_next_append_would_refuse(path: Path, clock: HandClock) -> None:
+    whole = filled(path, clock)
+    with Journal(path, clock) as journal:
+        journal.refuse_if_changed()
+        journal.append(JournalKind.HOLD, {})
+        journal.refuse_if_changed()
+        path.write_bytes(whole)
+        with pytest.raises(JournalIsDamaged) as caught:
+            journal.refuse_if_changed()
+        assert caught.value.facts == {"entry": 5}
+    with pytest.raises(JournalUnavailable):
+        journal.refuse_if_changed()
+    with Journal(path, clock) as journal:
+        with a_full_disk(room=len(whole) + 10), pytest.raises(JournalUnavailable):
+            journal.append(JournalKind.HOLD, {})
+        with pytest.raises(JournalUnavailable):
+            journal.refuse_if_changed()
+
+
+def test_a_journal_that_was_away_for_a_while_takes_entries_again(path: Path, clock: HandClock) -> None:
+    filled(path, clock)
+    with Journal(path, clock) as journal:
+        away = path.rename(path.with_name("away"))
+        with pytest.raises(JournalUnavailable):
+            journal.append(JournalKind.HOLD, {})
+        away.rename(path)
+        assert journal.append(JournalKind.HOLD, {}) == 4
+        assert journal.verify().ok
+
+
 def test_after_a_failed_write_it_takes_nothing_until_it_is_opened_again(path: Path, clock: HandClock) -> None:
     whole = filled(path, clock)
     with Journal(path, clock) as journal:

@@ -131,6 +131,15 @@ class Journal:
         """Read the whole file again and say whether it is as written, up to the entry that was written last."""
         return verify_journal(self._path, self.head)
 
+    def refuse_if_changed(self) -> None:
+        """Look whether the file still is the one that was written here, by its name and size alone: nothing is read.
+
+        Raises JournalIsDamaged if another hand moved, replaced, cut or lengthened it, and JournalUnavailable where it
+        cannot be looked at or a write to it has failed. What was changed in place is for `verify` to find.
+        """
+        with self._lock:
+            self._refuse_if_changed()
+
     def close(self) -> None:
         """Give the lock back. Closing twice is calm."""
         with self._lock:
@@ -139,14 +148,10 @@ class Journal:
                 self._file = -1
 
     def _append(self, kind: JournalKind, facts: Mapping[str, Fact]) -> int:
-        if self._file < 0 or self._failed:
-            raise JournalUnavailable("the custody journal is closed, or a write to it has failed before")
+        self._refuse_if_changed()
         entry = next_entry(self._head, self._clock.now(), kind, facts)
         line = line_of(entry)
         try:
-            found, named = os.fstat(self._file), self._path.stat()
-            if found.st_size != self._size or not os.path.samestat(found, named):
-                raise JournalIsDamaged("the custody journal was changed by another hand", entry=entry.number)
             for part in (line[:-1], line[-1:]):
                 durable_files.write_all(self._file, part)
                 os.fsync(self._file)
@@ -159,6 +164,18 @@ class Journal:
         self._size += len(line)
         self._head = entry.head
         return entry.number
+
+    def _refuse_if_changed(self) -> None:
+        if self._file < 0 or self._failed:
+            raise JournalUnavailable("the custody journal is closed, or a write to it has failed before")
+        try:
+            found, named = os.fstat(self._file), self._path.stat()
+        except OSError as error:
+            raise JournalUnavailable(
+                f"the custody journal is not where it was: {durable_files.fault_of(error)}"
+            ) from error
+        if found.st_size != self._size or not os.path.samestat(found, named):
+            raise JournalIsDamaged("the custody journal was changed by another hand", entry=self._head.number + 1)
 
     def _take_over(self) -> None:
         with self._path.open("rb") as file:
