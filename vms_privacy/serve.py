@@ -97,7 +97,7 @@ class Running:
         parts = self.parts
         return {
             "database": lambda: _code_of(parts.db.now),
-            "keyring": lambda: _code_of(parts.keyring.bucket_keys),
+            "keyring": lambda: _code_of(parts.keyring.refuse_if_lost),
             "store": lambda: _code_of(lambda: parts.store.size("A" * 22)),
             "clock": lambda: "time-doubt" if parts.guarded_clock.doubt is not None else "",
             # Anybody may ask, and the journal only grows: nothing is read for it, a job does that.

@@ -54,6 +54,11 @@ def running(tmp_path: Path) -> Iterator[Running]:
 
 async def _journal(running: Running) -> str:
     """What `/readyz` says of the journal."""
+    return (await _whys(running))["journal"]
+
+
+async def _whys(running: Running) -> dict[str, str]:
+    """What `/readyz` says of each part."""
     api = FastAPI()
     api.include_router(health_routes(running.probes(), CollectorRegistry(), behind_proxy=False))
     transport = httpx.ASGITransport(api)
@@ -61,8 +66,7 @@ async def _journal(running: Running) -> str:
         answer = await client.get("/readyz")
     told = {part["name"]: part["why"] for part in answer.json()["parts"]}
     assert answer.status_code == (503 if any(told.values()) else 200)
-    why: str = told["journal"]
-    return why
+    return told
 
 
 async def test_asking_for_readiness_reads_nothing_of_the_journal(running: Running) -> None:
@@ -130,3 +134,13 @@ def test_the_whole_journal_is_read_at_the_start_and_every_hour(running: Running)
     until(lambda: state.rounds > 0, "the journal is read")
     assert running.jobs.stop()
     assert state.rounds == 1
+
+
+async def test_a_keyring_that_is_lost_in_whole_or_in_part_is_named(running: Running) -> None:
+    folder = running.parts.settings.keyring
+    for lost in (folder / "buckets", folder):
+        assert (await _whys(running))["keyring"] == ""
+        lost.rename(folder.with_name("elsewhere"))
+        assert (await _whys(running))["keyring"] == "keyring-unavailable"
+        folder.with_name("elsewhere").rename(lost)
+    assert (await _whys(running))["keyring"] == ""

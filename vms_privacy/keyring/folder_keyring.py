@@ -117,11 +117,11 @@ class FolderKeyring:
         # Again: another thread may have read the file just before it went and remembered it just after.
         self._buckets.forget(bucket_key)
         if not was_there:
-            self._refuse_if_lost()
+            self.refuse_if_lost()
         return was_there
 
     def bucket_keys(self) -> frozenset[BucketKeyId]:
-        self._refuse_if_lost()
+        self.refuse_if_lost()
         with told("folder of bucket keys"):
             found = [bucket_of(path.name) for path in self._files.buckets.iterdir()]
         return frozenset(BucketKeyId(bucket_key) for bucket_key in found if bucket_key is not None)
@@ -224,12 +224,12 @@ class FolderKeyring:
             self._buckets.forget(bucket_key)
         opened = self._files.read_key(path, _BUCKET_ROLE, bucket_place(bucket_key))
         if opened is None:
-            self._refuse_if_lost()
+            self.refuse_if_lost()
             raise KeyIsDestroyed("the key is not in the keyring; what it protected is gone")
         self._buckets.keep(bucket_key, opened.key)
         return opened.key
 
-    def _refuse_if_lost(self) -> None:
+    def refuse_if_lost(self) -> None:
         """Raise KeyringUnavailable if it is not one key that is missing but the whole keyring, as by a lost mount."""
         with told("folder of bucket keys"):
             if not self._files.buckets.is_dir():
