@@ -112,6 +112,21 @@ def extract(receipt: bytes, camera_id: str) -> bytes:
     return signed_part(head) + seal + b"\n" + b"".join(line + b"\n" for line in proven)
 
 
+def cameras_of(receipt: bytes) -> tuple[str, ...] | Invalid:
+    """Return the cameras that a whole receipt tells of, in order; for anything else, why there is no part to take."""
+    if not receipt.startswith(HEADER) or not receipt.endswith(b"\n"):
+        return Invalid("not-a-receipt", "this is not a receipt of version 1")
+    lines = receipt[len(HEADER) : -1].split(b"\n")
+    if len(lines) < 2:
+        return Invalid("receipt-cut", "the receipt has no signature line")
+    leaves = [_object(line) for line in lines[2:]]
+    if any(leaf is not None and "path" in leaf for leaf in leaves):
+        return Invalid("receipt-is-an-extract", "this is an extract already; a part is taken of a whole receipt")
+    if any(leaf is None or not isinstance(leaf.get("camera_id"), str) for leaf in leaves):
+        return Invalid("receipt-not-canonical", "a leaf is not in its one form")
+    return tuple(sorted({str(leaf["camera_id"]) for leaf in leaves if leaf is not None}))
+
+
 def check(receipt: bytes, verify: Verify) -> Valid | Invalid:
     """Verify a receipt or an extract: every byte of it counts."""
     if len(receipt) > LARGEST_BYTES:

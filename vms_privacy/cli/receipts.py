@@ -7,11 +7,13 @@ from urllib.parse import quote
 
 import typer
 
+from archive.receipts.rules import Invalid, cameras_of
 from archive.receipts.rules import extract as extract_of
 from vms_privacy.cli.files import write_new
 from vms_privacy.cli.forms import facts, moment, size, table
 from vms_privacy.cli.options import DEFAULT_URL, AsJson, Url, command_group
 from vms_privacy.cli.output import tell
+from vms_privacy.cli.refusals import CameraNotInReceipt, NotAWholeReceipt
 from vms_privacy.cli.session import Service, logged_in
 
 app = command_group("Receipts: the signed evidence of what was destroyed.")
@@ -72,13 +74,23 @@ def keys(to: To, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
 @app.command("extract")
 def extract(
     file: Annotated[Path, typer.Argument(help="A whole receipt.", show_default=False)],
-    camera: Annotated[str, typer.Option(help="The camera's id.")],
+    camera_id: Annotated[
+        str, typer.Option(metavar="ID", help="The camera's id, as the receipt has it.", show_default=False)
+    ],
     to: To,
     *,
     as_json: AsJson = False,
 ) -> None:
     """Write one camera's part of a receipt, with its proof; it verifies by itself. Works offline."""
-    _written(to, extract_of(file.read_bytes(), camera), "Verify it like a whole receipt.", as_json=as_json)
+    receipt = file.read_bytes()
+    cameras = cameras_of(receipt)
+    if isinstance(cameras, Invalid):
+        raise NotAWholeReceipt(f"of {file} no part can be taken: {cameras.why}")
+    if camera_id not in cameras:
+        raise CameraNotInReceipt(
+            f"the receipt tells of no camera {camera_id}; it tells of: {', '.join(cameras) or 'none'}"
+        )
+    _written(to, extract_of(receipt, camera_id), "Verify it like a whole receipt.", as_json=as_json)
 
 
 def _written(to: Path, data: bytes, next_step: str, *, as_json: bool) -> None:

@@ -103,6 +103,20 @@ class NotReceiptKeys(Refusal):
     code: ClassVar[str] = "not-receipt-keys"
 
 
+class NotAWholeReceipt(Refusal):
+    """The file holds no whole receipt that one camera's part could be taken of."""
+
+    kind: ClassVar[Kind] = Kind.INVALID
+    code: ClassVar[str] = "not-a-whole-receipt"
+
+
+class CameraNotInReceipt(Refusal):
+    """The receipt tells of no camera with this id, so there is no part of it to take."""
+
+    kind: ClassVar[Kind] = Kind.NOT_FOUND
+    code: ClassVar[str] = "camera-not-in-receipt"
+
+
 class BadMoment(Refusal):
     """A moment is written in ISO 8601 with its zone, or as seconds since 1970; a span as an ISO 8601 duration."""
 
