@@ -228,7 +228,8 @@ def tls_context(certificate: str, key: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
-    context.load_cert_chain(certificate, key)
+    # Without one here, a key that is encrypted would have OpenSSL ask for its password at the terminal.
+    context.load_cert_chain(certificate, key, password="")
     return context
 
 

@@ -1,9 +1,11 @@
 """The command that runs the service, and says what it serves and what to do next."""
 
 import errno
+import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import select
@@ -13,9 +15,10 @@ from vms_privacy.app import Assembly
 from vms_privacy.cli.forms import facts
 from vms_privacy.cli.options import AsJson, DataDir, command_group
 from vms_privacy.cli.output import note, tell
-from vms_privacy.cli.parts import assembly_of, told_of_the_database
-from vms_privacy.cli.refusals import CannotListen
-from vms_privacy.serve import Running, leave_no_core
+from vms_privacy.cli.parts import assembly_of, settings_of, told_of_the_database
+from vms_privacy.cli.refusals import CannotListen, SettingsAreWrong
+from vms_privacy.durable_files import fault_of
+from vms_privacy.serve import Running, leave_no_core, tls_context
 from vms_privacy.settings import Settings
 
 app = command_group("Run the service.")
@@ -27,11 +30,39 @@ _LOWEST_FREE_PORT: Final = 1024
 def serve(data_dir: DataDir = None, *, as_json: AsJson = False) -> None:
     """Run the service until a signal ends it; say where it is, once it answers, and what to do next."""
     leave_no_core()
+    refuse_unless_tls_loads(settings_of(data_dir))
     parts = assembly_of(data_dir)
     running = Running(parts)
     threading.Thread(target=_announce, args=(running, as_json), name="announce", daemon=True).start()
     with told_of_the_database(), _told_of_the_port(parts.settings):
         running.serve()
+
+
+def refuse_unless_tls_loads(settings: Settings) -> None:
+    """Raise SettingsAreWrong, which names variable and file, where the files for TLS cannot be used."""
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return
+    files = {"VMS_TLS_CERTIFICATE": settings.tls_certificate, "VMS_TLS_KEY": settings.tls_key}
+    for name, file in files.items():
+        try:
+            file.read_bytes()
+        except OSError as error:
+            raise SettingsAreWrong(f"{name}: {file} cannot be read: {fault_of(error)}") from None
+    try:
+        tls_context(str(settings.tls_certificate), str(settings.tls_key))
+    except ssl.SSLError as error:
+        raise SettingsAreWrong(_wrong_with_tls(files, error)) from None
+
+
+def _wrong_with_tls(files: Mapping[str, Path], error: ssl.SSLError) -> str:
+    certificate, key = files["VMS_TLS_CERTIFICATE"], files["VMS_TLS_KEY"]
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cafile=certificate)
+    except ssl.SSLError:
+        return f"VMS_TLS_CERTIFICATE: {certificate} holds no certificate in PEM"
+    if error.reason == "KEY_VALUES_MISMATCH":
+        return f"VMS_TLS_KEY: {key} is not the key of the certificate in {certificate}"
+    return f"VMS_TLS_KEY: {key} holds no private key in PEM that opens without a password"
 
 
 def _announce(running: Running, as_json: bool) -> None:
