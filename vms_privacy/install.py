@@ -104,7 +104,7 @@ def initialise(settings: Settings) -> Initialised:
     _make_store(settings)
     installation_id = str(randomness.uuid())
     write_durably(settings.data_dir / _MARK, f"{installation_id}\n".encode())
-    return Initialised(settings.data_dir, installation_id, new_bootstrap_code(settings))
+    return Initialised(settings.data_dir, installation_id, _code_noted_as(Tag.SERVICE_INITIALISED, settings))
 
 
 def _make_keyring(settings: Settings, clock: Clock, randomness: Randomness) -> None:
@@ -124,12 +124,16 @@ def _make_store(settings: Settings) -> None:
 
 def new_bootstrap_code(settings: Settings) -> str:
     """Make another bootstrap code, where the first was lost; an older one stops working."""
+    return _code_noted_as(Tag.BOOTSTRAP_CODE_RENEWED, settings)
+
+
+def _code_noted_as(tag: Tag, settings: Settings) -> str:
     assembly = Assembly(settings)
     enrolment: Enrolment = assembly.enrolment
     try:
         with assembly.db.writing() as session:
             code = enrolment.make_bootstrap_code(session)
-            assembly.audit.note(session, Event(Tag.SERVICE_INITIALISED, assembly.clock.now(), "worker:init"))
+            assembly.audit.note(session, Event(tag, assembly.clock.now(), "worker:init"))
     finally:
         assembly.db.close()
     return code

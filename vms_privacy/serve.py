@@ -61,8 +61,11 @@ class Running:
         Whoever owns the process has called `leave_no_core`: it cannot be taken back.
         """
         settings = self.parts.settings
+        tls = None
+        if settings.tls_certificate is not None and settings.tls_key is not None:
+            tls = tls_context(str(settings.tls_certificate), str(settings.tls_key))
         join(self.parts)
-        self._load()
+        load_revocations(self.parts.db, self.parts.revocation, self.parts.withdrawals)
         api = build_api(self.parts, self.probes(), self.registry)
         api.router.lifespan_context = self._alive
         self.registry.register(ServiceCollector(self.parts, self.jobs))
@@ -80,9 +83,10 @@ class Running:
         )
         with socket.create_server((settings.host, settings.port), family=_family(settings.host)) as listener:
             self.port = listener.getsockname()[1]
-            if settings.tls_certificate is not None and settings.tls_key is not None:
+            if tls is not None:
                 config.load()
-                config.ssl = tls_context(str(settings.tls_certificate), str(settings.tls_key))
+                config.ssl = tls
+            self._note_start()
             self._server = uvicorn.Server(config)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(self._server.serve(sockets=[listener]))
@@ -171,9 +175,9 @@ class Running:
         feed = feed_recorder(self.parts.recorder, camera_id, self._run, items)
         self._feeds[camera_id] = asyncio.get_running_loop().create_task(feed)
 
-    def _load(self) -> None:
+    def _note_start(self) -> None:
+        """Tell the audit, once address, port and TLS are had: a service that never listened never started."""
         parts = self.parts
-        load_revocations(parts.db, parts.revocation, parts.withdrawals)
         with parts.db.writing() as session:
             parts.audit.note(session, Event(Tag.SERVICE_STARTED, parts.clock.now(), "worker:service"))
 

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from vms_privacy.app import Assembly
+from vms_privacy.audit.events import Tag
 from vms_privacy.db import Database
 from vms_privacy.install import (
     AlreadyInitialised,
@@ -105,6 +106,17 @@ def test_the_bootstrap_code_is_shown_once_and_kept_nowhere(settings: Settings) -
     # The search would find it.
     (settings.data_dir / "note").write_text(made.bootstrap_code)
     assert _holds(settings.data_dir / "note", made.bootstrap_code)
+
+
+def test_another_code_is_another_event_than_the_installation(settings: Settings) -> None:
+    initialise(settings)
+    new_bootstrap_code(settings)
+    db = Database(settings.url)
+    with db.reading() as session:
+        tags = session.execute(text("SELECT tag FROM audit_event ORDER BY number")).scalars().all()
+    db.close()
+    assert tags[-2:] == [Tag.SERVICE_INITIALISED, Tag.BOOTSTRAP_CODE_RENEWED]
+    assert tags.count(Tag.SERVICE_INITIALISED) == 1
 
 
 def _holds(path: Path, text_: str) -> bool:

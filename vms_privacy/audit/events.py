@@ -60,6 +60,7 @@ class Tag(IntEnum):
     ROOT_ROTATION_BEGUN = 72
     ROOT_ROTATED = 73
     CHECK_DONE = 80
+    BOOTSTRAP_CODE_RENEWED = 81
 
 
 @unique

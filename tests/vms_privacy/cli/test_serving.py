@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from sqlalchemy import select
 
 from tests.given.site import until
 from tests.guards.sources import ROOT
+from vms_privacy.audit.events import Tag
+from vms_privacy.audit.tables import EventRow
+from vms_privacy.db import Database
 from vms_privacy.install import initialise
 from vms_privacy.settings import Settings
 
@@ -81,6 +85,18 @@ def test_a_port_in_use_is_a_sentence(installed: Path) -> None:
     assert (code, out) == (5, "")
     assert "cannot-listen: something else listens on 127.0.0.1:" in err
     assert "Traceback" not in err
+    # A service that never came to listen was never started.
+    assert _started(installed) == 0
+
+
+def test_a_service_that_listens_is_in_the_audit(installed: Path) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "serve", "--json"], env=_environment(installed), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        _document(process)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=DEADLINE_S)
+    assert _started(installed) == 1
 
 
 def test_an_address_of_another_machine_is_a_sentence(installed: Path) -> None:
@@ -111,6 +127,17 @@ def test_a_damaged_database_is_a_sentence(installed: Path) -> None:
     assert (code, out) == (6, "")
     assert err.startswith("database-is-damaged: ")
     assert "Traceback" not in err
+
+
+def _started(installed: Path) -> int:
+    """Count what the audit says of services that started."""
+    db = Database(Settings(data_dir=installed).url)
+    try:
+        with db.reading() as session:
+            tags = session.execute(select(EventRow.tag)).scalars().all()
+    finally:
+        db.close()
+    return tags.count(Tag.SERVICE_STARTED)
 
 
 def _document(process: "subprocess.Popen[bytes]") -> Any:
