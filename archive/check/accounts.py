@@ -34,13 +34,14 @@ Growing = Callable[[CameraId], SegmentId | None]
 
 @dataclass(slots=True)
 class Account:
-    """One camera's time in microseconds, and what is wrong with it."""
+    """One camera's time in microseconds, and what is wrong with it. What is unaccounted and tolerated is no finding."""
 
     opted_in_us: int = 0
     recorded_us: int = 0
     destroyed_us: int = 0
     gaps_us: int = 0
     unaccounted_us: int = 0
+    tolerated_us: int = 0
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -69,7 +70,8 @@ def account(session: Session, camera_id: CameraId, now_us: int, sweep_us: int, g
     told = [*times.living, *times.erased, *gaps]
     settled_us = now_us - NOT_YET_JUDGED_US
     judged = [Span(span.from_us, end) for span in whole if (end := min(span.until_us, settled_us)) > span.from_us]
-    found.findings += [Finding(Kind.UNACCOUNTED, camera_id, None, "", span) for span in unaccounted(judged, told)]
+    missing = unaccounted(judged, told)
+    found.findings += [Finding(Kind.UNACCOUNTED, camera_id, None, "", span) for span in missing]
     found.opted_in_us = length_us(joined(whole))
     # Each moment counts once: as footage that is there, else as footage that was destroyed, else as a gap.
     found.recorded_us = length_us(both(whole, times.living))
@@ -77,6 +79,7 @@ def account(session: Session, camera_id: CameraId, now_us: int, sweep_us: int, g
     found.destroyed_us = length_us(both(left, times.erased))
     found.gaps_us = length_us(both(without(left, times.erased), gaps))
     found.unaccounted_us = length_us(without(judged, told))
+    found.tolerated_us = found.unaccounted_us - length_us(missing)
     return found
 
 

@@ -106,7 +106,7 @@ class Checker:
         found = self._account(camera_id)
         for finding in found.findings:
             self._suspect(finding, ("camera", camera_id), partial(self._account_again, camera_id))
-        for name in ("opted_in", "recorded", "destroyed", "gaps", "unaccounted"):
+        for name in ("opted_in", "recorded", "destroyed", "gaps", "unaccounted", "tolerated"):
             self._totals[f"{name}_ms"] += getattr(found, f"{name}_us") // 1000
         for row in self._rows(camera_id):
             self._totals[f"segments_{row.state}"] += 1

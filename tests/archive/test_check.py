@@ -304,6 +304,19 @@ def test_a_finding_names_the_segment_and_the_stretch_it_is_about(house: House) -
     assert abs(lost.span.from_us - stored.starts_us) < SECOND_US
 
 
+def test_less_than_a_second_beside_a_segment_is_tolerated_and_counted(house: House) -> None:
+    _, stored, _ = _furnish(house)
+    house.clock.forward(timedelta(seconds=8))
+    _sql(house, "UPDATE segment SET starts_us = starts_us + 89000 WHERE id = ?", stored.id.hex)
+    report = house.check()
+    assert report.is_clean
+    assert (report.totals["unaccounted_ms"], report.totals["tolerated_ms"]) == (89, 89)
+    _sql(house, "DELETE FROM segment WHERE id = ?", stored.id.hex)
+    report = house.check()
+    assert (report.is_clean, report.totals["tolerated_ms"]) == (False, 0)
+    assert report.totals["unaccounted_ms"] > 1000
+
+
 def test_what_is_overdue_is_named_once_a_sweep_should_have_taken_it(house: House) -> None:
     house.opt_in()
     house.keep_for(timedelta(seconds=60))
