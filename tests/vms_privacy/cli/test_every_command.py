@@ -2,21 +2,26 @@
 
 import importlib
 import json
+import os
 import pkgutil
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 import pytest
+import typer
 
 from tests.guards.sources import ROOT
 from tests.vms_privacy.cli.examples import where_nothing_is
 from tests.vms_privacy.cli.typed import leaves, say
 from vms_privacy import cli
 from vms_privacy.cli.advice import ADVICE
-from vms_privacy.cli.commands import ALONE, GROUPS
+from vms_privacy.cli.commands import ALONE, GROUPS, every_command, overview
 from vms_privacy.cli.output import EXIT_OF, MEANINGS
 
 PAGE: Final = ROOT / "docs/operate/command-line.md"
@@ -77,6 +82,44 @@ def test_every_command_takes_json_and_says_what_it_does() -> None:
 
 def test_every_command_is_found_by_its_first_word() -> None:
     assert sorted({words.split()[0] for words in COMMANDS}) == sorted({*ALONE, *GROUPS})
+
+
+def test_the_list_of_commands_says_what_each_says_of_itself() -> None:
+    listed, real = (typer.main.get_command(one()) for one in (overview, every_command))
+    assert {name: one.help for name, one in listed.commands.items()} == {  # type: ignore[attr-defined]
+        name: one.help
+        for name, one in real.commands.items()  # type: ignore[attr-defined]
+    }
+
+
+@pytest.mark.parametrize("words", ["--help", "", "--version", "no-such-command"])
+def test_for_the_list_of_commands_nothing_of_the_service_is_loaded(words: str) -> None:
+    program = """
+import sys
+from vms_privacy.cli.running import run
+run(sys.argv[1:])
+print("loaded:", *{"sqlalchemy", "fastapi", "av", "uvicorn", "cryptography", "alembic"} & set(sys.modules))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program, *words.split()],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"PATH": os.defpath, "PYTHONPATH": str(ROOT)},
+    )
+    assert ran.stdout.splitlines()[-1] == "loaded:"
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    said = say(capsys, "--version")
+    assert (said.code, said.out) == (0, f"vms-privacy {version('vms-privacy')}\n")
+    assert say(capsys, "--version", "--json").document == {"version": version("vms-privacy")}
+
+
+@pytest.mark.parametrize("words", ["--json status", "--json", "no-such-command --json", "--no-such-option --json"])
+def test_a_line_that_begins_with_no_command_is_wrong_usage(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = say(capsys, *words.split())
+    assert (said.code, said.document["code"], said.err) == (2, "wrong-usage", "")
 
 
 def test_every_module_of_commands_is_joined() -> None:
