@@ -56,7 +56,7 @@ SAYS: Final[Mapping[str, str]] = MappingProxyType(
         "audit": "List the newest events: looks, refusals, changes and deletions, newest first.",
         "openapi": "Print, write or compare the description of the API.",
         "settings-manual": "Print, write or compare the page about every setting.",
-        "problems": "Explain a refusal's code: what it means, and what to do next. Without CODE, list all of them.",
+        "problems": "Explain a code: what it means, and what to do next. Without CODE, list all of them.",
         "demo": "Tell the whole story on simulated cameras, step by step, with what was measured; then keep serving.",
         "camera-sim": "Simulate cameras: H.264 720p25 with number, counter, clock and canary in every picture, "
         "over RTSP.",

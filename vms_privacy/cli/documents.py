@@ -9,11 +9,14 @@ from typing import Annotated, Any, Final
 import typer
 from prometheus_client import CollectorRegistry
 
+from streams.media import decoder, rtp
+from streams.rtsp import errors as rtsp_errors
 from vms_privacy.app import Assembly
 from vms_privacy.cli.advice import advice_on
 from vms_privacy.cli.forms import facts, table
 from vms_privacy.cli.options import AsJson, command_group
 from vms_privacy.cli.output import EXIT_OF, STOPPED, UNFORESEEN, exit_of_status, tell
+from vms_privacy.cli.reasons import REASONS
 from vms_privacy.cli.refusals import NoSuchProblem, PageIsOld
 from vms_privacy.errors import Kind
 from vms_privacy.faces import build_api
@@ -30,6 +33,9 @@ _OF_THIS_FACE: Final = (
     ("refused", "refused", "The service said no in words of HTTP alone.", UNFORESEEN),
 )
 """Problems of the command line that stand for no refusal."""
+
+_NOT_OF_THE_SERVICE: Final = (decoder, rtp, rtsp_errors)
+"""Modules with refusals that running the service's commands would not load; they are explained as well."""
 
 Write = Annotated[Path | None, typer.Option(metavar="FILE", help="Write it here.")]
 Check = Annotated[
@@ -58,18 +64,18 @@ def settings_manual(write: Write = None, check: Check = None, *, as_json: AsJson
 
 @app.command("problems")
 def problems(
-    code: Annotated[str, typer.Argument(metavar="[CODE]", help="A refusal's code.", show_default=False)] = "",
+    code: Annotated[str, typer.Argument(metavar="[CODE]", help="A code, as it was shown.", show_default=False)] = "",
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Explain a refusal's code: what it means, and what to do next. Without CODE, list all of them."""
+    """Explain a code: what it means, and what to do next. Without CODE, list all of them."""
     known = _problems()
     if not code:
         rows = ((one["code"], one["kind"], one["status"], one["exit_code"]) for one in known.values())
         tell({"items": list(known.values())}, table(("code", "kind", "http", "exit"), rows, ""), as_json=as_json)
         return
     if code not in known:
-        raise NoSuchProblem(f"no refusal has the code {code}")
+        raise NoSuchProblem(f"no code {code} is ever shown")
     found = known[code]
     told = {
         "code": code,
@@ -77,13 +83,13 @@ def problems(
         "kind": found["kind"],
         "HTTP status": found["status"],
         "exit code": found["exit_code"],
-        "next": found["next"] or None,
+        "next": found["next"],
     }
     tell(found, facts(told), as_json=as_json)
 
 
 def _problems() -> dict[str, dict[str, Any]]:
-    """Return every problem by its code: the refusals of all rooms, and what stands for no refusal."""
+    """Return every code that is shown: the refusals of all rooms, and what stands for no refusal."""
     kinds = {str(kind) for kind in Kind}
     found = {one.code: _told(one.code, one.title, one.status, one.meaning) for one in PLAIN}
     for cls in every_refusal():
@@ -93,19 +99,14 @@ def _problems() -> dict[str, dict[str, Any]]:
         one["exit_code"] = EXIT_OF[Kind(one["kind"])] if one["kind"] in kinds else exit_of_status(one["status"])
     for code, title, meaning, exit_code in _OF_THIS_FACE:
         found[code] = {**_told(code, title, None, meaning), "exit_code": exit_code}
+    for one in REASONS:
+        told = {"code": one.code, "kind": one.kind, "status": None, "meaning": one.meaning, "next": one.next}
+        found[one.code] = {**told, "exit_code": one.exit_code}
     return dict(sorted(found.items()))
 
 
 def _told(code: str, kind: str, status: int | None, meaning: str) -> dict[str, Any]:
-    advice = advice_on(code)
-    # Who reads this explanation is not sent to it once more.
-    return {
-        "code": code,
-        "kind": str(kind),
-        "status": status,
-        "meaning": meaning,
-        "next": "" if code in advice else advice,
-    }
+    return {"code": code, "kind": str(kind), "status": status, "meaning": meaning, "next": advice_on(code)}
 
 
 def _generated(text: str, document: object, write: Path | None, compare: Path | None, *, as_json: bool) -> None:

@@ -34,7 +34,7 @@ class NoSuchPerson(Refusal):
 
 
 class NoSuchProblem(Refusal):
-    """No refusal has this code."""
+    """No refusal, verdict or reason has this code."""
 
     kind: ClassVar[Kind] = Kind.NOT_FOUND
     code: ClassVar[str] = "no-such-problem"

@@ -16,6 +16,8 @@ from typing import Final
 import pytest
 import typer
 
+from archive.erasure.rules import NOT_BEGUN, STILL_OPEN, TIME_IN_DOUBT, UNDER_WAY
+from auth.grants.rules import Why
 from tests.guards.sources import ROOT
 from tests.vms_privacy.cli.examples import where_nothing_is
 from tests.vms_privacy.cli.typed import leaves, say
@@ -23,6 +25,7 @@ from vms_privacy import cli
 from vms_privacy.cli.advice import ADVICE
 from vms_privacy.cli.commands import ALONE, GROUPS, every_command, overview
 from vms_privacy.cli.output import EXIT_OF, MEANINGS
+from vms_privacy.cli.reasons import REASONS
 
 PAGE: Final = ROOT / "docs/operate/command-line.md"
 COMMANDS: Final = sorted(leaves())
@@ -148,10 +151,32 @@ def test_every_code_with_advice_is_a_refusals(capsys: pytest.CaptureFixture[str]
     assert set(ADVICE) <= known
 
 
-def test_every_code_of_the_page_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_code_has_something_to_do_next_other_than_to_read_about_it(capsys: pytest.CaptureFixture[str]) -> None:
+    for one in say(capsys, "problems", "--json").document["items"]:
+        assert one["next"], one["code"]
+        assert f"vms-privacy problems {one['code']}" not in one["next"], one["code"]
+
+
+def test_every_verdict_and_reason_that_is_shown_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    known = {one["code"] for one in say(capsys, "problems", "--json").document["items"]}
+    receipts = re.findall(r'Invalid\(\s*"([a-z-]+)"', (ROOT / "archive/receipts/rules.py").read_text())
+    # That one of `extract` is told as a refusal of its own.
+    assert set(receipts) - known == {"receipt-is-an-extract"}
+    assert {str(one) for one in Why} | {NOT_BEGUN, UNDER_WAY, STILL_OPEN, TIME_IN_DOUBT} <= known
+
+
+def test_every_code_of_the_page_is_explained() -> None:
+    # In a process of its own: here the tests have loaded more than the command does.
+    program = "from vms_privacy.cli import main; main()"
+    ran = subprocess.run(
+        [sys.executable, "-c", program, "problems", "--json"],
+        check=True,
+        capture_output=True,
+        env={"PATH": os.defpath, "PYTHONPATH": str(ROOT)},
+    )
     page = (ROOT / "docs/reference/problems.md").read_text()
     on_page = set(re.findall(r"^\| `([a-z0-9-]+)` \|", page, re.MULTILINE))
-    assert on_page <= {one["code"] for one in say(capsys, "problems", "--json").document["items"]}
+    assert on_page <= {one["code"] for one in json.loads(ran.stdout)["items"]}
 
 
 def test_a_code_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
@@ -163,7 +188,7 @@ def test_a_code_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_advice_names_commands_that_exist() -> None:
-    for code, advice in ADVICE.items():
+    for code, advice in {**ADVICE, **{one.code: one.next for one in REASONS}}.items():
         for named in re.findall(r"`vms-privacy ([a-z-]+(?: [a-z-]+)?)", advice):
             assert any(one.startswith(named) for one in COMMANDS), (code, named)
 

@@ -153,7 +153,7 @@ def test_a_page_of_another_program_is_old(tmp_path: Path, capsys: Capture) -> No
 
 
 def test_a_code_that_no_refusal_has_is_no_such_problem(capsys: Capture) -> None:
-    said = say(capsys, "problems", "no-such-thing", "--json")
+    said = say(capsys, "problems", "no-such-code", "--json")
     assert (said.code, said.document["code"]) == (4, "no-such-problem")
 
 
