@@ -82,14 +82,22 @@ class PersonService:
     def create_first_owner(
         self, session: Session, actor: Principal, operator_id: OperatorId, login: str, display_name: str
     ) -> Invitation:
-        """Invite an operator's first owner, in place of one who was invited and never came.
+        """Invite an operator's first owner, in place of one who was invited and never came; the same one anew.
 
         Raises HasAnOwner once anybody of the operator has set a password, NotFound, NameIsTaken.
         """
         if self._people.has_come(session, operator_id):
             raise HasAnOwner
+        kept: Person | None = None
         for person in self._people.not_disabled(session, operator_id):
-            self._disable(session, actor, person)
+            if person.login == login:
+                kept = person
+            else:
+                self._disable(session, actor, person)
+        if kept is not None:
+            # Nobody who could have taken it back has come yet: everything over the operator is theirs already.
+            self._note(session, Tag.PERSON_INVITED, actor, kept)
+            return self._invite(session, kept.id)
         invitation = self.create(session, actor, operator_id, login, display_name)
         self._grants.give_owner(session, actor, operator_id, invitation.person_id)
         return invitation

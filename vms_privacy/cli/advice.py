@@ -15,6 +15,7 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "else",
         "bad-camera-address": "write it rtsps://host:port/path; with a user, its password is asked for",
         "bad-moment": "write a moment like 2026-01-31T08:00:00Z and a duration like PT5M",
+        "bad-name": "take another one; a name for people goes elsewhere, such as --title",
         "bad-request": "send HTTP as /docs of the service has it; the command line does so by itself",
         "bad-service-address": "write it http://127.0.0.1:8080, with --url or in VMS_URL",
         "camera-not-in-receipt": "name an id of the receipt; `vms-privacy camera list --json` has names and ids",
@@ -36,8 +37,9 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "file-unusable": "look at its name, its folder and whose it is",
         "footage-is-damaged": "it cannot be mended; `vms-privacy check` says whether more is damaged",
         "footage-is-gone": "it cannot be brought back; `vms-privacy receipt list` has the proof",
+        "has-a-platform-admin": "log in: `vms-privacy operator log-in`; a setup that stopped goes on with `vms-privacy "
+        "operator setup`, the same log-in and the same password",
         "has-an-owner": "ask an owner of the operator: `vms-privacy operator invite`",
-        "has-a-platform-admin": "log in: `vms-privacy operator log-in`",
         "head-too-large": "send fewer or shorter headers",
         "internal-error": "try again; if it stays, look at the service's log and tell whoever looks after the program",
         "invalid-request": "`vms-privacy COMMAND --help` says what is wanted",

@@ -1,12 +1,18 @@
 """Asking whoever sits at the terminal: hidden for secrets, never on standard output, never without a terminal."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
+from vms_privacy.cli.output import note
 from vms_privacy.cli.refusals import AnswerNeeded
+from vms_privacy.errors import Refusal
+
+Check = Callable[[str], None]
+"""Says whether an answer will do. Raises the Refusal that says why not."""
 
 _LONGEST_SECRET: Final = 4096
 
@@ -18,22 +24,50 @@ PasswordFile = Annotated[
 ]
 
 
-def answer(given: str | None, question: str, option: str) -> str:
-    """Return what was given, else what is answered. Raises AnswerNeeded where there is nobody to ask."""
+def anything(_: str) -> None:
+    """Take whatever is answered."""
+
+
+def answer(given: str | None, question: str, option: str, check: Check = anything) -> str:
+    """Return what was given, else what is answered; an answer that will not do is asked for again.
+
+    Raises AnswerNeeded where there is nobody to ask, and what `check` raises of what was given.
+    """
+    refuse_early(given, option, check)
     if given:
         return given
-    _refuse_without_terminal(option)
-    told: Any = typer.prompt(question, err=True)
+    return _until_it_will_do(lambda: typer.prompt(question, err=True), check)
+
+
+def answer_if_any(given: str, question: str) -> str:
+    """Return what was given, else what is answered, which may be nothing; nothing too where there is nobody to ask."""
+    if given or not sys.stdin.isatty():
+        return given
+    told: Any = typer.prompt(question, default="", show_default=False, err=True)
     return str(told)
 
 
-def secret(file: Path | None, question: str, option: str, *, twice: bool = False) -> str:
-    """Return the first line of a file, else what is typed, unseen. Raises AnswerNeeded, OSError."""
+def secret(file: Path | None, question: str, option: str, *, twice: bool = False, check: Check = anything) -> str:
+    """Return the first line of a file, else what is typed, unseen; what will not do is asked for again.
+
+    Raises AnswerNeeded, OSError, and what `check` raises of what a file holds.
+    """
     if file is not None:
-        return _first_line(file, option)
+        line = _first_line(file, option)
+        check(line)
+        return line
     _refuse_without_terminal(option)
-    told: Any = typer.prompt(question, err=True, hide_input=True, confirmation_prompt=twice)
-    return str(told)
+    return _until_it_will_do(
+        lambda: typer.prompt(question, err=True, hide_input=True, confirmation_prompt=twice), check
+    )
+
+
+def refuse_early(given: object, option: str, check: Check = anything) -> None:
+    """Refuse what was given and will not do, and what is missing where there is nobody to ask: before anything else."""
+    if not given:
+        _refuse_without_terminal(option)
+    else:
+        check(str(given))
 
 
 def agree(text: str, option: str, *, already: bool) -> None:
@@ -41,6 +75,17 @@ def agree(text: str, option: str, *, already: bool) -> None:
     if not already:
         _refuse_without_terminal(option)
         typer.confirm(text, abort=True, err=True)
+
+
+def _until_it_will_do(ask: Callable[[], Any], check: Check) -> str:
+    while True:
+        told = str(ask())
+        try:
+            check(told)
+        except Refusal as refusal:
+            note(f"{refusal.detail}.")
+        else:
+            return told
 
 
 def _first_line(file: Path, option: str) -> str:

@@ -5,12 +5,14 @@ from typing import Annotated
 
 import typer
 
-from vms_privacy.cli.asking import PasswordFile, answer, secret
+from vms_privacy.cli.asking import PasswordFile, answer, answer_if_any, refuse_early, secret
 from vms_privacy.cli.forms import facts, table
+from vms_privacy.cli.founding import Wish, admin_login_of, found
 from vms_privacy.cli.options import DEFAULT_URL, AsJson, Url, command_group
 from vms_privacy.cli.output import tell
 from vms_privacy.cli.people import GRANT_HEAD, grant_row
 from vms_privacy.cli.session import KeptSessions, Service, begin, logged_in
+from vms_privacy.cli.wishes import PASSWORD_FORM, check_login, check_operator_name, check_password
 
 app = command_group("Your operator: set up, log in, invite people, give and withdraw rights.")
 
@@ -29,26 +31,36 @@ def setup(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Use the bootstrap code: make the platform admin, your operator, and you as its owner; then log you in."""
-    client = Service(url)
-    code = answer(code, "Bootstrap code", "--code")
-    operator = answer(operator, "Your operator's name (a-z, 0-9, -)", "--operator")
-    login = answer(login, "Your log-in", "--login")
-    password = secret(password_file, "Password", _FILE, twice=True)
-    admin_login = f"admin+{login}"
-    client.call("POST", "/api/v1/auth/bootstrap", {"code": code, "login": admin_login, "password": password})
-    client.log_in(admin_login, password)
-    made = client.call("POST", "/api/v1/operators", {"name": operator, "title": operator})
-    path = f"/api/v1/operators/{made['operator_id']}/owner"
-    invited = client.call("POST", path, {"login": login, "display_name": login})
-    owner = Service(url)
-    owner.call("POST", "/api/v1/auth/enrolment", {"code": invited["code"], "password": password})
-    begin(owner, login, password)
-    document = {"operator": operator, "operator_id": made["operator_id"], "owner": login, "platform_admin": admin_login}
+    """Use the bootstrap code: make the platform admin, your operator, and you as its owner; then log you in.
+
+    The platform admin is `admin+LOGIN`, with the same password. A setup that stopped goes on when it is repeated with
+    the same log-in and password; no code is needed for that.
+    """
+    refuse_early(operator, "--operator", check_operator_name)
+    refuse_early(login, "--login", _check_both_logins)
+    refuse_early(password_file, _FILE)
+    code = answer_if_any(code, "Bootstrap code (nothing: go on with a setup that stopped)")
+    operator = answer(operator, "Your operator's name (a-z, 0-9, -)", "--operator", check_operator_name)
+    login = answer(login, "Your log-in", "--login", _check_both_logins)
+    password = secret(
+        password_file,
+        f"Password, {PASSWORD_FORM}",
+        _FILE,
+        twice=True,
+        check=lambda text: check_password(text, login, admin_login_of(login)),
+    )
+    wish = Wish(operator, login, password)
+    session = found(url, code, wish)
+    document = {
+        "operator": operator,
+        "operator_id": session.operator_id,
+        "owner": login,
+        "platform_admin": wish.admin_login,
+    }
     told = {
         "operator": operator,
         "owner": f"{login} (logged in now)",
-        "platform admin": f"{admin_login} (same password)",
+        "platform admin": f"{wish.admin_login} (same password)",
     }
     tell(document, [*facts(told), "next: vms-privacy camera add NAME rtsps://user@host/path"], as_json=as_json)
 
@@ -121,6 +133,12 @@ def password(
     wanted = secret(password_file, "New password", _FILE, twice=True)
     session.service.call("PUT", "/api/v1/auth/password", {"present": present, "wanted": wanted})
     tell({"changed": session.login}, [f"The password of {session.login} is changed."], as_json=as_json)
+
+
+def _check_both_logins(login: str) -> None:
+    """Check a log-in, and the longer one of the platform admin beside it. Raises BadName."""
+    check_login(login)
+    check_login(admin_login_of(login))
 
 
 def _tell_logged_in(login: str, operator: str, url: str, *, as_json: bool) -> None:

@@ -96,6 +96,13 @@ class AnswerNeeded(Refusal):
     code: ClassVar[str] = "answer-needed"
 
 
+class BadName(Refusal):
+    """A name or log-in cannot be one: the sentence says which characters it may have, and how many."""
+
+    kind: ClassVar[Kind] = Kind.INVALID
+    code: ClassVar[str] = "bad-name"
+
+
 class NotReceiptKeys(Refusal):
     """The file holds no public receipt keys as the service gives them out."""
 

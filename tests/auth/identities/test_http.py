@@ -221,6 +221,22 @@ async def test_the_platform_invites_a_first_owner_only_until_somebody_has_come(a
         assert nowhere.status_code == 404
 
 
+async def test_an_owner_who_never_came_is_invited_anew_and_stays_the_one_owner(auth: AuthParts) -> None:
+    north = auth.access.operator("north")
+    admin = auth.bearer(auth.access.platform_admin())
+    path = f"/api/v1/operators/{north}/owner"
+    async with auth.client() as client:
+        lost = (await client.post(path, json=BERT, headers=admin)).json()
+        again = (await client.post(path, json=BERT, headers=admin)).json()
+        assert again["person_id"] == lost["person_id"]
+        enrolment = {"code": lost["code"], "password": PASSWORD}
+        assert (await client.post("/api/v1/auth/enrolment", json=enrolment)).status_code == 410
+        enrolment = {"code": again["code"], "password": PASSWORD}
+        assert (await client.post("/api/v1/auth/enrolment", json=enrolment)).status_code == 200
+        grants = (await client.get("/api/v1/auth/me/grants", headers=await bearer(client, "bert"))).json()
+    assert [one["role"] for one in grants] == ["owner"]
+
+
 async def given_enrolled(auth: AuthParts, client: httpx.AsyncClient, operator_id: OperatorId, owner: Principal) -> str:
     path = f"/api/v1/operators/{operator_id}/people"
     invited = (await client.post(path, json=BERT, headers=auth.bearer(owner))).json()

@@ -98,11 +98,15 @@ def test_a_password_is_asked_for_unseen_and_not_on_standard_output(tmp_path: Pat
 
 def test_a_new_password_is_asked_for_twice(tmp_path: Path) -> None:
     with terminal(tmp_path, "operator setup --code b1.x --operator north --login me") as at:
-        at.sees("Password: ")
+        at.sees("Password, at least 12 characters: ")
+        at.types("too short")
+        at.sees("Repeat for confirmation: ")
+        at.types("too short")
+        at.sees("a password has at least 12 characters.\r\nPassword, at least 12 characters: ")
         at.types(SECRET)
         at.sees("Repeat for confirmation: ")
         at.types("another")
-        at.sees("do not match.\r\nPassword: ")
+        at.sees("do not match.\r\nPassword, at least 12 characters: ")
         at.types(SECRET)
         at.sees("Repeat for confirmation: ")
         at.types(SECRET)

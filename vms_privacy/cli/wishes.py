@@ -1,0 +1,43 @@
+"""Whether a name, a log-in and a password that somebody wishes for may be had at all, by the rules of the service.
+
+Promise: what is refused here costs nothing: no code is used up for it. Whether a name is taken only the service knows.
+"""
+
+import re
+from typing import Final
+
+from auth.errors import NameIsReserved, WeakPassword
+from auth.identities.rules import LOGIN_PATTERN, LONGEST_PASSWORD, SHORTEST_PASSWORD, Weakness, weakness_of
+from auth.operators.rules import name_is_free_to_take
+from vms_privacy.cli.refusals import BadName
+from vms_privacy.web import NAME_PATTERN
+
+PASSWORD_FORM: Final = f"at least {SHORTEST_PASSWORD} characters"
+_SAID: Final = {
+    Weakness.TOO_SHORT: f"a password has {PASSWORD_FORM}",
+    Weakness.TOO_LONG: f"a password has at most {LONGEST_PASSWORD} characters",
+    Weakness.ONE_CHARACTER: "a password is more than one character repeated",
+    Weakness.IS_THE_LOGIN: "a password is not the log-in, nor the log-in backwards or twice",
+}
+
+
+def check_operator_name(name: str) -> None:
+    """Raise BadName, NameIsReserved."""
+    if not re.match(NAME_PATTERN, name) or name.endswith("\n"):
+        raise BadName("a name is 1 to 63 of a-z, 0-9 and -, and does not begin with -")
+    if not name_is_free_to_take(name):
+        raise NameIsReserved
+
+
+def check_login(login: str) -> None:
+    """Raise BadName."""
+    if not re.match(LOGIN_PATTERN, login) or login.endswith("\n"):
+        raise BadName("a log-in is 2 to 127 of a-z, 0-9 and . _ @ + -, and begins with a letter or digit")
+
+
+def check_password(password: str, *logins: str) -> None:
+    """Raise WeakPassword if it may not be the password of one of these log-ins."""
+    for login in logins or ("",):
+        weakness = weakness_of(password, login)
+        if weakness is not None:
+            raise WeakPassword(_SAID[weakness], weakness=str(weakness))
