@@ -142,6 +142,16 @@ class CodeIsSpent(Refusal):
         super().__init__("this code was used, replaced or has expired; ask for another one")
 
 
+class CodeIsAnothers(Refusal):
+    """The code was given out for another log-in than the one that was named; it is not used up by that."""
+
+    kind: ClassVar[Kind] = Kind.CONFLICT
+    code: ClassVar[str] = "code-is-anothers"
+
+    def __init__(self) -> None:
+        super().__init__("this code was given out for another log-in")
+
+
 class HasPlatformAdmin(Refusal):
     """The first platform admin exists, so there are no more codes to become one."""
 

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from sqlalchemy.orm import Session
 
-from auth.errors import CodeIsSpent, CodeIsUnknown, HasPlatformAdmin, WeakPassword, WrongPassword
+from auth.errors import CodeIsAnothers, CodeIsSpent, CodeIsUnknown, HasPlatformAdmin, WeakPassword, WrongPassword
 from auth.identities.passwords import Passwords
 from auth.identities.rules import (
     BOOTSTRAP_PREFIX,
@@ -88,20 +88,23 @@ class Enrolment:
             self._audit.note(session, Event(Tag.PERSON_CREATED, now, actor.label, detail={"person": str(person_id)}))
         return person_id
 
-    def enrol(self, code: str, password: str, source: str) -> PersonId:
+    def enrol(self, code: str, password: str, source: str, login: str | None = None) -> Person:
         """Set the password of an invited person, once; whatever sessions they had are over.
 
-        Raises TooManyAttempts, CodeIsUnknown, CodeIsSpent, WeakPassword.
+        With a log-in only if it is theirs. Raises TooManyAttempts, CodeIsUnknown, CodeIsSpent, CodeIsAnothers,
+        WeakPassword.
         """
         person = self._check_code(code, source, for_a_person=True)
         if person is None:
             self._refuse_code(CodeProblem.UNKNOWN)
+        if login is not None and login != person.login:
+            raise CodeIsAnothers
         password_hash = self._hash(password, person.login)
         with self._db.writing() as session:
             self._judge(session, code, for_a_person=True)
             self._codes.void(session, person.id, self._clock.now())
             self._set(session, Principal(PrincipalKind.PERSON, person.id, person.operator_id), password_hash)
-        return person.id
+        return person
 
     def change_password(self, asker: Principal, present: str, wanted: str) -> None:
         """Replace the asker's password; their other sessions are over.

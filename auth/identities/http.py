@@ -55,10 +55,11 @@ class Bootstrap(Strict):
 
 
 class EnrolmentByCode(Strict):
-    """An invited person's own password."""
+    """An invited person's own password. With `login` the code counts only if it was given out for that log-in."""
 
     code: CodeText
     password: NewPassword
+    login: Login | None = None
 
 
 class PasswordChange(Strict):
@@ -72,6 +73,7 @@ class PersonMade(Strict):
     """Who can log in now."""
 
     person_id: PersonId
+    login: str
 
 
 def password_routes(enrolment: Enrolment, sources: Sources) -> APIRouter:
@@ -82,13 +84,14 @@ def password_routes(enrolment: Enrolment, sources: Sources) -> APIRouter:
     def bootstrap(wanted: Bootstrap, source: Annotated[str, Depends(sources)]) -> PersonMade:
         """Make the first platform admin. Works once."""
         code, password = wanted.code.get_secret_value(), wanted.password.get_secret_value()
-        return PersonMade(person_id=enrolment.bootstrap(code, wanted.login, password, source))
+        return PersonMade(person_id=enrolment.bootstrap(code, wanted.login, password, source), login=wanted.login)
 
     @routes.post("/enrolment", **public("the code says who somebody is before they have a password"))
     def enrol(wanted: EnrolmentByCode, source: Annotated[str, Depends(sources)]) -> PersonMade:
         """Set the password of an invited person. Works once per code."""
         code, password = wanted.code.get_secret_value(), wanted.password.get_secret_value()
-        return PersonMade(person_id=enrolment.enrol(code, password, source))
+        person = enrolment.enrol(code, password, source, wanted.login)
+        return PersonMade(person_id=person.id, login=person.login)
 
     @routes.put("/password", status_code=204, **needs(None, on=On.SELF))
     def change_password(wanted: PasswordChange, asker: Asker) -> None:

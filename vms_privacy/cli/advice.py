@@ -25,6 +25,7 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "clock-mark-unusable": "look at the data folder's disk, its room and whose it is",
         "clock-not-in-doubt": "nothing has to be done: `vms-privacy clock show`",
         "clocks-disagree": "set the machine's and the database's clock right first",
+        "code-is-anothers": "look at the log-in, or leave --login out: the code says whose it is",
         "code-is-spent": "get another one: `vms-privacy bootstrap-code`, or from whoever invited you",
         "code-is-unknown": "look for a typing mistake, or get another code: `vms-privacy bootstrap-code`",
         "consent-ledger-disagrees": "somebody changed the database by hand: keep a copy, see "

@@ -39,16 +39,11 @@ def setup(
     refuse_early(operator, "--operator", check_operator_name)
     refuse_early(login, "--login", _check_both_logins)
     refuse_early(password_file, _FILE)
+    Service(url).wait()
     code = answer_if_any(code, "Bootstrap code (nothing: go on with a setup that stopped)")
     operator = answer(operator, "Your operator's name (a-z, 0-9, -)", "--operator", check_operator_name)
     login = answer(login, "Your log-in", "--login", _check_both_logins)
-    password = secret(
-        password_file,
-        f"Password, {PASSWORD_FORM}",
-        _FILE,
-        twice=True,
-        check=lambda text: check_password(text, login, admin_login_of(login)),
-    )
+    password = _new_password(password_file, "Password", login, admin_login_of(login))
     wish = Wish(operator, login, password)
     session = found(url, code, wish)
     document = {
@@ -68,7 +63,7 @@ def setup(
 @app.command("enrol")
 def enrol(
     code: Code = "",
-    login: Login = "",
+    login: Annotated[str, typer.Option(help="Your log-in; the code is used only if it was given out for it.")] = "",
     password_file: PasswordFile = None,
     url: Url = DEFAULT_URL,
     *,
@@ -76,12 +71,14 @@ def enrol(
 ) -> None:
     """Use an invitation: choose your password, and be logged in."""
     service = Service(url)
+    if login:
+        check_login(login)
     code = answer(code, "Code", "--code")
-    login = answer(login, "Your log-in", "--login")
-    password = secret(password_file, "Password", _FILE, twice=True)
-    service.call("POST", "/api/v1/auth/enrolment", {"code": code, "password": password})
-    session = begin(service, login, password)
-    _tell_logged_in(login, session.operator, service.url, as_json=as_json)
+    password = _new_password(password_file, "Password", login)
+    body = {"code": code, "password": password, **({"login": login} if login else {})}
+    mine = service.call("POST", "/api/v1/auth/enrolment", body)["login"]
+    session = begin(service, mine, password)
+    _tell_logged_in(mine, session.operator, service.url, as_json=as_json)
 
 
 @app.command("log-in")
@@ -130,9 +127,16 @@ def password(
     """Change your password; your other sessions end."""
     session = logged_in(url)
     present = secret(present_file, "Present password", "--present-file")
-    wanted = secret(password_file, "New password", _FILE, twice=True)
+    wanted = _new_password(password_file, "New password", session.login)
     session.service.call("PUT", "/api/v1/auth/password", {"present": present, "wanted": wanted})
     tell({"changed": session.login}, [f"The password of {session.login} is changed."], as_json=as_json)
+
+
+def _new_password(file: Path | None, question: str, *logins: str) -> str:
+    """Ask for a password that may be the one of these log-ins. Raises WeakPassword, AnswerNeeded, OSError."""
+    return secret(
+        file, f"{question}, {PASSWORD_FORM}", _FILE, twice=True, check=lambda text: check_password(text, *logins)
+    )
 
 
 def _check_both_logins(login: str) -> None:

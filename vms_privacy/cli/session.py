@@ -7,6 +7,7 @@ other's session: a refresh token is used by one of them at a time, and its succe
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -15,6 +16,7 @@ from typing import Any, Final
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from vms_privacy.cli.output import note
 from vms_privacy.cli.refusals import (
     BadServiceAddress,
     NoSuchCamera,
@@ -23,10 +25,13 @@ from vms_privacy.cli.refusals import (
     ServiceUnreachable,
 )
 from vms_privacy.client import Answer, ApiClient, ApiRefused
+from vms_privacy.clock import SystemClock
 from vms_privacy.durable_files import PRIVATE_FILE, PRIVATE_FOLDER, read_private, write_durably
 
 _MOST_KEPT: Final = 1024 * 1024
 _FORBIDDEN: Final = 403
+_PATIENCE_S: Final = 15.0
+_PAUSE_S: Final = 0.2
 
 
 class _Environment(BaseSettings):
@@ -130,6 +135,24 @@ class Service(ApiClient):
         if not isinstance(told, dict) or "parts" not in told:
             raise self._is_another()
         return told
+
+    def wait(self) -> None:
+        """Wait until the service answers, for as long as one takes to start. Raises ServiceUnreachable."""
+        clock = SystemClock()
+        until = clock.monotonic() + _PATIENCE_S
+        said = False
+        while True:
+            try:
+                self.readiness()
+            except ServiceUnreachable:
+                if clock.monotonic() >= until:
+                    raise
+                if not said:
+                    note(f"waiting for the service at {self.url} …")
+                    said = True
+                time.sleep(_PAUSE_S)
+            else:
+                return
 
     def every(self, path: str) -> list[Any]:
         """Return all items of a list that comes in pages."""

@@ -97,7 +97,7 @@ def test_a_password_is_asked_for_unseen_and_not_on_standard_output(tmp_path: Pat
 
 
 def test_a_new_password_is_asked_for_twice(tmp_path: Path) -> None:
-    with terminal(tmp_path, "operator setup --code b1.x --operator north --login me") as at:
+    with terminal(tmp_path, "operator enrol --code e1.x") as at:
         at.sees("Password, at least 12 characters: ")
         at.types("too short")
         at.sees("Repeat for confirmation: ")

@@ -22,6 +22,13 @@ URL = "http://127.0.0.1:9"
 PASSWORD = "a pass phrase of some length 17"
 
 
+class Terminal(io.StringIO):
+    """Somebody who types these lines."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 class Line:
     """The way from the command line to the room `auth`, which can be cut behind a request: its answer is lost."""
 
@@ -38,6 +45,8 @@ class Line:
                 told = await client.request(method, path, json=body, params=query, headers=headers)
             return Answer(told.status_code, dict(told.headers), told.content)
 
+        if path == "/readyz":
+            return Answer(200, {}, b'{"parts": {}}')
         answer = asyncio.run(send())
         self.asked.append(f"{method} {path.rsplit('/', maxsplit=1)[-1]}")
         if len(self.asked) == self.cut_behind:
@@ -164,14 +173,48 @@ def test_somebody_elses_operator_is_not_taken_over(line: Line, code: str, passwo
     assert set_up(capsys, password, operator="south").document["code"] == "name-is-taken"
 
 
+def test_the_service_is_looked_for_before_anything_is_asked(
+    monkeypatch: pytest.MonkeyPatch, password: Path, capsys: Capture
+) -> None:
+    monkeypatch.setattr("vms_privacy.cli.session._PATIENCE_S", 0.1)
+    monkeypatch.setattr("sys.stdin", Terminal(""))
+    said = say(capsys, "operator", "setup", "--json")
+    assert (said.code, said.document["code"]) == (7, "service-unreachable")
+    assert said.err == "waiting for the service at http://127.0.0.1:9 …\n"
+
+
+def test_a_service_that_is_just_starting_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([ConnectionRefusedError(), ConnectionRefusedError(), Answer(503, {}, b'{"parts": {}}')])
+
+    def ask(*_: object, **__: object) -> Answer:
+        told = next(answers)
+        if isinstance(told, Exception):
+            raise told
+        return told
+
+    monkeypatch.setattr("vms_privacy.client.ApiClient.ask", ask)
+    Service(URL).wait()
+    assert list(answers) == []
+
+
+def test_an_invitation_knows_its_log_in_and_another_one_does_not_use_it_up(
+    line: Line, code: str, password: Path, capsys: Capture
+) -> None:
+    set_up(capsys, password, "--code", code)
+    session = logged_in(URL)
+    body = {"login": "bert", "display_name": "Bert"}
+    invited = session.service.call("POST", f"{session.path}/people", body)["code"]
+    enrol = ("operator", "enrol", "--code", invited, "--password-file", password, "--json")
+    said = say(capsys, *enrol, "--login", "berta")
+    assert (said.code, said.document["code"]) == (5, "code-is-anothers")
+    assert say(capsys, *enrol).document["logged_in"] == "bert"
+    assert logged_in(URL).login == "bert"
+
+
 def test_an_answer_that_will_not_do_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     def check(text: str) -> None:
         if text != "good":
             raise asking.AnswerNeeded("only good will do")
-
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
 
     monkeypatch.setattr("sys.stdin", Terminal("bad\ngood\n"))
     assert asking.answer("", "How", "--how", check) == "good"
