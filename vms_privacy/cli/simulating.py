@@ -4,6 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -60,13 +61,19 @@ def camera_sim(
             shown = {path: {"url": server.url(path), "canary": canaries[at].hex()} for at, path in enumerate(made)}
             lines = table(("camera", "url"), ((path, one["url"]) for path, one in shown.items()), "")
             tell(shown, lines, as_json=as_json)
-            note(f"next: vms-privacy camera add NAME {server.url('cam-1')}\nCtrl-C stops it.")
+            address = with_user(server.url("cam-1"), login)
+            note(f"next: vms-privacy camera add NAME {address}\nCtrl-C stops it.")
             await asyncio.Event().wait()
 
     try:
         asyncio.run(run())
     except OSError as error:
         raise CannotListen(f"{host}:{port} cannot be had: {error.strerror or type(error).__name__}") from None
+
+
+def with_user(url: str, user: str) -> str:
+    """Return a camera's URL with its user, if there is one; the password is asked for by whoever adds it."""
+    return url.replace("://", f"://{quote(user, safe='')}@", 1) if user else url
 
 
 def _nothing_more(_: World) -> None:
