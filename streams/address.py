@@ -5,12 +5,14 @@ Sources: RFC 2326, 3.2 (rtsp), RFC 7826, 4.2 (rtsps); RFC 3986 for the parts.
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote
 
 from streams.errors import BadCameraAddress
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LONGEST: Final = 2048
 DEFAULT_PORTS: Final = {"rtsp": 554, "rtsps": 322}
 _URL: Final = re.compile(
@@ -75,6 +77,14 @@ def parse_address(text: str) -> RtspAddress:
         user=_decoded(found["user"]),
         password=_decoded(found["password"]),
     )
+
+
+def lies_in(address: str, networks: Sequence[Network]) -> bool:
+    """Say whether an IP address lies in one of the networks; mapped IPv4 counts as IPv4. Raises ValueError."""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    return any(found in network for network in networks)
 
 
 def _host(text: str) -> str:

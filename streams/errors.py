@@ -12,6 +12,16 @@ class BadCameraAddress(Refusal):
     code: ClassVar[str] = "bad-camera-address"
 
 
+class AddressNotAllowed(Refusal):
+    """The camera's address, or that to which its name leads, lies outside of the networks in which cameras may be."""
+
+    kind: ClassVar[Kind] = Kind.INVALID
+    code: ClassVar[str] = "address-not-allowed"
+
+    def __init__(self) -> None:
+        super().__init__("this address lies outside of the networks in which cameras may be")
+
+
 class PlainNeedsException(Refusal):
     """Unencrypted RTSP beyond this machine needs an exception that the operator writes down."""
 

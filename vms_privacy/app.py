@@ -255,7 +255,8 @@ class Assembly:
 
     @cached_property
     def cameras(self) -> CameraService:
-        return CameraService(self.keyring, ResourceStore(), self.audit, self.clock, self.randomness)
+        networks = self.settings.camera_networks
+        return CameraService(self.keyring, ResourceStore(), self.audit, self.clock, self.randomness, networks)
 
     @cached_property
     def relay(self) -> Relay:

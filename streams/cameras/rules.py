@@ -2,13 +2,14 @@
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum, unique
 from typing import Final
 
-from streams.address import RtspAddress
-from streams.errors import BadCameraAddress, PlainNeedsException
+from streams.address import Network, RtspAddress, lies_in
+from streams.errors import AddressNotAllowed, BadCameraAddress, PlainNeedsException
 from vms_privacy.ids import CameraId, OperatorId
 
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{64}\Z")
@@ -83,6 +84,19 @@ def is_on_this_machine(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def check_place(address: RtspAddress, networks: Sequence[Network]) -> None:
+    """Refuse an IP address outside of all networks; where a name leads is seen each time it is connected to.
+
+    Raises AddressNotAllowed.
+    """
+    try:
+        allowed = lies_in(address.host, networks)
+    except ValueError:
+        return
+    if not allowed:
+        raise AddressNotAllowed
 
 
 def check_transport(address: RtspAddress, plain_exception: str, pin: str) -> None:

@@ -1,6 +1,6 @@
 """Registering, changing and removing cameras, and opening a camera's address for the relay alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from auth.errors import NotFound, StaleVersion
 from auth.principal import Principal
 from auth.resources.store import ResourceStore
-from streams.address import RtspAddress, parse_address
-from streams.cameras.rules import Camera, CameraSource, check_transport, read_fingerprint
+from streams.address import Network, RtspAddress, parse_address
+from streams.cameras.rules import Camera, CameraSource, check_place, check_transport, read_fingerprint
 from streams.cameras.store import CameraStore
 from streams.cameras.tables import CameraRow
 from vms_privacy.audit.events import Event, Tag
@@ -52,8 +52,15 @@ class CameraService:
     """Takes a session, never commits. What it was told to call hears of each change once it is committed."""
 
     def __init__(
-        self, keyring: Keyring, resources: ResourceStore, audit: AuditLog, clock: Clock, randomness: Randomness
+        self,
+        keyring: Keyring,
+        resources: ResourceStore,
+        audit: AuditLog,
+        clock: Clock,
+        randomness: Randomness,
+        networks: Sequence[Network],
     ) -> None:
+        self._networks = tuple(networks)
         self._keyring = keyring
         self._resources = resources
         self._audit = audit
@@ -69,9 +76,10 @@ class CameraService:
     def create(self, session: Session, actor: Principal, operator_id: OperatorId, new: NewCamera) -> CameraId:
         """Register a camera. Nothing is recorded of it: that takes an opt-in of its own (P1).
 
-        Raises NameIsTaken, BadCameraAddress, PlainNeedsException, KeyringUnavailable.
+        Raises NameIsTaken, BadCameraAddress, AddressNotAllowed, PlainNeedsException, KeyringUnavailable.
         """
         address = parse_address(new.url)
+        check_place(address, self._networks)
         pin = read_fingerprint(new.pin)
         check_transport(address, new.plain_exception, pin)
         camera_id = CameraId(self._randomness.uuid())
@@ -101,12 +109,17 @@ class CameraService:
         changes: CameraChanges,
         version: int | None = None,
     ) -> None:
-        """Change what is not None. Raises NotFound, StaleVersion, BadCameraAddress, PlainNeedsException."""
+        """Change what is not None.
+
+        Raises NotFound, StaleVersion, BadCameraAddress, AddressNotAllowed, PlainNeedsException.
+        """
         row = self._living(session, camera_id)
         if version is not None and version != row.version:
             raise StaleVersion(row.version)
         url = changes.url if changes.url is not None else self._opened(row)
         address = parse_address(url)
+        if changes.url is not None:
+            check_place(address, self._networks)
         row.pin = row.pin if changes.pin is None else read_fingerprint(changes.pin)
         row.plain_exception = row.plain_exception if changes.plain_exception is None else changes.plain_exception
         check_transport(address, row.plain_exception, row.pin)

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from streams.address import RtspAddress
+from streams.address import Network, RtspAddress
 from streams.media.camera_link import CameraLink
 from streams.media.child_protocol import Plan
 from streams.media.demux import Channel
 from streams.media.faults import Fault, SourceFailed
 from streams.media.interleaved import walk
 from streams.media.offer import Offer
-from streams.media.wire import PRIVATE_NETWORKS, Network, Resolve, Trust, Wire, resolve_by_system
+from streams.media.wire import PRIVATE_NETWORKS, Resolve, Trust, Wire, resolve_by_system
 from vms_privacy.clock import Clock
 from vms_privacy.ids import Randomness
 

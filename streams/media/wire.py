@@ -16,10 +16,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from streams.address import RtspAddress
+from streams.address import Network, RtspAddress, lies_in
 from streams.media.faults import Fault, SourceFailed
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 # Which IP addresses a host and port stand for.
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
@@ -40,14 +39,7 @@ async def resolve_by_system(host: str, port: int) -> Sequence[str]:
 
 def allowed_among(addresses: Sequence[str], networks: Sequence[Network]) -> list[str]:
     """Return those addresses that lie in one of the networks, in their order; mapped IPv4 counts as IPv4."""
-    return [text for text in addresses if _lies_in(text, networks)]
-
-
-def _lies_in(text: str, networks: Sequence[Network]) -> bool:
-    address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return any(address in network for network in networks)
+    return [text for text in addresses if lies_in(text, networks)]
 
 
 class Trust:

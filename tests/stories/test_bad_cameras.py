@@ -109,7 +109,8 @@ async def bad_cameras(folder: Path) -> AsyncIterator[tuple[dict[str, str], dict[
                 "redirects": redirecting.url,
                 "unverified": unverified.url.replace("rtsp://", "rtsps://"),
                 "nobody-there": f"rtsp://127.0.0.1:{free_port()}/cam",
-                "not-allowed": "rtsp://203.0.113.7/cam",
+                # A name that leads elsewhere without any name server: the system reads it as 203.0.113.7.
+                "not-allowed": "rtsp://0xcb007107/cam",
             },
             codes
             | {

@@ -6,6 +6,8 @@ from typing import Final
 
 ADVICE: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "address-not-allowed": "look at the address, or at what its name leads to; whoever runs the service sets the "
+        "networks of cameras in VMS_CAMERA_NETWORKS",
         "already-initialised": "start it with `vms-privacy serve`, or name another folder with --data-dir",
         "already-opted-in": "it is recorded already; for other terms `vms-privacy camera withdraw` first",
         "answer-needed": "give the option that is named, or run it in a terminal",

@@ -15,6 +15,7 @@ from auth.resources.store import ResourceStore
 from streams.cameras.http import camera_routes
 from streams.cameras.rules import CameraState, CameraStatus
 from streams.cameras.service import CameraService
+from streams.media.wire import PRIVATE_NETWORKS
 from tests.given.auth_app import AuthParts
 from tests.given.clock import NOON, HandClock
 from tests.given.randomness import CountedRandomness
@@ -60,7 +61,7 @@ class Faces:
 def faces(db: Database, clock: HandClock, randomness: CountedRandomness, tmp_path: Path) -> Iterator[Faces]:
     auth = AuthParts(db, clock, randomness, tmp_path)
     keyring = FileKeyring.create(tmp_path / "keyring", clock, randomness)
-    cameras = CameraService(keyring, ResourceStore(), auth.audit, clock, randomness)
+    cameras = CameraService(keyring, ResourceStore(), auth.audit, clock, randomness, PRIVATE_NETWORKS)
     doing = Doing()
     app = FastAPI()
     app.state.gate = auth.gate
@@ -149,6 +150,7 @@ async def test_what_is_shown_is_where_it_is_and_never_how_to_get_in(faces: Faces
     [
         ({"url": "http://camera.example.org/"}, 422, "bad-camera-address"),
         ({"url": "rtsp://192.168.1.7/"}, 422, "plain-rtsp-needs-exception"),
+        ({"url": "rtsps://203.0.113.7/"}, 422, "address-not-allowed"),
         ({"name": "gate"}, 409, "name-is-taken"),
         ({"name": "../gate"}, 422, None),
         ({"name": "Gate"}, 422, None),

@@ -1,6 +1,7 @@
 """The registry: credentials are sealed, names are unique, unencrypted cameras need the operator's word."""
 
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from auth.errors import NameIsTaken, NotFound, StaleVersion
 from auth.principal import Principal
 from auth.resources.store import ResourceStore
 from streams.cameras.service import CameraChanges, CameraService, NewCamera
-from streams.errors import BadCameraAddress, PlainNeedsException
+from streams.errors import AddressNotAllowed, BadCameraAddress, PlainNeedsException
 from tests.given.access import Access
 from tests.given.clock import HandClock
 from tests.given.randomness import CountedRandomness
@@ -21,6 +22,13 @@ from vms_privacy.keyring.file_keyring import FileKeyring
 from vms_privacy.keyring.port import WrapIsDamaged
 
 URL = "rtsps://eve:s3cr3t-w0rd@camera.example.org/stream?key=hidden-too"
+NETWORKS = (
+    ip_network("10.0.0.0/8"),
+    ip_network("192.168.0.0/16"),
+    ip_network("fc00::/7"),
+    ip_network("127.0.0.0/8"),
+    ip_network("::1/128"),
+)
 PIN = "AB:" * 31 + "AB"
 
 
@@ -46,7 +54,7 @@ class Registry:
 def registry(db: Database, clock: HandClock, randomness: CountedRandomness, tmp_path: Path) -> Registry:
     access = Access(db, randomness)
     keyring = FileKeyring.create(tmp_path / "keyring", clock, randomness)
-    cameras = CameraService(keyring, ResourceStore(), AuditLog(db, randomness), clock, randomness)
+    cameras = CameraService(keyring, ResourceStore(), AuditLog(db, randomness), clock, randomness, NETWORKS)
     operator = access.operator("north")
     told: list[CameraId] = []
     cameras.on_change(told.append)
@@ -199,3 +207,28 @@ def test_every_change_is_in_the_audit_with_ids_alone(registry: Registry) -> None
     assert [row.tag for row in rows] == [40, 41, 42]
     assert {row.camera_id for row in rows} == {camera_id.bytes}
     assert not any("Eve" in row.detail for row in rows)
+
+
+@pytest.mark.parametrize(
+    "host", ["203.0.113.7", "169.254.169.254", "[2001:db8::1]", "[::ffff:203.0.113.7]", "172.16.0.1", "0.0.0.0"]
+)
+def test_an_address_outside_of_the_networks_is_refused_at_once(registry: Registry, host: str) -> None:
+    with pytest.raises(AddressNotAllowed) as refused:
+        registry.create(url=f"rtsps://{host}/s3cr3t")
+    assert host.strip("[]") not in str(refused.value)
+    camera_id = registry.create()
+    with pytest.raises(AddressNotAllowed):
+        registry.change(camera_id, url=f"rtsps://{host}/")
+
+
+@pytest.mark.parametrize("host", ["192.168.4.4", "[fc00::1]", "[::ffff:192.168.4.4]", "elsewhere.example.org"])
+def test_an_address_inside_of_them_and_every_name_is_taken(registry: Registry, host: str) -> None:
+    registry.create(url=f"rtsps://{host}/")
+
+
+def test_a_camera_outside_of_networks_that_shrank_can_still_be_changed(registry: Registry) -> None:
+    camera_id = registry.create(url="rtsps://192.168.4.4/")
+    registry.cameras._networks = ()
+    registry.change(camera_id, title="The gate")
+    with pytest.raises(AddressNotAllowed):
+        registry.change(camera_id, url="rtsps://192.168.4.5/")
