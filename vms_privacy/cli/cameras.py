@@ -7,6 +7,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import typer
 
 from vms_privacy.cli.asking import PasswordFile, agree, secret
+from vms_privacy.cli.doing import doing_soon, picture, told_of
 from vms_privacy.cli.forms import NOTHING, facts, moment, span, table
 from vms_privacy.cli.options import DEFAULT_URL, AsJson, CameraName, Url, command_group
 from vms_privacy.cli.output import tell
@@ -48,8 +49,19 @@ def add(
     session = logged_in(url)
     made = session.service.call("POST", f"{session.path}/cameras", wanted)
     steps = [f"vms-privacy camera watch {name}", f"vms-privacy camera opt-in {name}"]
-    told = facts({"camera": name, "id": made["camera_id"], "host": _host(made), "recording": "off: there is no opt-in"})
-    tell(made, [*told, *(f"next: {one}" for one in steps)], as_json=as_json)
+    status = doing_soon(session, made["camera_id"])
+    state, to_do = told_of(made, status)
+    told = facts(
+        {
+            "camera": name,
+            "id": made["camera_id"],
+            "host": _host(made),
+            "state": state,
+            "recording": "off: there is no opt-in",
+        }
+    )
+    lines = [f"next: {one}" for one in ((to_do,) if to_do else steps)]
+    tell({**made, "status": status}, [*told, *lines], as_json=as_json)
 
 
 @app.command("list")
@@ -62,7 +74,7 @@ def list_cameras(url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
         (
             one["name"],
             _state(one["status"]),
-            _codec(one["status"]),
+            picture(one["status"]),
             _on_or_off(one["recording"]),
             span(one["keep_for"]),
             moment(one["status"]["last_packet_at"]),
@@ -88,7 +100,7 @@ def show(name: CameraName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -
         "purpose": one["purpose"],
         "plain exception": one["plain_exception"],
         "state": f"{_state(status)}, since {moment(status['since'])}",
-        "picture": _codec(status),
+        "picture": picture(status),
         "sound": status["audio"] or (f"left out: {status['audio_left_out']}" if status["audio_left_out"] else None),
         "last picture": moment(status["last_packet_at"]),
         "reconnects": status["reconnects"],
@@ -125,9 +137,15 @@ def change(
     session = logged_in(url)
     found = session.camera(name)
     wanted["version"] = found["version"]
+    before = session.service.call("GET", f"/api/v1/cameras/{found['camera_id']}/status")
     made = session.service.call("PATCH", f"/api/v1/cameras/{found['camera_id']}", wanted)
-    line = f"{name} is changed; its connection begins anew." if address else f"{name} is changed."
-    tell(made, [line], as_json=as_json)
+    if not address:
+        tell(made, [f"{name} is changed."], as_json=as_json)
+        return
+    status = doing_soon(session, found["camera_id"], before["since"])
+    state, to_do = told_of(made, status)
+    lines = [f"{name} is changed; its connection begins anew: {state}.", *([f"next: {to_do}"] if to_do else [])]
+    tell({**made, "status": status}, lines, as_json=as_json)
 
 
 @app.command("remove")
@@ -190,10 +208,6 @@ def _host(camera: Mapping[str, Any]) -> str:
 
 def _state(status: Mapping[str, Any]) -> str:
     return f"{status['state']} ({status['why']})" if status["why"] else str(status["state"])
-
-
-def _codec(status: Mapping[str, Any]) -> str:
-    return f"{status['codec']} {status['width']}×{status['height']}" if status["codec"] else NOTHING
 
 
 def _on_or_off(recording: bool | None) -> str:

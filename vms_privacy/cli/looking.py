@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from vms_privacy.cli.doing import RUNNING, doing_of, trouble
 from vms_privacy.cli.files import new_file
 from vms_privacy.cli.forms import facts, moment, since_1970, size, span, table
 from vms_privacy.cli.moments import moment_of, span_of
@@ -22,13 +23,18 @@ def watch(name: CameraName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) 
     """Get a stream token and print the URLs that a player opens with it, within five minutes."""
     session = logged_in(url)
     camera, token = _token(session, name, "live", "live_view")
+    status = doing_of(session, name)
     base, query = f"{session.service.url}{camera}", f"token={token['handle']}"
     document = {
         "hls": f"{base}/index.m3u8?{query}",
         "mp4": f"{base}/live.mp4?{query}",
         "token_id": token["token_id"],
         "expires_at": token["expires_at"],
+        "state": status["state"],
+        "why": status["why"],
     }
+    if status["state"] != RUNNING:
+        note(f"warning: there is no picture of {name} now: {trouble(status)}")
     told = {"HLS": document["hls"], "MP4": document["mp4"], "start until": moment(token["expires_at"])}
     tell(document, [*facts(told), f"next: ffplay '{document['mp4']}'"], as_json=as_json)
 
@@ -74,12 +80,16 @@ def archive(
     if save is not None:
         _save(session, f"{path}.mp4", token["handle"], save, since, as_json=as_json)
         return
+    footage = _has_footage(session, camera, token["handle"], since.timestamp(), seconds)
+    if not footage:
+        note(f"warning: {name} has no footage in that span that you may see: vms-privacy camera ranges {name}")
     base, query = f"{session.service.url}{path}", f"token={token['handle']}"
     document = {
         "hls": f"{base}.m3u8?{query}",
         "mp4": f"{base}.mp4?{query}",
         "from": since,
         "seconds": seconds,
+        "footage": footage,
         "token_id": token["token_id"],
         "expires_at": token["expires_at"],
     }
@@ -98,6 +108,13 @@ def _token(session: Session, name: str, action: str, purpose: str) -> tuple[str,
     body = {"actions": [action], "purpose": purpose}
     token = session.service.call("POST", f"/api/v1/cameras/{camera['camera_id']}/tokens", body)
     return f"/{session.operator}/{camera['name']}", token
+
+
+def _has_footage(session: Session, camera: str, handle: str, since: float, seconds: int) -> bool:
+    """Say whether anything of a span can be played."""
+    found = session.service.call("GET", f"{camera}/ranges.json", None, token=handle)["ranges"]
+    from_ms, until_ms = since * 1000, (since + seconds) * 1000
+    return any(one["opened_at"] < until_ms and one["closed_at"] > from_ms for one in found)
 
 
 def _save(session: Session, path: str, handle: str, to: Path, since: datetime, *, as_json: bool) -> None:

@@ -37,6 +37,7 @@ class Ground:
     data_dir: Path
     config: Path
     files: Path
+    address: str
 
     def file(self, name: str, text: str = PASSWORD) -> Path:
         path = self.files / name
@@ -54,13 +55,13 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
         service_process(folder) as service,
         SimulatorThread({"cam-1": camera}, SystemRandomness(), login=login) as cameras,
     ):
-        ground = Ground(service.url, service.data_dir, folder / "config", folder)
+        address = cameras.url("cam-1").replace("://", f"://{login.user}@")
+        ground = Ground(service.url, service.data_dir, folder / "config", folder, address)
         environment.setenv("XDG_CONFIG_HOME", str(ground.config))
         environment.setenv("VMS_URL", ground.url)
         mine, at_camera = ground.file("password"), ground.file("camera-password", login.password)
         code = ["--code", service.bootstrap_code]
         _done("operator", "setup", *code, "--operator", "north", "--login", "me", "--password-file", mine)
-        address = cameras.url("cam-1").replace("://", f"://{login.user}@")
         _done("camera", "add", "gate", address, "--password-file", at_camera)
         yield ground
 
@@ -87,6 +88,31 @@ def _refused(said: Said) -> tuple[int, str]:
 def test_the_cameras_password_went_by_a_file_and_the_camera_runs(ground: Ground) -> None:
     until(lambda: _done("camera", "show", "gate")["status"]["state"] == "running", "the camera runs")
     assert _done("camera", "show", "gate")["has_credential"]
+
+
+def test_a_camera_that_is_added_or_changed_says_how_it_is_doing(ground: Ground, capsys: Capture) -> None:
+    address = ground.address.replace("viewer@", "nobody@")
+    wrong = ground.file("wrong", "wrong")
+    said = say(capsys, "camera", "add", "shed", address, "--password-file", wrong)
+    assert "not connected yet (waiting, wrong-password: " in said.out
+    assert "next: vms-privacy camera change shed --address rtsp://user@127.0.0.1:" in said.out
+    watched = say(capsys, "camera", "watch", "shed")
+    assert (watched.code, watched.err.split(":")[0]) == (0, "warning")
+    assert "wrong-password" in watched.err
+    assert _done("camera", "watch", "shed")["why"] == "wrong-password"
+    right = ("--address", ground.address, "--password-file", ground.files / "camera-password")
+    said = say(capsys, "camera", "change", "shed", *right)
+    assert said.out == "shed is changed; its connection begins anew: connected, h264 1280×720.\n"
+    assert say(capsys, "camera", "watch", "shed").err == ""
+    said = say(capsys, "camera", "change", "shed", "--address", "rtsp://127.0.0.1:9/x")
+    assert "waiting, unreachable" in said.out
+    _done("camera", "remove", "shed", "--yes")
+
+
+def test_a_span_without_footage_is_warned_of(ground: Ground, capsys: Capture) -> None:
+    said = say(capsys, "camera", "archive", "gate", "2020-01-31T08:00:00Z", "PT5M")
+    assert (said.code, said.err.split(":")[0]) == (0, "warning")
+    assert _done("camera", "archive", "gate", "2020-01-31T08:00:00Z", "PT5M")["footage"] is False
 
 
 def test_a_list_is_a_table_with_units_and_no_row_of_program_text(ground: Ground, capsys: Capture) -> None:
@@ -128,6 +154,7 @@ def test_recording_is_switched_on_seen_and_switched_off(ground: Ground, capsys: 
     start = opened_ms // 1000 + 1
     told = _done("camera", "archive", "gate", start, "PT1S")
     assert f"/north/gate/archive-{start}-1.m3u8?token=p1." in told["hls"]
+    assert told["footage"]
     until(lambda: _done("camera", "ranges", "gate")["ranges"][0]["closed_at"] > opened_ms + 3000, "three seconds")
     film = ground.files / "film.mp4"
     said = say(capsys, "camera", "archive", "gate", start, "PT1S", "--save", film)
