@@ -9,6 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 Item = TypeVar("Item")
 NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
+NAME_WORDS = "a name is 1 to 63 of a-z, 0-9 and -, and does not begin with -"
 _DURATION = re.compile(r"^P(?:(\d{1,5})W|(?:(\d{1,5})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,7})M)?(?:(\d{1,9})S)?)?)$")
 
 
@@ -27,7 +28,7 @@ def parse_duration(value: object) -> timedelta:
         return value
     found = _DURATION.match(value) if isinstance(value, str) else None
     if found is None or not any(found.groups()) or str(value).endswith("T"):
-        raise ValueError("a duration is written like PT72H or P3D; months and years have no fixed length")
+        raise ValueError("a duration is written like PT48H or P3D; a month or a year has no fixed length")
     weeks, days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
     return timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
 

@@ -8,6 +8,7 @@ from typing import Final
 from vms_privacy.ids import OperatorId, PersonId
 
 LOGIN_PATTERN: Final = r"^[a-z0-9][a-z0-9._@+-]{1,126}$"
+LOGIN_WORDS: Final = "a log-in is 2 to 127 of a-z, 0-9 and . _ @ + -, and begins with a letter or digit"
 # NIST SP 800-63B and ASVS 5.0, 6.2: length is what counts; no rules of composition, nothing cut off.
 SHORTEST_PASSWORD: Final = 12
 LONGEST_PASSWORD: Final = 1024

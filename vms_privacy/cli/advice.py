@@ -16,7 +16,8 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "audit-chain-is-broken": "see where: `vms-privacy verify audit`; keep a copy of everything before anything "
         "else",
         "bad-camera-address": "write it rtsps://host:port/path; with a user, its password is asked for",
-        "bad-moment": "write a moment like 2026-01-31T08:00:00Z and a duration like PT5M",
+        "bad-duration": "write it like PT48H or P3D; a retention is from PT10S to P366D",
+        "bad-moment": "write it like 2026-01-31T08:00:00Z",
         "bad-name": "take another one; a name for people goes elsewhere, such as --title",
         "bad-request": "send HTTP as /docs of the service has it; the command line does so by itself",
         "bad-service-address": "write it http://127.0.0.1:8080, with --url or in VMS_URL",
@@ -97,7 +98,7 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "recorded-audio-needs-recording": "opt the pictures in first: `vms-privacy camera opt-in`",
         "recording-permit-is-old": "nothing has to be done: the service asks again by itself",
         "refused": "see the service's log for why",
-        "retention-refused": 'beyond 72 hours say why with --justification "why"; the least is PT10S',
+        "retention-refused": 'beyond 72 hours say why with --justification "why"; from PT10S to P366D',
         "root-is-used-up": "put a new root to use: `vms-privacy keys rotate root`",
         "rtp-not-packable": "nothing can be done here: the camera sends what its codec does not allow; look at its "
         "settings",

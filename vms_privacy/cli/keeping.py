@@ -74,11 +74,23 @@ def opt_ins(name: CameraName, url: Url = DEFAULT_URL, *, as_json: AsJson = False
     tell({"items": found}, table(head, rows, "No opt-in ever: nothing was recorded."), as_json=as_json)
 
 
-@app.command("retention")
+def _no_option(word: str) -> str:
+    """Refuse an option that there is not. A duration with a minus sign looks like one; it is told what is wrong."""
+    if word.startswith("--"):
+        raise typer.BadParameter("there is no such option")
+    return word
+
+
+@app.command("retention", context_settings={"ignore_unknown_options": True})
 def retention(
-    name: CameraName,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The camera's name.", show_default=False, callback=_no_option)
+    ],
     keep_for: Annotated[
-        str, typer.Argument(metavar="[DURATION]", help="Such as PT48H or P7D.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="[DURATION]", help="Such as PT48H or P7D: PT10S to P366D.", show_default=False, callback=_no_option
+        ),
     ] = "",
     justification: Annotated[str, typer.Option(help="Why; needed for more than 72 hours.")] = "",
     url: Url = DEFAULT_URL,

@@ -12,7 +12,7 @@ from vms_privacy.cli.forms import facts, moment, since_1970, size, span, table
 from vms_privacy.cli.moments import moment_of, span_of
 from vms_privacy.cli.options import DEFAULT_URL, AsJson, CameraName, Url, command_group
 from vms_privacy.cli.output import note, tell
-from vms_privacy.cli.refusals import BadMoment, ServiceUnreachable
+from vms_privacy.cli.refusals import BadDuration, ServiceUnreachable
 from vms_privacy.cli.session import Session, logged_in
 
 app = command_group("Look at a camera.")
@@ -73,7 +73,7 @@ def archive(
     """Print the URLs that play a recorded span, within five minutes; with --save, take it into a file."""
     since, seconds = moment_of(start), int(span_of(length).total_seconds())
     if seconds < 1:
-        raise BadMoment("the span is shorter than a second")
+        raise BadDuration("the span is shorter than a second")
     session = logged_in(url)
     camera, token = _token(session, name, "archive", "archive_view" if save is None else "export")
     path = f"{camera}/archive-{int(since.timestamp())}-{seconds}"

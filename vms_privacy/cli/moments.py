@@ -2,21 +2,21 @@
 
 from datetime import UTC, datetime, timedelta
 
-from vms_privacy.cli.refusals import BadMoment
+from vms_privacy.cli.refusals import BadDuration, BadMoment
 from vms_privacy.web import format_duration, parse_duration
 
 
 def duration(text: str) -> str:
-    """Return an ISO 8601 duration in the form the API gives out. Raises BadMoment."""
+    """Return an ISO 8601 duration in the form the API gives out. Raises BadDuration."""
     return format_duration(span_of(text))
 
 
 def span_of(text: str) -> timedelta:
-    """Read an ISO 8601 duration. Raises BadMoment."""
+    """Read an ISO 8601 duration. Raises BadDuration."""
     try:
         return parse_duration(text.upper())
     except ValueError as error:
-        raise BadMoment(str(error)) from None
+        raise BadDuration(str(error)) from None
 
 
 def moment_of(text: str) -> datetime:

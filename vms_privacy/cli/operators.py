@@ -18,6 +18,14 @@ app = command_group("Your operator: set up, log in, invite people, give and with
 
 Login = Annotated[str, typer.Option(help="The log-in; asked for if it is not given.")]
 Code = Annotated[str, typer.Option(help="The code, good for once; asked for if it is not given.")]
+NewPasswordFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--password-file",
+        help=f"Read the password, {PASSWORD_FORM}, from the first line of this file, `-` for standard input; else it is "
+        "asked for.",
+    ),
+]
 _FILE = "--password-file"
 
 
@@ -26,7 +34,7 @@ def setup(
     code: Code = "",
     operator: Annotated[str, typer.Option(help="Your operator's name in URLs (a-z, 0-9, -).")] = "",
     login: Login = "",
-    password_file: PasswordFile = None,
+    password_file: NewPasswordFile = None,
     url: Url = DEFAULT_URL,
     *,
     as_json: AsJson = False,
@@ -64,7 +72,7 @@ def setup(
 def enrol(
     code: Code = "",
     login: Annotated[str, typer.Option(help="Your log-in; the code is used only if it was given out for it.")] = "",
-    password_file: PasswordFile = None,
+    password_file: NewPasswordFile = None,
     url: Url = DEFAULT_URL,
     *,
     as_json: AsJson = False,
@@ -119,7 +127,7 @@ def who(url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
 @app.command("password")
 def password(
     present_file: Annotated[Path | None, typer.Option(help="The present password, likewise.")] = None,
-    password_file: PasswordFile = None,
+    password_file: NewPasswordFile = None,
     url: Url = DEFAULT_URL,
     *,
     as_json: AsJson = False,

@@ -96,6 +96,13 @@ class AnswerNeeded(Refusal):
     code: ClassVar[str] = "answer-needed"
 
 
+class BadDuration(Refusal):
+    """A duration is written in ISO 8601, in weeks, days, hours, minutes and seconds: `PT48H`, `P3D`."""
+
+    kind: ClassVar[Kind] = Kind.INVALID
+    code: ClassVar[str] = "bad-duration"
+
+
 class BadName(Refusal):
     """A name or log-in cannot be one: the sentence says which characters it may have, and how many."""
 
@@ -125,7 +132,7 @@ class CameraNotInReceipt(Refusal):
 
 
 class BadMoment(Refusal):
-    """A moment is written in ISO 8601 with its zone, or as seconds since 1970; a span as an ISO 8601 duration."""
+    """A moment is written in ISO 8601 with its zone, or as seconds since 1970."""
 
     kind: ClassVar[Kind] = Kind.INVALID
     code: ClassVar[str] = "bad-moment"

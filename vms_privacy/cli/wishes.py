@@ -7,10 +7,10 @@ import re
 from typing import Final
 
 from auth.errors import NameIsReserved, WeakPassword
-from auth.identities.rules import LOGIN_PATTERN, LONGEST_PASSWORD, SHORTEST_PASSWORD, Weakness, weakness_of
+from auth.identities.rules import LOGIN_PATTERN, LOGIN_WORDS, LONGEST_PASSWORD, SHORTEST_PASSWORD, Weakness, weakness_of
 from auth.operators.rules import name_is_free_to_take
 from vms_privacy.cli.refusals import BadName
-from vms_privacy.web import NAME_PATTERN
+from vms_privacy.web import NAME_PATTERN, NAME_WORDS
 
 PASSWORD_FORM: Final = f"at least {SHORTEST_PASSWORD} characters"
 _SAID: Final = {
@@ -24,7 +24,7 @@ _SAID: Final = {
 def check_operator_name(name: str) -> None:
     """Raise BadName, NameIsReserved."""
     if not re.match(NAME_PATTERN, name) or name.endswith("\n"):
-        raise BadName("a name is 1 to 63 of a-z, 0-9 and -, and does not begin with -")
+        raise BadName(NAME_WORDS)
     if not name_is_free_to_take(name):
         raise NameIsReserved
 
@@ -32,7 +32,7 @@ def check_operator_name(name: str) -> None:
 def check_login(login: str) -> None:
     """Raise BadName."""
     if not re.match(LOGIN_PATTERN, login) or login.endswith("\n"):
-        raise BadName("a log-in is 2 to 127 of a-z, 0-9 and . _ @ + -, and begins with a letter or digit")
+        raise BadName(LOGIN_WORDS)
 
 
 def check_password(password: str, *logins: str) -> None:

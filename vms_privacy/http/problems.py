@@ -21,7 +21,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from auth.gate import mark_of
+from auth.identities.rules import LOGIN_PATTERN, LOGIN_WORDS
 from vms_privacy.errors import Kind, Refusal
+from vms_privacy.web import NAME_PATTERN, NAME_WORDS
 
 STATUS: Final[Mapping[Kind, int]] = MappingProxyType(
     {
@@ -80,6 +82,11 @@ _NOTHING_HERE: Final = "there is nothing here that you may see"
 # These say what was sent, all others what is wanted.
 _SAID_OTHERWISE: Final[Mapping[str, str]] = MappingProxyType(
     {"union_tag_invalid": "Input is none of the values that choose a form", "uuid_parsing": "Input is not a UUID"}
+)
+_SAID_OF_PATTERN: Final[Mapping[str, str]] = MappingProxyType({NAME_PATTERN: NAME_WORDS, LOGIN_PATTERN: LOGIN_WORDS})
+_SAID_BY_PYDANTIC: Final = "Value error, "
+_LENGTHS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {"too_short": ("at least", "min_length"), "too_long": ("at most", "max_length")}
 )
 _FIELD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}\Z", re.ASCII)
 _log = structlog.get_logger("http")
@@ -178,9 +185,21 @@ async def _invalid(request: Request, error: Exception) -> Response:
         # A body that is no JSON is found before the gate is asked. Who may not come in learns nothing of bodies.
         await _ask_the_gate(request)
     errors: Sequence[Any] = error.errors()
-    told = [{"where": _where(one["loc"]), "what": _SAID_OTHERWISE.get(one["type"], one["msg"])} for one in errors[:20]]
+    told = [{"where": _where(one["loc"]), "what": _what(one)} for one in errors[:20]]
     facts = {"errors": told}
     return response(INVALID.status, INVALID.code, INVALID.title, "the request does not fit its schema", facts)
+
+
+def _what(error: Mapping[str, Any]) -> str:
+    """Say what is wanted, in words where there are some; never what was sent, nor how long it was."""
+    kind, limits = str(error["type"]), error.get("ctx", {})
+    if kind == "string_pattern_mismatch" and limits.get("pattern") in _SAID_OF_PATTERN:
+        return _SAID_OF_PATTERN[limits["pattern"]]
+    if kind in _LENGTHS and limits.get("field_type") == "Value":
+        # A secret: how long it was is nobody's business.
+        word, limit = _LENGTHS[kind]
+        return f"{word} {limits[limit]} characters"
+    return _SAID_OTHERWISE.get(kind, str(error["msg"]).removeprefix(_SAID_BY_PYDANTIC))
 
 
 async def _ask_the_gate(request: Request) -> None:

@@ -2,8 +2,10 @@
 
 import pytest
 
+from auth.identities.rules import LOGIN_WORDS
 from tests.given.auth_app import AuthParts
 from vms_privacy.audit.events import Tag
+from vms_privacy.web import NAME_WORDS
 
 NEW = {"name": "harbour", "title": "Harbour watch"}
 
@@ -79,3 +81,16 @@ async def test_the_list_comes_in_pages_without_gap_or_repeat(auth: AuthParts) ->
             seen += [operator["name"] for operator in page["items"]]
             after = page["next"]
     assert seen == [f"operator-{number}" for number in range(5)]
+
+
+async def test_what_a_name_a_log_in_and_a_password_are_is_said_in_words(auth: AuthParts) -> None:
+    admin = auth.bearer(auth.access.platform_admin())
+    boot = {"code": "b1.x", "login": "Ann", "password": "s3cr3t"}
+    async with auth.client() as client:
+        named = await client.post("/api/v1/operators", json=NEW | {"name": "Acme Ltd"}, headers=admin)
+        booted = await client.post("/api/v1/auth/bootstrap", json=boot)
+    assert named.json()["errors"] == [{"where": "body/name", "what": NAME_WORDS}]
+    assert booted.json()["errors"] == [
+        {"where": "body/login", "what": LOGIN_WORDS},
+        {"where": "body/password", "what": "at least 12 characters"},
+    ]

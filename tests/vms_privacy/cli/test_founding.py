@@ -13,6 +13,7 @@ from tests.given.clock import HandClock
 from tests.given.randomness import CountedRandomness
 from tests.vms_privacy.cli.typed import Said, say
 from vms_privacy.cli import asking
+from vms_privacy.cli.refusals import BadName
 from vms_privacy.cli.session import Service, logged_in
 from vms_privacy.client import Answer
 from vms_privacy.db import Database
@@ -184,7 +185,9 @@ def test_the_service_is_looked_for_before_anything_is_asked(
 
 
 def test_a_service_that_is_just_starting_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = iter([ConnectionRefusedError(), ConnectionRefusedError(), Answer(503, {}, b'{"parts": {}}')])
+    answers: Iterator[Exception | Answer] = iter(
+        [ConnectionRefusedError(), ConnectionRefusedError(), Answer(503, {}, b'{"parts": {}}')]
+    )
 
     def ask(*_: object, **__: object) -> Answer:
         told = next(answers)
@@ -214,7 +217,7 @@ def test_an_invitation_knows_its_log_in_and_another_one_does_not_use_it_up(
 def test_an_answer_that_will_not_do_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     def check(text: str) -> None:
         if text != "good":
-            raise asking.AnswerNeeded("only good will do")
+            raise BadName("only good will do")
 
     monkeypatch.setattr("sys.stdin", Terminal("bad\ngood\n"))
     assert asking.answer("", "How", "--how", check) == "good"

@@ -2,12 +2,15 @@
 
 import json
 import socket
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from archive.retention.rules import LARGEST_KEEP_FOR, SMALLEST_KEEP_FOR
 from tests.vms_privacy.cli.typed import say
-from vms_privacy.cli.session import Kept, KeptSessions
+from vms_privacy.cli.session import Kept, KeptSessions, Service, Session
+from vms_privacy.web import format_duration
 
 Capture = pytest.CaptureFixture[str]
 
@@ -79,7 +82,23 @@ def test_a_moment_without_its_zone_or_sense_is_refused(moment: str, capsys: Capt
 @pytest.mark.parametrize("length", ["5m", "P1M", "PT0S"])
 def test_a_span_of_no_fixed_length_is_refused(length: str, capsys: Capture) -> None:
     said = say(capsys, "camera", "archive", "yard", "2026-01-31T08:00:00Z", length, "--json")
-    assert (said.code, said.document["code"]) == (2, "bad-moment")
+    assert (said.code, said.document["code"]) == (2, "bad-duration")
+
+
+@pytest.mark.parametrize("length", ["-PT1H", "2d", "P1Y", "-x"])
+def test_what_is_no_retention_says_how_one_is_written(
+    length: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setattr(Session, "camera_path", lambda *_: "/api/v1/cameras/x")
+    monkeypatch.setattr("vms_privacy.cli.keeping.logged_in", lambda url: Session(Service(url), "me", "x", "north"))
+    said = say(capsys, "camera", "retention", "yard", length)
+    assert (said.code, said.err.split(":")[0]) == (2, "bad-duration")
+    assert "written like PT48H or P3D" in said.err
+    assert f"from {_iso(SMALLEST_KEEP_FOR)} to {_iso(LARGEST_KEEP_FOR)}" in said.err
+
+
+def _iso(length: timedelta) -> str:
+    return f"P{length.days}D" if length.days else format_duration(length)
 
 
 def test_a_port_that_is_taken_cannot_be_listened_on(capsys: Capture) -> None:
