@@ -9,8 +9,9 @@ from typing import Annotated, Any, Final
 import typer
 from prometheus_client import CollectorRegistry
 
-from streams.media import decoder, rtp
+from streams.media import rtp
 from streams.rtsp import errors as rtsp_errors
+from streams.simulator import reading
 from vms_privacy.app import Assembly
 from vms_privacy.cli.advice import advice_on
 from vms_privacy.cli.forms import facts, table
@@ -34,7 +35,7 @@ _OF_THIS_FACE: Final = (
 )
 """Problems of the command line that stand for no refusal."""
 
-_NOT_OF_THE_SERVICE: Final = (decoder, rtp, rtsp_errors)
+_NOT_OF_THE_SERVICE: Final = (reading, rtp, rtsp_errors)
 """Modules with refusals that running the service's commands would not load; they are explained as well."""
 
 Write = Annotated[Path | None, typer.Option(metavar="FILE", help="Write it here.")]
@@ -99,9 +100,9 @@ def _problems() -> dict[str, dict[str, Any]]:
         one["exit_code"] = EXIT_OF[Kind(one["kind"])] if one["kind"] in kinds else exit_of_status(one["status"])
     for code, title, meaning, exit_code in _OF_THIS_FACE:
         found[code] = {**_told(code, title, None, meaning), "exit_code": exit_code}
-    for one in REASONS:
-        told = {"code": one.code, "kind": one.kind, "status": None, "meaning": one.meaning, "next": one.next}
-        found[one.code] = {**told, "exit_code": one.exit_code}
+    for reason in REASONS:
+        told = {"code": reason.code, "kind": reason.kind, "status": None, "meaning": reason.meaning}
+        found[reason.code] = {**told, "next": reason.next, "exit_code": reason.exit_code}
     return dict(sorted(found.items()))
 
 
