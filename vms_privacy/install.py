@@ -166,7 +166,9 @@ def _take_over(folder: Path) -> None:
     """
     try:
         if not folder.is_dir():
-            raise DataFolderIsNotPrivate("where the data folder should be is something else: name another place")
+            raise DataFolderIsNotPrivate(
+                "where the data folder should be is a file", next="name another place, or take the file away"
+            )
         if folder.stat().st_uid != os.geteuid():
             raise DataFolderIsNotPrivate("the data folder belongs to another user: chown it to the service's own")
         if is_private(folder.stat()):

@@ -8,7 +8,8 @@ from vms_privacy.cli.asking import agree
 from vms_privacy.cli.forms import facts, moment, span
 from vms_privacy.cli.options import DEFAULT_URL, AsJson, Url, command_group
 from vms_privacy.cli.output import tell
-from vms_privacy.cli.session import logged_in
+from vms_privacy.cli.refusals import NotAPlatformAdmin
+from vms_privacy.cli.session import Session, logged_in
 
 app = command_group("The service's clock; for platform admins.")
 
@@ -16,7 +17,7 @@ app = command_group("The service's clock; for platform admins.")
 @app.command("show")
 def show(url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
     """Show what time the service goes by, and whether it is in doubt."""
-    found = logged_in(url).service.call("GET", "/api/v1/clock")
+    found = _admin(url).service.call("GET", "/api/v1/clock")
     told: dict[str, object] = {
         "now": moment(found["now"]),
         "reading goes by": moment(found["for_reading"]),
@@ -42,8 +43,16 @@ def settle(
     as_json: AsJson = False,
 ) -> None:
     """End a doubt about the time: the machine's clock is right. What has expired by it is destroyed, for good."""
-    session = logged_in(url)
+    session = _admin(url)
     text = "Is the machine's clock right? What has expired by it is destroyed by the next sweep, for good."
     agree(text, "--yes", already=yes)
     made = session.service.call("POST", "/api/v1/clock/settle", {"reason": reason})
     tell(made, [f"The doubt is over: the machine's clock counts from {moment(made['at'])}."], as_json=as_json)
+
+
+def _admin(url: str) -> Session:
+    """Return the service with a platform admin logged in. Raises NotLoggedIn, NotAPlatformAdmin."""
+    session = logged_in(url)
+    if session.operator_id:
+        raise NotAPlatformAdmin(f"{session.login} is of the operator {session.operator}, and no platform admin")
+    return session

@@ -6,23 +6,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from vms_privacy.cli.refusals import FileUnusable
+from vms_privacy.cli.refusals import FileIsThere, FileUnusable
 from vms_privacy.durable_files import PRIVATE_FILE, fault_of
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Write a new file. Raises FileUnusable."""
+    """Write a new file. Raises FileIsThere, FileUnusable."""
     with new_file(path) as file:
         file.write(data)
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a new file for writing, and remove it again unless the block ends well. Raises FileUnusable."""
+    """Open a new file for writing, and remove it again unless the block ends well. Raises FileIsThere, FileUnusable."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
     except FileExistsError:
-        raise FileUnusable(f"{path} is there already; it is not written over") from None
+        raise FileIsThere(f"{path} is there already; it is not written over") from None
     except OSError as error:
         raise FileUnusable(f"{path} cannot be written: {fault_of(error)}") from None
     try:

@@ -89,6 +89,34 @@ class FileUnusable(Refusal):
     code: ClassVar[str] = "file-unusable"
 
 
+class FileIsThere(Refusal):
+    """There is a file already where a new one should be written; nothing is written over."""
+
+    kind: ClassVar[Kind] = Kind.CONFLICT
+    code: ClassVar[str] = "file-is-there"
+
+
+class NoSuchFile(Refusal):
+    """There is no file or folder where one was named."""
+
+    kind: ClassVar[Kind] = Kind.NOT_FOUND
+    code: ClassVar[str] = "no-such-file"
+
+
+class CertificateNotTrusted(Refusal):
+    """The service's certificate is of no authority that this machine trusts, or is not for this address."""
+
+    kind: ClassVar[Kind] = Kind.UNAVAILABLE
+    code: ClassVar[str] = "certificate-not-trusted"
+
+
+class NotAPlatformAdmin(Refusal):
+    """Who is logged in belongs to an operator; the service's clock is for platform admins."""
+
+    kind: ClassVar[Kind] = Kind.FORBIDDEN
+    code: ClassVar[str] = "not-a-platform-admin"
+
+
 class AnswerNeeded(Refusal):
     """Something is missing that would be asked for, and there is no terminal to ask at."""
 

@@ -11,7 +11,7 @@ import typer
 
 from vms_privacy.cli.commands import commands_for
 from vms_privacy.cli.output import EXIT_OF, STOPPED, UNFORESEEN, exit_of_status, tell_problem
-from vms_privacy.cli.refusals import FileUnusable
+from vms_privacy.cli.refusals import FileUnusable, NoSuchFile
 from vms_privacy.client import ApiRefused
 from vms_privacy.durable_files import fault_of
 from vms_privacy.errors import Kind, Refusal
@@ -49,6 +49,8 @@ def _problem_of(error: Exception) -> tuple[dict[str, Any], int]:
             return _of_usage(error), _USAGE
         case typer.Abort():
             return _problem("stopped", "stopped", "nothing was done: it was not agreed to, or stopped"), STOPPED
+        case FileNotFoundError() if error.filename is not None:
+            return _of_refusal(NoSuchFile(f"{error.filename}: {fault_of(error)}"))
         case OSError() if error.filename is not None:
             return _of_refusal(FileUnusable(f"{error.filename}: {fault_of(error)}"))
     # The text of a foreign error may hold an address or a secret: its type and place are told.

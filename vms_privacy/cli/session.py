@@ -7,6 +7,7 @@ other's session: a refresh token is used by one of them at a time, and its succe
 import fcntl
 import json
 import os
+import ssl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from vms_privacy.cli.output import note
 from vms_privacy.cli.refusals import (
     BadServiceAddress,
+    CertificateNotTrusted,
     NoSuchCamera,
     NotLoggedIn,
     NotOfAnOperator,
@@ -104,7 +106,7 @@ class KeptSessions:
 
 
 class Service(ApiClient):
-    """One service, asked by the command line. Raises BadServiceAddress, ServiceUnreachable, ApiRefused."""
+    """One service, asked by the command line. Raises ApiRefused, BadServiceAddress, ServiceUnreachable."""
 
     def __init__(self, url: str) -> None:
         try:
@@ -116,6 +118,10 @@ class Service(ApiClient):
         """Return whatever the service answers."""
         try:
             return super().ask(method, path, body, **query)
+        except ssl.SSLCertVerificationError as error:
+            raise CertificateNotTrusted(
+                f"the certificate of {self.url} is not trusted: {error.verify_message}"
+            ) from None
         except OSError as error:
             raise ServiceUnreachable(f"nothing answers at {self.url} ({type(error).__name__})") from None
 

@@ -68,7 +68,8 @@ def camera_sim(
     try:
         asyncio.run(run())
     except OSError as error:
-        raise CannotListen(f"{host}:{port} cannot be had: {error.strerror or type(error).__name__}") from None
+        told = f"{host}:{port} cannot be had: {error.strerror or type(error).__name__}"
+        raise CannotListen(told, next="name another one with --port; 0 takes a free one") from None
 
 
 def with_user(url: str, user: str) -> str:

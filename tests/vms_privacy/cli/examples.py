@@ -57,7 +57,7 @@ def where_nothing_is(folder: Path, taken_port: int) -> Mapping[str, tuple[tuple[
         "receipt sign": ((), 3),
         "receipt fetch": (("no-receipt", "--to", afterwards), 3),
         "receipt keys": (("--to", afterwards), 7),
-        "receipt extract": ((folder / "no-file", "--camera-id", "x", "--to", afterwards), 7),
+        "receipt extract": ((folder / "no-file", "--camera-id", "x", "--to", afterwards), 4),
         "verify receipt": ((FILE, "--keys", FILE), 2),
         "verify audit": (nothing, 5),
         "verify journal": (nothing, 5),

@@ -2,13 +2,20 @@
 
 import json
 import socket
+import ssl
+import threading
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from archive.retention.rules import LARGEST_KEEP_FOR, SMALLEST_KEEP_FOR
+from tests.given.tls import make_certificate, server_context
 from tests.vms_privacy.cli.typed import say
+from vms_privacy.cli import clock
+from vms_privacy.cli.advice import ADVICE
+from vms_privacy.cli.files import write_new
+from vms_privacy.cli.refusals import FileIsThere
 from vms_privacy.cli.session import Kept, KeptSessions, Service, Session
 from vms_privacy.web import format_duration
 
@@ -105,6 +112,7 @@ def test_a_port_that_is_taken_cannot_be_listened_on(capsys: Capture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         said = say(capsys, "camera-sim", "--port", listener.getsockname()[1], "--json")
     assert (said.code, said.document["code"]) == (5, "cannot-listen")
+    assert said.document["next"].startswith("name another one with --port")
 
 
 def test_wrong_settings_are_named_and_their_values_are_not(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
@@ -151,8 +159,49 @@ def test_a_missing_database_is_not_begun_anew(command: str, installed: Path, cap
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path, capsys: Capture) -> None:
     said = say(capsys, "verify", "receipt", tmp_path / "gone", "--keys", tmp_path / "gone", "--json")
-    assert (said.code, said.document["code"]) == (7, "file-unusable")
+    assert (said.code, said.document["code"]) == (4, "no-such-file")
     assert str(tmp_path / "gone") in said.document["detail"]
+
+
+def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
+    file = tmp_path / "there"
+    file.write_text("mine")
+    with pytest.raises(FileIsThere, match="not written over"):
+        write_new(file, b"other")
+    assert file.read_text() == "mine"
+    assert ADVICE[FileIsThere.code] == "name another file"
+
+
+def test_where_the_data_folder_should_be_is_a_file(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "file").write_text("mine")
+    said = say(capsys, "init", "--data-dir", tmp_path / "file", "--json")
+    assert (said.code, said.document["detail"]) == (5, "where the data folder should be is a file")
+    assert said.document["next"].startswith("name another place")
+
+
+def test_a_certificate_of_nobody_known_is_not_taken_for_a_silent_service(tmp_path: Path, capsys: Capture) -> None:
+    context = server_context(*make_certificate(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        answering = threading.Thread(target=_shake_hands, args=(listener, context))
+        answering.start()
+        said = say(capsys, "status", "--url", f"https://127.0.0.1:{listener.getsockname()[1]}", "--json")
+        answering.join()
+    assert (said.code, said.document["code"]) == (7, "certificate-not-trusted")
+    assert "SSL_CERT_FILE" in said.document["next"]
+
+
+def _shake_hands(listener: socket.socket, context: ssl.SSLContext) -> None:
+    link, _ = listener.accept()
+    with link, pytest.raises((ssl.SSLError, ConnectionError)), context.wrap_socket(link, server_side=True) as told:
+        told.recv(1)
+
+
+def test_the_clock_is_for_platform_admins(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    owner = Session(Service("http://127.0.0.1:9"), "me", "an-id", "north")
+    monkeypatch.setattr(clock, "logged_in", lambda _: owner)
+    said = say(capsys, "clock", "show", "--json")
+    assert (said.code, said.document["code"]) == (3, "not-a-platform-admin")
+    assert "as the platform admin" in said.document["next"]
 
 
 def test_keys_that_are_none_are_not_taken_for_a_bad_receipt(tmp_path: Path, capsys: Capture) -> None:
