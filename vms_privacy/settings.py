@@ -4,10 +4,12 @@ Secrets have no settings: they live in the keyring. Durations are timedeltas, si
 its limits stops the start with its name.
 """
 
+import os
 from datetime import timedelta
+from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -18,6 +20,9 @@ from vms_privacy.keyring.pkcs11_token import TokenPlace
 from vms_privacy.keyring.rules import ROOT_LIFE
 from vms_privacy.web import Duration, format_duration, is_loopback
 
+_PREFIX: Final = "VMS_"
+_URL: Final = "VMS_URL"
+"""No setting of the service: the command line goes by it."""
 Network = IPv4Network | IPv6Network
 
 
@@ -193,13 +198,24 @@ class Settings(BaseSettings):
         return self.keyring.parent / "anchor"
 
 
+def unknown_variables() -> dict[str, str]:
+    """Return the variables of the environment that look like settings and are none, each with the nearest setting."""
+    known = [f"{_PREFIX}{name.upper()}" for name in Settings.model_fields]
+    strangers = sorted(name for name in os.environ if name.startswith(_PREFIX) and name.upper() not in {*known, _URL})
+    return {name: next(iter(get_close_matches(name.upper(), known, 1)), "") for name in strangers}
+
+
 def manual() -> str:
     """Return the operator's page about settings, one line each, as it is checked in."""
     rows = [
         f"| `VMS_{name.upper()}` | {_default(field.default)} | {' '.join((field.description or '').split())} |"
         for name, field in Settings.model_fields.items()
     ]
-    head = ["# Settings", "", "Read from the environment. A value out of its limits stops the start.", ""]
+    says = (
+        "Read from the environment. A value out of its limits stops the start; a variable `VMS_…` that is no setting "
+        "is told of on standard error."
+    )
+    head = ["# Settings", "", says, ""]
     return "\n".join([*head, "| variable | default | meaning |", "|---|---|---|", *rows, ""])
 
 

@@ -9,7 +9,7 @@ from archive.check.service import CheckReport
 from vms_privacy.cli.forms import table
 from vms_privacy.cli.options import AsJson, DataDir, command_group
 from vms_privacy.cli.output import FOUND_WRONG, tell
-from vms_privacy.cli.parts import assembly_of, told_of_the_database
+from vms_privacy.cli.parts import assembly_of, told_of_the_database, warn_of_unknown_variables
 
 app = command_group("Check what there is.")
 
@@ -17,6 +17,7 @@ app = command_group("Check what there is.")
 @app.command("check")
 def check(data_dir: DataDir = None, *, as_json: AsJson = False) -> None:
     """Account for every second, row, blob and key. Works beside a running service; exits 6 if anything is found."""
+    warn_of_unknown_variables()
     parts = assembly_of(data_dir)
     with told_of_the_database():
         report = parts.checker(is_service=False).check()

@@ -5,7 +5,13 @@ from typing import Final
 from vms_privacy.cli.forms import facts
 from vms_privacy.cli.options import AsJson, DataDir, command_group
 from vms_privacy.cli.output import tell
-from vms_privacy.cli.parts import refuse_unless_installed, refuse_unless_usable, settings_of, told_of_the_database
+from vms_privacy.cli.parts import (
+    refuse_unless_installed,
+    refuse_unless_usable,
+    settings_of,
+    told_of_the_database,
+    warn_of_unknown_variables,
+)
 from vms_privacy.db import Database
 from vms_privacy.install import initialise, new_bootstrap_code
 from vms_privacy.migrations import migrate as migrate_database
@@ -22,6 +28,7 @@ _NEXT: Final = (
 @app.command("init")
 def init(data_dir: DataDir = None, *, as_json: AsJson = False) -> None:
     """Make an installation: database, keyring, journal, store, and a bootstrap code that is shown once."""
+    warn_of_unknown_variables()
     settings = settings_of(data_dir)
     with told_of_the_database():
         made = initialise(settings)

@@ -9,9 +9,10 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from vms_privacy.app import Assembly
+from vms_privacy.cli.output import note
 from vms_privacy.cli.refusals import DatabaseIsDamaged, DatabaseUnavailable, SettingsAreWrong
 from vms_privacy.install import NotInitialised, refuse_unless_ready
-from vms_privacy.settings import Settings
+from vms_privacy.settings import Settings, unknown_variables
 
 _SAID_BY_PYDANTIC: Final = "Value error, "
 
@@ -28,6 +29,13 @@ def settings_of(data_dir: Path | None) -> Settings:
             for one in error.errors(include_url=False, include_input=False)
         ]
         raise SettingsAreWrong("; ".join(told)) from None
+
+
+def warn_of_unknown_variables() -> None:
+    """Say which variables look like settings and are none: what was meant by them is not done."""
+    for name, nearest in unknown_variables().items():
+        meant = f"; did you mean {nearest}?" if nearest else "; `vms-privacy settings-manual` lists them"
+        note(f"warning: {name} is no setting and changes nothing{meant}")
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from vms_privacy.app import Assembly
 from vms_privacy.cli.forms import facts
 from vms_privacy.cli.options import AsJson, DataDir, command_group
 from vms_privacy.cli.output import note, tell
-from vms_privacy.cli.parts import assembly_of, settings_of, told_of_the_database
+from vms_privacy.cli.parts import assembly_of, settings_of, told_of_the_database, warn_of_unknown_variables
 from vms_privacy.cli.refusals import CannotListen, SettingsAreWrong
 from vms_privacy.durable_files import fault_of
 from vms_privacy.serve import Running, leave_no_core, tls_context
@@ -30,6 +30,7 @@ _LOWEST_FREE_PORT: Final = 1024
 def serve(data_dir: DataDir = None, *, as_json: AsJson = False) -> None:
     """Run the service until a signal ends it; say where it is, once it answers, and what to do next."""
     leave_no_core()
+    warn_of_unknown_variables()
     refuse_unless_tls_loads(settings_of(data_dir))
     parts = assembly_of(data_dir)
     running = Running(parts)

@@ -123,6 +123,26 @@ def test_wrong_settings_are_named_and_their_values_are_not(monkeypatch: pytest.M
     assert "hunter2" not in said.err
 
 
+@pytest.mark.parametrize("command", ["serve", "init", "check"])
+def test_a_variable_that_is_no_setting_is_told_with_the_nearest(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    (tmp_path / "file").write_text("so that none of them gets far")
+    monkeypatch.setenv("VMS_POTR", "hunter2")
+    monkeypatch.setenv("VMS_XYZZY", "hunter2")
+    said = say(capsys, command, "--data-dir", tmp_path / "file", "--json")
+    assert said.document["code"]
+    assert said.err.splitlines() == [
+        "warning: VMS_POTR is no setting and changes nothing; did you mean VMS_PORT?",
+        "warning: VMS_XYZZY is no setting and changes nothing; `vms-privacy settings-manual` lists them",
+    ]
+
+
+def test_what_the_command_line_itself_goes_by_is_no_stranger(tmp_path: Path, capsys: Capture) -> None:
+    # VMS_URL and VMS_DATA_DIR are set here.
+    assert say(capsys, "check", "--data-dir", tmp_path / "nothing", "--json").err == ""
+
+
 def test_a_public_address_without_tls_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     monkeypatch.setenv("VMS_HOST", "0.0.0.0")
     said = say(capsys, "serve", "--json")
