@@ -1,5 +1,6 @@
 """The commands that make an installation and bring it up to date."""
 
+from shlex import quote
 from typing import Final
 
 from vms_privacy.cli.forms import facts
@@ -18,11 +19,7 @@ from vms_privacy.migrations import migrate as migrate_database
 
 app = command_group("Make an installation, and bring it up to date.")
 
-_NEXT: Final = (
-    "Next, with the code at hand, which is shown this once:",
-    "  vms-privacy serve",
-    "  vms-privacy operator setup",
-)
+_NEXT: Final = "Next, with the code at hand, which is shown this once:"
 
 
 @app.command("init")
@@ -32,11 +29,14 @@ def init(data_dir: DataDir = None, *, as_json: AsJson = False) -> None:
     settings = settings_of(data_dir)
     with told_of_the_database():
         made = initialise(settings)
+    serve = "vms-privacy serve" if data_dir is None else f"vms-privacy serve --data-dir {quote(str(made.data_dir))}"
+    # Where the service will be, `serve` says itself.
+    steps = [serve, "vms-privacy operator setup"]
     document = {
         "data_dir": made.data_dir,
         "installation_id": made.installation_id,
         "bootstrap_code": made.bootstrap_code,
-        "next": ["vms-privacy serve", "vms-privacy operator setup"],
+        "next": steps,
     }
     told = facts(
         {
@@ -47,7 +47,7 @@ def init(data_dir: DataDir = None, *, as_json: AsJson = False) -> None:
             "bootstrap code": made.bootstrap_code,
         }
     )
-    tell(document, [*told, "", *_NEXT], as_json=as_json)
+    tell(document, [*told, "", _NEXT, *(f"  {one}" for one in steps)], as_json=as_json)
 
 
 @app.command("bootstrap-code")

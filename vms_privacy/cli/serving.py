@@ -1,10 +1,12 @@
 """The command that runs the service, and says what it serves and what to do next."""
 
 import errno
+import socket
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +15,7 @@ from sqlalchemy import select
 from streams.cameras.tables import CameraRow
 from vms_privacy.app import Assembly
 from vms_privacy.cli.forms import facts
-from vms_privacy.cli.options import AsJson, DataDir, command_group
+from vms_privacy.cli.options import DEFAULT_URL, AsJson, DataDir, command_group
 from vms_privacy.cli.output import note, tell
 from vms_privacy.cli.parts import assembly_of, settings_of, told_of_the_database, warn_of_unknown_variables
 from vms_privacy.cli.refusals import CannotListen, SettingsAreWrong
@@ -23,6 +25,7 @@ from vms_privacy.settings import Settings
 
 app = command_group("Run the service.")
 
+_EVERY_ADDRESS: Final = (str(IPv4Address(0)), str(IPv6Address(0)))
 _LOWEST_FREE_PORT: Final = 1024
 
 
@@ -71,22 +74,29 @@ def _announce(running: Running, as_json: bool) -> None:
     running.is_up.wait()
     parts, settings = running.parts, running.parts.settings
     scheme = "https" if settings.tls_key is not None else "http"
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    url = f"{scheme}://{host}:{running.port}"
-    document = {"url": url, "api": f"{url}/docs", "data_dir": settings.data_dir, "next": _next_steps(parts)}
+    url = f"{scheme}://{_name_of(settings.host)}:{running.port}"
+    steps = _next_steps(parts, "" if url == DEFAULT_URL else f" --url {url}")
+    document = {"url": url, "api": f"{url}/docs", "data_dir": settings.data_dir, "next": steps}
     if as_json:
         tell(document, (), as_json=True)
         return
     told = {"serving": url, "API": document["api"], "ready": f"{url}/readyz", "data folder": settings.data_dir}
-    note("\n".join([*facts(told), *(f"next: {one}" for one in _next_steps(parts)), "Ctrl-C stops it."]))
+    note("\n".join([*facts(told), *(f"next: {one}" for one in steps), "Ctrl-C stops it."]))
 
 
-def _next_steps(parts: Assembly) -> list[str]:
+def _name_of(host: str) -> str:
+    """Return what stands for an address in a URL; for all addresses of the machine, its name, which can be opened."""
+    if host in _EVERY_ADDRESS:
+        return socket.gethostname()
+    return f"[{host}]" if ":" in host else host
+
+
+def _next_steps(parts: Assembly, where: str) -> list[str]:
     with parts.db.reading() as session:
         if not parts.operators.listing(session, "", 1):
-            return ["vms-privacy operator setup"]
+            return [f"vms-privacy operator setup{where}"]
         if session.execute(select(CameraRow.id).limit(1)).first() is None:
-            return ["vms-privacy camera add NAME rtsps://user@host/path"]
+            return [f"vms-privacy camera add NAME rtsps://user@host/path{where}"]
     return []
 
 

@@ -55,7 +55,7 @@ def test_serve_says_where_it_is_and_what_to_do_next(installed: Path) -> None:
             told = _document(process)
             with urllib.request.urlopen(f"{told['url']}/healthz", timeout=DEADLINE_S) as answer:
                 assert answer.status == 200
-            assert told["next"] == ["vms-privacy operator setup"]
+            assert told["next"] == [f"vms-privacy operator setup --url {told['url']}"]
         finally:
             process.send_signal(signal.SIGTERM)
             rest, _ = process.communicate(timeout=DEADLINE_S)

@@ -29,6 +29,17 @@ def installed(tmp_path: Path, capsys: Capture) -> Path:
     return folder
 
 
+def test_what_is_made_elsewhere_is_served_from_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    folder = tmp_path / "my data"
+    assert say(capsys, "init", "--data-dir", folder, "--json").document["next"][0] == (
+        f"vms-privacy serve --data-dir '{folder}'"
+    )
+    monkeypatch.setenv("VMS_DATA_DIR", str(tmp_path / "other"))
+    assert say(capsys, "init", "--json").document["next"][0] == "vms-privacy serve"
+
+
 def test_without_a_log_in_it_is_not_logged_in(capsys: Capture) -> None:
     said = say(capsys, "camera", "list")
     assert said.code == 3
