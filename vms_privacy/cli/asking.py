@@ -80,12 +80,18 @@ def agree(text: str, option: str, *, already: bool) -> None:
 def _until_it_will_do(ask: Callable[[], Any], check: Check) -> str:
     while True:
         told = str(ask())
-        try:
-            check(told)
-        except Refusal as refusal:
-            note(f"{refusal.detail}.")
-        else:
+        refusal = _refusal_of(told, check)
+        if refusal is None:
             return told
+        note(f"{refusal.detail}.")
+
+
+def _refusal_of(told: str, check: Check) -> Refusal | None:
+    try:
+        check(told)
+    except Refusal as refusal:
+        return refusal
+    return None
 
 
 def _first_line(file: Path, option: str) -> str:

@@ -22,8 +22,8 @@ NewPasswordFile = Annotated[
     Path | None,
     typer.Option(
         "--password-file",
-        help=f"Read the password, {PASSWORD_FORM}, from the first line of this file, `-` for standard input; it is "
-        "asked for else.",
+        help=f"Read the password, {PASSWORD_FORM}, from the first line of this file, `-` for standard input; else it "
+        "is asked for.",
     ),
 ]
 _FILE = "--password-file"

@@ -61,7 +61,7 @@ def camera_sim(
             shown = {path: {"url": server.url(path), "canary": canaries[at].hex()} for at, path in enumerate(made)}
             lines = table(("camera", "url"), ((path, one["url"]) for path, one in shown.items()), "")
             tell(shown, lines, as_json=as_json)
-            address = with_user(server.url("cam-1"), login)
+            address = with_login(server.url("cam-1"), login)
             note(f"next: vms-privacy camera add NAME {address}\nCtrl-C stops it.")
             await asyncio.Event().wait()
 
@@ -72,9 +72,9 @@ def camera_sim(
         raise CannotListen(told, next="name another one with --port; 0 takes a free one") from None
 
 
-def with_user(url: str, user: str) -> str:
-    """Return a camera's URL with its user, if there is one; the password is asked for by whoever adds it."""
-    return url.replace("://", f"://{quote(user, safe='')}@", 1) if user else url
+def with_login(url: str, login: str) -> str:
+    """Return a camera's URL with the log-in at it, if there is one; whoever adds it is asked for the password."""
+    return url.replace("://", f"://{quote(login, safe='')}@", 1) if login else url
 
 
 def _nothing_more(_: World) -> None:
