@@ -339,14 +339,7 @@ class Assembly:
 
     @cached_property
     def footage(self) -> Footage:
-        return Footage(
-            self.db,
-            self.clock,
-            self.keys,
-            self.settings.spool,
-            self.store,
-            self.recorder.growing,
-        )
+        return Footage(self.db, self.clock, self.keys, self.settings.spool, self.store, self.recorder.growing)
 
     @cached_property
     def archive_entrance(self) -> ArchiveEntrance:

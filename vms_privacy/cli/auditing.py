@@ -23,13 +23,12 @@ def audit(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, the newest.")] = 25,
     url: Url = DEFAULT_URL,
     *,
-    everything: Annotated[bool, typer.Option("--all", help="With the renewals of log-in sessions, too.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="With the renewals of log-in sessions too, of which every command makes one.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the newest events: looks, refusals, changes and deletions, newest first.
-
-    Every command renews its log-in session, so these renewals are left out unless they are asked for.
-    """
+    """List the newest events: looks, refusals, changes and deletions, newest first."""
     session = logged_in(url)
     query: dict[str, str | int] = {"limit": limit}
     query |= {"camera_id": session.camera(camera)["camera_id"]} if camera else {}
