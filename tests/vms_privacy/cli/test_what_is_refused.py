@@ -15,7 +15,7 @@ from tests.vms_privacy.cli.typed import say
 from vms_privacy.cli import clock
 from vms_privacy.cli.advice import ADVICE
 from vms_privacy.cli.files import write_new
-from vms_privacy.cli.refusals import FileIsThere
+from vms_privacy.cli.refusals import FileIsThere, FileUnusable
 from vms_privacy.cli.session import Kept, KeptSessions, Service, Session
 from vms_privacy.web import format_duration
 
@@ -201,6 +201,11 @@ def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
         write_new(file, b"other")
     assert file.read_text() == "mine"
     assert ADVICE[FileIsThere.code] == "name another file"
+
+
+def test_a_file_where_none_can_be_is_unusable(tmp_path: Path) -> None:
+    with pytest.raises(FileUnusable, match="cannot be written"):
+        write_new(tmp_path / "no folder" / "file", b"mine")
 
 
 def test_where_the_data_folder_should_be_is_a_file(tmp_path: Path, capsys: Capture) -> None:
