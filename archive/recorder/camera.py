@@ -211,10 +211,10 @@ class CameraRecorder:
             return self._fail(Why.DISK_FULL, ended)
         except Refusal:
             return self._fail(Why.KEYRING_UNAVAILABLE, ended)
-        if ended is not None:
-            self._finished(ended.segment_id)
         self._hearing.learn(begun.standing)
         self._file, self._closing = begun.file, None
+        if ended is not None:
+            self._finished(ended.segment_id)
         self._idle_why = Why.WAITING_FOR_KEY_PICTURE
         if begun.standing.allowed is not None:
             self._open = OpenSegment(

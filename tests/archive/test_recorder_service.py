@@ -215,14 +215,15 @@ def test_a_camera_that_leaves_while_the_database_is_away_is_not_forgotten_before
     house.opt_in()
     _feed(house, service, 3)
     _settle(service, house)
+    strand = service._lanes[house.camera.camera_id].strand
     failing_db.is_away = True
     service.remove(house.camera.camera_id)
-    _settle(service, house)
+    assert strand.settle(DEADLINE_S)
     failing_db.is_away = False
     with house.db.reading() as session:
         assert len(segments.growing(session)) == 1
     service.deliver()
-    _settle(service, house)
+    assert strand.settle(DEADLINE_S)
     with house.db.reading() as session:
         assert segments.growing(session) == []
     assert service.tallies() == {}

@@ -15,7 +15,9 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
 def test_a_story_that_is_stopped_takes_its_folder_with_it(tmp_path: Path, sign: signal.Signals) -> None:
-    script = "import sys; from vms_privacy.cli import main; sys.argv = ['vms-privacy', 'demo']; main()"
+    # Whoever started the tests may have had them ignore an interruption, and children inherit that.
+    begin = f"import signal, sys; signal.signal({sign.value}, signal.default_int_handler)"
+    script = f"{begin}; from vms_privacy.cli import main; sys.argv = ['vms-privacy', 'demo']; main()"
     environment = {"PATH": os.defpath, "TMPDIR": str(tmp_path)}
     with subprocess.Popen(
         [sys.executable, "-c", script], env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True

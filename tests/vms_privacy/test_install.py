@@ -70,7 +70,7 @@ def test_another_users_folder_and_what_is_no_folder_are_refused(tmp_path: Path) 
         initialise(Settings(data_dir=foreign, keyring_dir=tmp_path / "keys", archive_dir=tmp_path / "footage"))
     file = tmp_path / "file"
     file.touch()
-    with pytest.raises(DataFolderIsNotPrivate, match="something else"):
+    with pytest.raises(DataFolderIsNotPrivate, match="is a file"):
         initialise(Settings(data_dir=file))
 
 

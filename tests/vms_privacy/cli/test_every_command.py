@@ -152,7 +152,11 @@ def test_every_code_with_advice_is_a_refusals(capsys: pytest.CaptureFixture[str]
 
 
 def test_every_code_has_something_to_do_next_other_than_to_read_about_it(capsys: pytest.CaptureFixture[str]) -> None:
-    for one in say(capsys, "problems", "--json").document["items"]:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "problems.md").read_text()
+    # Refusals that only tests have are loaded with them.
+    known = [one for one in say(capsys, "problems", "--json").document["items"] if f"`{one['code']}`" in page]
+    assert len(known) > 100
+    for one in known:
         assert one["next"], one["code"]
         assert f"vms-privacy problems {one['code']}" not in one["next"], one["code"]
 
