@@ -110,7 +110,7 @@ class RecorderService:
         with self._lock:
             lanes = {} if self._is_stopping else dict(self._lanes)
         for camera_id, lane in lanes.items():
-            lane.strand.put(partial(self._leave, camera_id) if lane.is_leaving else CameraRecorder.tidy)
+            lane.strand.put(partial(self._tidy, camera_id, lane))
         self.last_delivery = self._delivery.deliver()
         return self.last_delivery
 
@@ -141,6 +141,13 @@ class RecorderService:
             # What could not be closed now is tried again with every round: nobody else would ask for it.
             if lane is not None and lane.is_leaving and recorder.is_tidy:
                 del self._lanes[camera_id]
+
+    def _tidy(self, camera_id: CameraId, lane: _Lane, recorder: CameraRecorder) -> None:
+        # Asked only now: the camera may have been added again since.
+        if lane.is_leaving:
+            self._leave(camera_id, recorder)
+        else:
+            recorder.tidy()
 
     def _finished(self, _: SegmentId) -> None:
         """Have what was closed delivered soon; many closed at once make one round."""
