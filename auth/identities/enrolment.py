@@ -29,6 +29,7 @@ from vms_privacy.audit.log import AuditLog
 from vms_privacy.audit.refusals import RefusalCounter
 from vms_privacy.clock import Clock
 from vms_privacy.db import Database
+from vms_privacy.errors import Refusal
 from vms_privacy.ids import PersonId, Randomness
 
 
@@ -98,7 +99,7 @@ class Enrolment:
         if person is None:
             self._refuse_code(CodeProblem.UNKNOWN)
         if login is not None and login != person.login:
-            raise CodeIsAnothers
+            self._refuse_code(CodeProblem.ANOTHERS)
         password_hash = self._hash(password, person.login)
         with self._db.writing() as session:
             self._judge(session, code, for_a_person=True)
@@ -124,9 +125,12 @@ class Enrolment:
         self._throttle.succeeded(login, "")
         password_hash = self._hash(wanted, login)
         with self._db.writing() as session:
-            if self._people.password_of(session, asker.person_id) != stored:
-                raise WrongPassword
-            self._set(session, asker, password_hash)
+            is_still_so = self._people.password_of(session, asker.person_id) == stored
+            if is_still_so:
+                self._set(session, asker, password_hash)
+        if not is_still_so:
+            self._audit.note_refusal(self._changed(asker, Outcome.REFUSED))
+            raise WrongPassword
 
     def _set(self, session: Session, person: Principal, password_hash: str) -> None:
         if person.person_id is None:
@@ -152,7 +156,14 @@ class Enrolment:
         return None if found.person_id is None else self._people.by_id(session, found.person_id)
 
     def _refuse_code(self, problem: CodeProblem) -> NoReturn:
-        refusal = CodeIsUnknown() if problem is CodeProblem.UNKNOWN else CodeIsSpent()
+        refusal: Refusal
+        match problem:
+            case CodeProblem.UNKNOWN:
+                refusal = CodeIsUnknown()
+            case CodeProblem.ANOTHERS:
+                refusal = CodeIsAnothers()
+            case CodeProblem.USED | CodeProblem.EXPIRED:
+                refusal = CodeIsSpent()
         self._refusals.count(Tag.LOG_IN_REFUSED, refusal.code)
         raise refusal
 

@@ -60,6 +60,7 @@ class CodeProblem(StrEnum):
     UNKNOWN = "unknown"
     USED = "used"
     EXPIRED = "expired"
+    ANOTHERS = "anothers"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ _SAID: Final = {
 
 def check_operator_name(name: str) -> None:
     """Raise BadName, NameIsReserved."""
-    if not re.match(NAME_PATTERN, name) or name.endswith("\n"):
+    if not re.fullmatch(NAME_PATTERN, name):
         raise BadName(NAME_WORDS)
     if not name_is_free_to_take(name):
         raise NameIsReserved
@@ -31,7 +31,7 @@ def check_operator_name(name: str) -> None:
 
 def check_login(login: str) -> None:
     """Raise BadName."""
-    if not re.match(LOGIN_PATTERN, login) or login.endswith("\n"):
+    if not re.fullmatch(LOGIN_PATTERN, login):
         raise BadName(LOGIN_WORDS)
 
 

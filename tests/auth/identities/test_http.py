@@ -237,6 +237,19 @@ async def test_an_owner_who_never_came_is_invited_anew_and_stays_the_one_owner(a
     assert [one["role"] for one in grants] == ["owner"]
 
 
+async def test_a_code_is_not_used_up_by_another_log_in_and_that_is_counted_as_a_refusal(auth: AuthParts) -> None:
+    north = auth.access.operator("north")
+    admin = auth.bearer(auth.access.platform_admin())
+    async with auth.client() as client:
+        invited = (await client.post(f"/api/v1/operators/{north}/owner", json=BERT, headers=admin)).json()
+        enrolment = {"code": invited["code"], "password": PASSWORD}
+        other = await client.post("/api/v1/auth/enrolment", json=enrolment | {"login": "carl"})
+        assert (other.status_code, other.json()["code"]) == (409, "code-is-anothers")
+        assert auth.refusals.flush_all() == 1
+        mine = await client.post("/api/v1/auth/enrolment", json=enrolment | {"login": "bert"})
+        assert (mine.status_code, mine.json()["login"]) == (200, "bert")
+
+
 async def given_enrolled(auth: AuthParts, client: httpx.AsyncClient, operator_id: OperatorId, owner: Principal) -> str:
     path = f"/api/v1/operators/{operator_id}/people"
     invited = (await client.post(path, json=BERT, headers=auth.bearer(owner))).json()
