@@ -13,7 +13,7 @@ from archive.erasure.rules import Step
 from archive.errors import StoreUnavailable
 from archive.recorder.delivery import BATCH, Delivery
 from archive.segments import store as segments
-from archive.segments.rules import Place, Segment, Span, State
+from archive.segments.rules import Place, Span, State
 from tests.given.failing_db import FailingDatabase
 from tests.given.footage import House
 
@@ -73,11 +73,6 @@ def store(house: House) -> _Store:
     return made
 
 
-def _rows(house: House) -> list[Segment]:
-    with house.db.reading() as session:
-        return list(segments.every(session))
-
-
 def _played(house: House) -> bytes:
     parts = house.footage.find(house.look(), Span(0, 2**60))
     return b"".join(house.footage.read(house.look(), part.sealed, part.index, part.chosen) for part in parts)
@@ -90,13 +85,13 @@ def test_while_the_store_is_away_everything_stays_in_the_spool_and_plays_and_the
     fed = [fragment for _ in range(3) for fragment in house.record(2)]
     report = house.delivery.deliver()
     assert list(report.failed.values()) == ["store-unavailable"]  # one is enough to know
-    assert {row.place for row in _rows(house)} == {Place.SPOOL}
+    assert {row.place for row in house.rows()} == {Place.SPOOL}
     assert _played(house) == b"".join(one.data for one in fed)
     store.is_away = False
     report = house.delivery.deliver()
     assert report.is_clean
     assert len(report.moved) == 3
-    assert {row.place for row in _rows(house)} == {Place.STORE}
+    assert {row.place for row in house.rows()} == {Place.STORE}
     assert list(house.spool.iterdir()) == []
     assert _played(house) == b"".join(one.data for one in fed)
     assert house.check().is_clean
@@ -120,7 +115,7 @@ def test_a_delivery_killed_between_any_two_of_its_steps_is_finished_later(
     report = house.delivery.deliver()
     assert report.is_clean
     assert (len(report.moved), report.removed) == ((0, 1) if step == "after the row" else (1, 0))
-    [row] = _rows(house)
+    [row] = house.rows()
     assert row.place is Place.STORE
     assert list(house.spool.iterdir()) == []
     assert list(store.names()) == [row.blob_name]
@@ -131,7 +126,7 @@ def test_a_delivery_killed_between_any_two_of_its_steps_is_finished_later(
 def test_one_file_that_cannot_be_moved_keeps_no_other_from_the_store(house: House, store: _Store) -> None:
     for _ in range(3):
         house.record(2)
-    first, second, third = _rows(house)
+    first, second, third = house.rows()
     (house.spool / first.blob_name).unlink()
     report = house.delivery.deliver()
     assert report.failed == {first.id: "FileNotFoundError"}
@@ -142,7 +137,7 @@ def test_more_files_that_cannot_be_moved_than_one_batch_keep_no_other_from_the_s
     """The oldest are asked for first, every time: they must not fill every batch."""
     house.opt_in()
     house.record(2)
-    [model] = _rows(house)
+    [model] = house.rows()
     lost = [f"{number:021d}A" for number in range(BATCH + 5)]
     connection = house.db.engine.raw_connection()
     try:
@@ -188,7 +183,7 @@ def test_a_segment_that_is_being_put_is_not_erased_beside_it(house: House, store
     moving.join(DEADLINE_S)
     sweeping.join(DEADLINE_S)
     assert store.events[:2] == ["put", "erase"]
-    assert {row.state for row in _rows(house)} == {State.ERASED}
+    assert {row.state for row in house.rows()} == {State.ERASED}
     assert list(store.names()) == []
     assert list(house.spool.iterdir()) == []
     assert house.check().is_clean

@@ -33,11 +33,6 @@ class _Killed(BaseException):
     """The process ends here: nothing that comes after is executed, nothing is cleaned up."""
 
 
-def _rows(house: House) -> list[Segment]:
-    with house.db.reading() as session:
-        return list(segments.every(session))
-
-
 def _record_two(house: House) -> tuple[Segment, Segment]:
     """Two segments of one bucket, the first of which expires half a minute before the second."""
     house.opt_in()
@@ -46,7 +41,7 @@ def _record_two(house: House) -> tuple[Segment, Segment]:
     house.clock.forward(timedelta(seconds=30))
     house.record(3)
     house.delivery.deliver()
-    first, second = _rows(house)
+    first, second = house.rows()
     return first, second
 
 
@@ -78,7 +73,7 @@ def test_an_erased_segment_leaves_no_byte_and_no_key_and_its_neighbour_plays(hou
     _expire_first(house)
     old_key = _bucket_of(house, first.id)
     assert house.eraser.sweep().is_clean
-    assert [(row.id, row.state) for row in _rows(house)] == [(first.id, State.ERASED), (second.id, State.STORED)]
+    assert [(row.id, row.state) for row in house.rows()] == [(first.id, State.ERASED), (second.id, State.STORED)]
     assert list(house.store.names()) == [second.blob_name]
     assert old_key not in house.keyring.bucket_keys()
     with pytest.raises(FootageIsGone):
@@ -103,7 +98,7 @@ def test_an_erasure_killed_after_any_step_is_finished_later(house: House, last: 
     house.progress = reached.append
     assert house.new_eraser().sweep().is_clean
     assert reached[-1] is Step.DONE
-    assert [row.state for row in _rows(house)] == [State.ERASED, State.STORED]
+    assert [row.state for row in house.rows()] == [State.ERASED, State.STORED]
     assert list(house.store.names()) == [second.blob_name]
     sealed, index = house.footage.segment(house.look(), second.id)
     assert house.footage.read(house.look(), sealed, index, range(len(index.entries)))
@@ -212,9 +207,9 @@ def test_a_receipt_tells_each_destroyed_segment_once_and_verifies_offline(house:
 def test_shorter_retention_reaches_back_and_longer_does_not(house: House) -> None:
     _record_two(house)
     house.keep_for(timedelta(hours=100))
-    assert {row.keep_us for row in _rows(house)} == {60_000_000}
+    assert {row.keep_us for row in house.rows()} == {60_000_000}
     house.keep_for(timedelta(seconds=10))
-    assert {row.keep_us for row in _rows(house)} == {10_000_000}
+    assert {row.keep_us for row in house.rows()} == {10_000_000}
     house.clock.forward(timedelta(seconds=11))
     assert len(house.eraser.sweep().erased) == 2
 

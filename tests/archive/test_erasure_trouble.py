@@ -13,7 +13,6 @@ from archive.errors import StoreUnavailable
 from archive.receipts import store as receipts
 from archive.receipts.rules import Valid
 from archive.receipts.service import NothingToTell, ReceiptService, verify
-from archive.segments import store as segments
 from archive.segments.rules import Segment, State
 from tests.given.failing_db import FailingDatabase, lost_connection
 from tests.given.footage import House
@@ -21,11 +20,6 @@ from vms_privacy.ids import OperatorId
 from vms_privacy.keyring.port import Purpose
 
 _MINUTE = timedelta(seconds=60)
-
-
-def _rows(house: House) -> list[Segment]:
-    with house.db.reading() as session:
-        return list(segments.every(session))
 
 
 def _record(house: House, count: int) -> list[Segment]:
@@ -36,7 +30,7 @@ def _record(house: House, count: int) -> list[Segment]:
         house.record(2)
         house.clock.forward(timedelta(seconds=27))
     house.delivery.deliver()
-    return _rows(house)
+    return house.rows()
 
 
 def _sql(house: House, statement: str, *values: object) -> None:
@@ -162,7 +156,7 @@ def test_a_failure_that_the_database_cannot_note_is_counted_all_the_same(
     assert eraser.uncounted_failures == 1
     house.progress = lambda _: None
     assert house.new_eraser().sweep().is_clean
-    assert [row.state for row in _rows(house)] == [State.ERASED]
+    assert [row.state for row in house.rows()] == [State.ERASED]
 
 
 def test_what_waits_for_a_doubt_about_the_time_is_debt_and_says_so(house: House) -> None:
@@ -194,7 +188,7 @@ def test_shortening_reaches_a_segment_that_is_still_growing(house: House) -> Non
     house.record(2, close=False)
     house.keep_for(timedelta(seconds=10))
     house.close()
-    [row] = _rows(house)
+    [row] = house.rows()
     assert row.keep_us == 10_000_000
     house.clock.forward(timedelta(seconds=9))
     assert house.eraser.sweep().erased == []
@@ -242,7 +236,7 @@ def test_a_full_receipt_tells_of_its_time_and_the_next_one_goes_on_where_it_ends
     for _ in range(5):
         house.clock.forward(timedelta(seconds=30))
         house.eraser.sweep()
-    assert {row.state for row in _rows(house)} == {State.ERASED}
+    assert {row.state for row in house.rows()} == {State.ERASED}
     house.clock.forward(timedelta(hours=1))
     service = ReceiptService(house.keyring, house.audit, house.clock, house.randomness, "installation-1", 2)
     signed = []

@@ -14,7 +14,7 @@ from archive.playback.movie import Film, Line
 from archive.playback.rules import Bounds, selected
 from archive.playback.service import MOST_SEGMENTS, Part
 from archive.segments import store as segments
-from archive.segments.rules import Place, Segment, Span
+from archive.segments.rules import Place, Span
 from streams.media.fragments import fragment_info
 from streams.media.inits import init_for
 from streams.media.packets import Track
@@ -24,11 +24,6 @@ from tests.given.fragmented import fragments_of
 
 _ALL = Span(0, 2**60)
 _SECOND = 1_000_000
-
-
-def _rows(house: House) -> list[Segment]:
-    with house.db.reading() as session:
-        return list(segments.every(session))
 
 
 def _find(house: House) -> list[Part]:
@@ -138,7 +133,7 @@ def test_one_damaged_file_keeps_no_other_from_being_played(house: House) -> None
     for _ in range(3):
         house.record(2)
     house.delivery.deliver()
-    first, second, third = _rows(house)
+    first, second, third = house.rows()
     path = house.folder / "archive" / second.blob_name[:2] / second.blob_name
     octets = bytearray(path.read_bytes())
     octets[-1] ^= 1
@@ -185,13 +180,13 @@ def test_more_stretches_than_one_page_of_rows_are_all_told(house: House) -> None
     whole = house.footage.ranges(camera_id, _ALL)
     assert len(whole) == 5
     paged = [one.segment.id for one in house.footage._all_in(camera_id, _ALL, 2)]
-    assert paged == [row.id for row in _rows(house)]
+    assert paged == [row.id for row in house.rows()]
 
 
 def test_a_span_with_more_segments_than_one_answer_is_refused_rather_than_cut_short(house: House) -> None:
     house.opt_in()
     house.record(2)
-    [model] = _rows(house)
+    [model] = house.rows()
     connection = house.db.engine.raw_connection()
     try:
         connection.cursor().execute("DROP TRIGGER segment_never_overlaps")

@@ -9,18 +9,12 @@ from minio.versioningconfig import VersioningConfig
 
 from archive.blobs.s3_store import S3Store
 from archive.check import Kind
-from archive.segments import store as segments
 from archive.segments.rules import Place, Segment, Span, State
 from tests.given.footage import House
 from tests.given.rgw import Rgw
 from tests.given.s3 import TERMS, VERSIONS, bucket_of, everything_in
 
 _MINUTE = timedelta(minutes=1)
-
-
-def _rows(house: House) -> list[Segment]:
-    with house.db.reading() as session:
-        return list(segments.every(session))
 
 
 def _look(house: House) -> bytes:
@@ -57,7 +51,7 @@ def _record(house: House) -> tuple[Segment, bytes]:
     """Record three seconds and deliver them; return the row and the clear bytes."""
     fed = house.record(3)
     assert house.delivery.deliver().is_clean
-    return _rows(house)[-1], b"".join(one.data for one in fed)
+    return house.rows()[-1], b"".join(one.data for one in fed)
 
 
 def test_footage_is_delivered_read_and_destroyed_in_every_version(rgw: Rgw, house: House, bucket: str) -> None:
@@ -107,7 +101,7 @@ def test_what_an_object_lock_keeps_is_debt_with_its_reason_until_it_does_not(
     house.clock.forward(timedelta(minutes=15))
     assert row.id in house.eraser.sweep().erased
     assert everything_in(rgw, locked) == []
-    assert {one.state for one in _rows(house)} == {State.ERASED}
+    assert {one.state for one in house.rows()} == {State.ERASED}
 
 
 def test_while_the_store_is_stopped_footage_waits_sealed_and_is_delivered_by_itself(rgw: Rgw, house: House) -> None:
@@ -117,7 +111,7 @@ def test_while_the_store_is_stopped_footage_waits_sealed_and_is_delivered_by_its
     with rgw.paused():
         house.record(3)
         assert list(house.delivery.deliver().failed.values()) == ["store-unavailable"]
-        [row] = _rows(house)
+        [row] = house.rows()
         assert (house.spool / row.blob_name).exists()
     assert house.delivery.deliver().moved == [row.id]
     assert everything_in(rgw, name) == [(row.blob_name, False)]

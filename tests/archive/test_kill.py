@@ -6,7 +6,7 @@ from pathlib import Path
 
 from archive.keys.rules import permit_for_recovery
 from archive.segments import store as segments
-from archive.segments.rules import Segment, Span, State
+from archive.segments.rules import Span, State
 from archive.segments.store import Sealed
 from tests.given.clock import NOON
 from tests.given.footage import House
@@ -15,11 +15,6 @@ from tests.vectors.independent_reader import Head, Opened
 
 ROUNDS = 10
 _ALL = Span(0, 2**60)
-
-
-def _rows(house: House) -> list[Segment]:
-    with house.db.reading() as session:
-        return list(segments.every(session))
 
 
 def _living(house: House) -> list[Sealed]:
@@ -34,7 +29,7 @@ def _octets(house: House, name: str) -> bytes:
 
 def _growing(house: House) -> dict[str, bytes]:
     """The files that a kill left open, as they are before anything is repaired."""
-    return {row.blob_name: _octets(house, row.blob_name) for row in _rows(house) if row.state is State.WRITING}
+    return {row.blob_name: _octets(house, row.blob_name) for row in house.rows() if row.state is State.WRITING}
 
 
 def _key(house: House, sealed: Sealed) -> bytes:
@@ -74,7 +69,7 @@ def test_a_kill_at_any_moment_loses_at_most_the_fragment_in_hand_and_leaves_noth
         with opened(tmp_path, now) as house:
             left = _growing(house)
             assert not house.revive().recovered.failed, number
-            assert State.WRITING not in {row.state for row in _rows(house)}
+            assert State.WRITING not in {row.state for row in house.rows()}
             assert [str(one) for one in house.check().findings] == [], number
             readable_us = int((now - KEEP).timestamp() * 1_000_000) + 1
             lost = {captured_us for captured_us in taken if captured_us >= readable_us} - _kept(house)

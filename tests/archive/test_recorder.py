@@ -9,17 +9,11 @@ from archive.errors import FootageIsGone, NoFootage
 from archive.recorder.rules import Why
 from archive.recorder.standing import micros
 from archive.segments import gaps
-from archive.segments import store as segments
-from archive.segments.rules import Place, Segment, Span, State
+from archive.segments.rules import Place, Span, State
 from streams.media.packets import UNREAD_US, Track
 from tests.given.encoded import encoded
 from tests.given.footage import House
 from vms_privacy.consent.rules import ConsentKind
-
-
-def _rows(house: House) -> list[Segment]:
-    with house.db.reading() as session:
-        return list(segments.every(session))
 
 
 def _played(house: House) -> bytes:
@@ -33,7 +27,7 @@ def _played(house: House) -> bytes:
 
 def test_without_an_opt_in_nothing_is_written_at_all(house: House) -> None:
     house.record(3)
-    assert _rows(house) == []
+    assert house.rows() == []
     assert list(house.spool.iterdir()) == []
     assert house.recorder.tally.last_why == Why.NO_OPT_IN
 
@@ -41,7 +35,7 @@ def test_without_an_opt_in_nothing_is_written_at_all(house: House) -> None:
 def test_what_is_recorded_is_read_back_byte_for_byte(house: House) -> None:
     house.opt_in()
     fed = house.record(5)
-    [row] = _rows(house)
+    [row] = house.rows()
     assert (row.state, row.place) == (State.STORED, Place.SPOOL)
     assert row.starts_us == fed[0].captured_from_us
     assert _played(house).endswith(b"".join(one.data for one in fed))
@@ -82,7 +76,7 @@ def test_after_a_withdrawal_no_later_packet_is_written(house: House) -> None:
     late = house.fragments(3, offset_s=0.0)
     for fragment in late:
         house.recorder.take(fragment)
-    [row] = _rows(house)
+    [row] = house.rows()
     assert row.state is State.STORED
     parts = house.footage.find(house.look(), Span(0, 2**60))
     assert [entry.captured_from_us for entry in parts[0].index.entries] == [one.captured_from_us for one in fed]
@@ -117,7 +111,7 @@ def test_segments_are_short_where_retention_is_short_and_never_overlap(house: Ho
     house.opt_in()
     house.keep_for(timedelta(seconds=20))
     house.record(12)
-    rows = _rows(house)
+    rows = house.rows()
     assert len(rows) >= 2
     ends = [(row.starts_us, row.ends_us or 0) for row in rows]
     assert all(end - start <= 5_000_000 for start, end in ends)
@@ -153,7 +147,7 @@ def test_a_row_without_a_byte_is_taken_back(house: House) -> None:
         path.write_bytes(b"")
     report = house.recovery.recover()
     assert len(report.empty) == 1
-    assert _rows(house) == []
+    assert house.rows() == []
     assert list(house.spool.iterdir()) == []
 
 
@@ -162,7 +156,7 @@ def test_delivery_moves_what_is_closed_and_it_plays_from_the_store(house: House)
     fed = house.record(3)
     assert house.delivery.deliver().is_clean
     assert list(house.spool.iterdir()) == []
-    assert [row.place for row in _rows(house)] == [Place.STORE]
+    assert [row.place for row in house.rows()] == [Place.STORE]
     assert _played(house).endswith(b"".join(one.data for one in fed))
 
 

@@ -16,7 +16,7 @@ from archive.recorder.service import MOST_WAITING_BYTES, RecorderService
 from archive.recorder.standing import micros
 from archive.segments import gaps
 from archive.segments import store as segments
-from archive.segments.rules import Place, Segment, Span, State
+from archive.segments.rules import Place, Span, State
 from tests.given.encoded import encoded
 from tests.given.failing_db import FailingDatabase
 from tests.given.footage import House
@@ -31,11 +31,6 @@ def service(house: House) -> Iterator[RecorderService]:
     made.add(house.operator_id, house.camera.camera_id)
     yield made
     made.stop(DEADLINE_S)
-
-
-def _rows(house: House) -> list[Segment]:
-    with house.db.reading() as session:
-        return list(segments.every(session))
 
 
 def _whys(house: House) -> list[str]:
@@ -66,7 +61,7 @@ def test_what_is_fed_is_recorded_delivered_and_closed_at_the_end(house: House, s
     assert len(growing.index.entries) == fed
     assert service.tallies()[house.camera.camera_id].fragments == fed
     assert service.stop(DEADLINE_S)
-    assert [row.state for row in _rows(house)] == [State.STORED]
+    assert [row.state for row in house.rows()] == [State.STORED]
     assert _whys(house)[-1] == Why.STOPPING
 
 
@@ -76,7 +71,7 @@ def test_after_the_end_nothing_is_taken_and_nothing_raises(house: House, service
     _feed(house, service, 2)
     service.ask_again(house.camera.camera_id)
     service.lost(house.camera.camera_id, Why.CAMERA_LOST)
-    assert _rows(house) == []
+    assert house.rows() == []
 
 
 def test_a_camera_that_is_removed_and_added_at_once_has_one_recorder(house: House, service: RecorderService) -> None:
@@ -88,7 +83,7 @@ def test_a_camera_that_is_removed_and_added_at_once_has_one_recorder(house: Hous
     _feed(house, service, 3, "run-2")
     _settle(service, house)
     assert service._lanes[house.camera.camera_id] is lane
-    assert [row.state for row in _rows(house)] == [State.STORED, State.WRITING]
+    assert [row.state for row in house.rows()] == [State.STORED, State.WRITING]
 
 
 def test_a_camera_that_is_removed_is_closed_and_forgotten(house: House, service: RecorderService) -> None:
@@ -98,7 +93,7 @@ def test_a_camera_that_is_removed_is_closed_and_forgotten(house: House, service:
     service.remove(house.camera.camera_id)
     assert lane.strand.settle(DEADLINE_S)
     assert service.tallies() == {}
-    assert [row.state for row in _rows(house)] == [State.STORED]
+    assert [row.state for row in house.rows()] == [State.STORED]
 
 
 class _SlowStore(FolderStore):
@@ -124,12 +119,12 @@ def test_a_slow_store_delays_no_recording(house: House) -> None:
         _feed(house, service, 2, f"run-{number}")
     _settle(service, house)
     assert slow.reached.wait(DEADLINE_S)
-    assert len(_rows(house)) == 8
-    assert {row.place for row in _rows(house)} == {Place.SPOOL}
+    assert len(house.rows()) == 8
+    assert {row.place for row in house.rows()} == {Place.SPOOL}
     slow.gate.set()
     assert service.stop(DEADLINE_S)
     assert service.deliver().is_clean
-    assert {row.place for row in _rows(house)} == {Place.STORE}
+    assert {row.place for row in house.rows()} == {Place.STORE}
 
 
 class _Unforeseen(SealedWriter):
@@ -178,12 +173,12 @@ def test_too_much_waiting_loses_whole_fragments_loudly(house: House, service: Re
     _feed(house, service, 3)
     go_on.set()
     _settle(service, house)
-    assert _rows(house) == []
+    assert house.rows() == []
     tally = service.tallies()[house.camera.camera_id]
     assert tally.failures > 0
     _feed(house, service, 3, "run-2")
     _settle(service, house)
-    assert [row.state for row in _rows(house)] == [State.WRITING]
+    assert [row.state for row in house.rows()] == [State.WRITING]
 
 
 def test_a_file_that_a_failed_write_left_open_is_closed_by_the_timer(house: House, service: RecorderService) -> None:
@@ -191,10 +186,10 @@ def test_a_file_that_a_failed_write_left_open_is_closed_by_the_timer(house: Hous
     _feed(house, service, 3)
     _settle(service, house)
     service._lanes[house.camera.camera_id].recorder.failed()
-    assert [row.state for row in _rows(house)] == [State.WRITING]
+    assert [row.state for row in house.rows()] == [State.WRITING]
     service.deliver()
     _settle(service, house)
-    assert [row.state for row in _rows(house)] == [State.STORED]
+    assert [row.state for row in house.rows()] == [State.STORED]
 
 
 def test_a_start_accounts_for_the_time_in_which_nobody_recorded(house: House) -> None:

@@ -1,6 +1,6 @@
 """The whole archive over a folder, a real keyring and journal, and fragments of real streams; the clock by hand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,16 +27,18 @@ from archive.recorder.rules import Why
 from archive.recorder.standing import micros
 from archive.recorder.start import StartReport, bring_in_order
 from archive.retention.service import RetentionService
-from archive.segments.rules import Span
+from archive.segments import gaps
+from archive.segments import store as segments
+from archive.segments.rules import Segment, Span
 from auth.principal import Granted, Right
 from auth.resources.store import ResourceStore
 from auth.tokens.handles import random_name
 from auth.tokens.rules import Purpose
-from streams.media.packets import Fragment, Packet
+from streams.media.packets import Fragment, Packet, Track
 from tests.given.access import Access
 from tests.given.clock import HandClock
 from tests.given.consent import opt_in
-from tests.given.encoded import START_US, encoded
+from tests.given.encoded import START_US, Encoded, encoded
 from tests.given.fragmented import fragments_of
 from tests.given.randomness import CountedRandomness
 from vms_privacy.audit.log import AuditLog
@@ -48,6 +50,7 @@ from vms_privacy.journal.journal import Journal
 from vms_privacy.keyring.file_keyring import FileKeyring
 
 RUN = "run-1"
+_ALL = Span(0, 2**60)
 
 
 class House:
@@ -154,7 +157,7 @@ class House:
 
     def look(self, window: Span | None = None) -> Look:
         permit = permit_from(self.granted(Right.ARCHIVE), Purpose.ARCHIVE_VIEW)
-        return Look(self.camera.camera_id, window or Span(0, 2**60), None, permit)
+        return Look(self.camera.camera_id, window or _ALL, None, permit)
 
     def fragments(self, seconds: float, offset_s: float = 1.0, *, audio: bool = False) -> list[Fragment]:
         """Fragments of a real stream whose first packet arrives `offset_s` after the present moment of the clock."""
@@ -165,15 +168,41 @@ class House:
 
     def record(self, seconds: float, *, audio: bool = False, close: bool = True) -> list[Fragment]:
         """Feed a stream of some seconds from now on; the clock follows it. Returns the fragments that were fed."""
-        stream = encoded(seconds, gop=25, audio=audio)
-        fed = self.fragments(seconds, audio=audio)
+        stream, fed = self.stream(seconds, audio=audio)
         self.recorder.begin(RUN + str(self.clock.now()), stream.epoch(1))
-        for fragment in fed:
-            self.clock.forward(timedelta(microseconds=max(0, fragment.last_arrived_at_us - micros(self.clock.now()))))
-            self.recorder.take(fragment)
+        self.take(fed)
         if close:
             self.close()
         return fed
+
+    def stream(self, seconds: float, *, audio: bool = False) -> tuple[Encoded, list[Fragment]]:
+        """Return a real stream that begins now, and its fragments."""
+        return encoded(seconds, gop=25, audio=audio), self.fragments(seconds, audio=audio)
+
+    def take(self, fragments: Sequence[Fragment]) -> None:
+        """Feed fragments, each when the last of its packets arrives."""
+        for fragment in fragments:
+            self.clock.forward(timedelta(microseconds=max(0, fragment.last_arrived_at_us - micros(self.clock.now()))))
+            self.recorder.take(fragment)
+
+    def rows(self) -> list[Segment]:
+        with self.db.reading() as session:
+            return list(segments.every(session))
+
+    def gaps(self) -> list[tuple[int, int | None, str]]:
+        """Since when, until when and why nothing was recorded."""
+        with self.db.reading() as session:
+            found = gaps.touching(session, self.camera.camera_id, _ALL)
+        return [(gap.from_us, gap.until_us, gap.why) for gap in found]
+
+    def shown(self) -> list[int]:
+        """When each fragment that can be played was captured."""
+        parts = self.footage.find(self.look(), _ALL)
+        return [entry.captured_from_us for part in parts for entry in part.entries if entry.track is Track.VIDEO]
+
+    @property
+    def is_in_order(self) -> bool:
+        return [str(one) for one in self.check().findings] == []
 
     def close(self) -> None:
         """End the run, as a camera does that goes away."""

@@ -155,6 +155,12 @@ class Vault:
         if place is Place.STORE:
             self.deliver(file.segment_id)
 
+    def leave(self) -> None:
+        """Close what still grows as it is, as the end of the service does."""
+        for file in self.growing.values():
+            file.abandon()
+        self.growing.clear()
+
     def shorten(self, camera: Resource, keep: timedelta) -> None:
         """Lower the retention of what is recorded already."""
         with self.db.writing() as session:

@@ -21,12 +21,12 @@ SHOWN_BY: Final[Mapping[str, str]] = {
     "live-has-passed": (
         "streams/live/test_hls.py::test_a_segment_that_has_passed_is_gone_and_one_that_never_was_is_not_found"
     ),
-    "rtsp-method-not-served": "streams/rtsp/test_server.py::test_what_cannot_be_served_is_answered_with_its_status",
-    "rtsp-option-not-supported": "streams/rtsp/test_server.py::test_what_cannot_be_served_is_answered_with_its_status",
-    "rtsp-not-in-this-state": "streams/rtsp/test_server.py::test_order_is_kept",
-    "rtsp-parameter-not-understood": "streams/rtsp/test_server.py::test_a_parameter_is_not_understood",
-    "rtsp-not-let-in": "streams/rtsp/test_server.py::test_a_password_is_asked_for_and_taken_on_loopback",
-    "rtsp-too-many-connections": "streams/rtsp/test_server.py::test_a_full_server_says_so",
+    "rtsp-method-not-served": "streams/rtsp/test_asking.py::test_what_cannot_be_served_is_answered_with_its_status",
+    "rtsp-option-not-supported": "streams/rtsp/test_asking.py::test_what_cannot_be_served_is_answered_with_its_status",
+    "rtsp-not-in-this-state": "streams/rtsp/test_asking.py::test_order_is_kept",
+    "rtsp-parameter-not-understood": "streams/rtsp/test_asking.py::test_a_parameter_is_not_understood",
+    "rtsp-not-let-in": "streams/rtsp/test_asking.py::test_a_password_is_asked_for_and_taken_on_loopback",
+    "rtsp-too-many-connections": "streams/rtsp/test_asking.py::test_a_full_server_says_so",
     "span-runs-backward": (
         "archive/playback/test_refusals.py::test_a_number_out_of_bounds_is_refused_alike_for_every_camera"
     ),

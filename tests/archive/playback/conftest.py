@@ -23,8 +23,10 @@ def parts(db: Database, clock: HandClock, randomness: CountedRandomness, tmp_pat
 
 
 @pytest.fixture
-def server(parts: TokenParts, clock: HandClock, tmp_path: Path) -> PlaybackServer:
-    return PlaybackServer(parts, clock, tmp_path)
+def server(parts: TokenParts, clock: HandClock, tmp_path: Path) -> Iterator[PlaybackServer]:
+    made = PlaybackServer(parts, clock, tmp_path)
+    yield made
+    made.vault.leave()
 
 
 @pytest.fixture

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from auth.media_sessions.session import MediaSession
 from streams.media.packets import Track
 from tests.given.clock import HandClock
 from tests.given.encoded import Encoded, encoded
 from tests.given.fragmented import fragments_of
-from tests.given.media_server import Answer
+from tests.given.media_server import DEADLINE_S, Answer
 from tests.given.playback_server import NOON_S, PlaybackServer, groups
 from tests.given.tokens import TokenParts
 from vms_privacy.audit.events import Tag
@@ -28,11 +29,15 @@ BEHIND_THE_LAST_JUDGEMENT = 128 * 1024 + PIECE + 16 * 1024
 
 @dataclass
 class Wire:
-    """What the event loop is given to write: when, how much, and how much before it was unsent; the last connection."""
+    """What the event loop is given to write: when, how much, and how much before it was unsent; the last connection.
+
+    And how often a session was judged since.
+    """
 
     clock: HandClock
     written: list[tuple[float, int, int]] = field(default_factory=list)
     last: Any = None
+    judged: int = 0
 
     def around(self, transport: Any) -> Any:
         self.last = transport
@@ -43,11 +48,20 @@ class Wire:
         return sum(octets for _, octets, _ in self.written)
 
     async def quiet(self) -> None:
-        """Wait until nothing more is written: the one who is looking takes nothing."""
+        """Wait until nothing more is written: the one who is looking takes nothing. Raises TimeoutError."""
         before = -1
-        while before != self.octets:
-            before = self.octets
-            await asyncio.sleep(0.1)
+        async with asyncio.timeout(DEADLINE_S):
+            while before != self.octets:
+                before = self.octets
+                await asyncio.sleep(0.1)
+
+    async def judged_again(self, times: int) -> None:
+        """Wait until what is unsent was judged so many times more, and nothing was written. Raises TimeoutError."""
+        octets, until = self.octets, self.judged + times
+        async with asyncio.timeout(DEADLINE_S):
+            while self.judged < until:
+                await asyncio.sleep(0.01)
+        assert self.octets == octets
 
     async def cut(self, within_s: float) -> None:
         """Wait until the connection is cut, although nobody reads. Raises TimeoutError."""
@@ -79,7 +93,14 @@ def wire(clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> Wire:
     def begin_noted(self: Any, scope: Any, transport: Any, *args: Any, **kwargs: Any) -> None:
         begin(self, scope, made.around(transport), *args, **kwargs)
 
+    check = MediaSession.check
+
+    def check_noted(self: MediaSession, picture_us: int | None = None) -> None:
+        made.judged += 1
+        check(self, picture_us)
+
     monkeypatch.setattr(RequestResponseCycle, "__init__", begin_noted)
+    monkeypatch.setattr(MediaSession, "check", check_noted)
     return made
 
 
@@ -160,12 +181,13 @@ async def test_shorter_retention_cuts_what_waits_as_well(server: PlaybackServer,
 
 
 async def test_a_viewer_who_takes_little_at_a_time_gets_it_whole_while_it_lasts(
-    server: PlaybackServer, token: str
+    server: PlaybackServer, token: str, wire: Wire
 ) -> None:
     made = big(server)
     async with server:
         async with server.asking(f"archive-{NOON_S}-20.mp4?token={token}", buffer=4096) as answer:
-            await asyncio.sleep(1.2)
+            await wire.quiet()
+            await wire.judged_again(2)
             body = await answer.rest()
     assert answer.is_complete
     assert len(body) > sum(len(one.data) for one in made.of(Track.VIDEO))
