@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Final
 
 import av
 from av.audio.codeccontext import AudioCodecContext
@@ -28,6 +29,9 @@ class EncodedPicture:
     dts: int
     is_key: bool
     data: bytes = field(repr=False)
+
+
+_BLACK: Final = (16, 128, 128)
 
 
 class PictureEncoder:
@@ -73,6 +77,9 @@ class PictureEncoder:
         self._codec = codec
         self._frame = av.VideoFrame(width, height, "yuv420p")
         self._frame.time_base = codec.time_base
+        for plane, grey in zip(self._frame.planes, _BLACK, strict=True):
+            # A new frame holds whatever this process had in that memory before.
+            plane.update(bytes((grey,)) * plane.buffer_size)
         units = nal.split_annexb(bytes(codec.extradata or b""))
         self.avcc = nal.make_avcc(
             [unit for unit in units if nal.kind_of(unit) == nal.SPS],
@@ -81,7 +88,7 @@ class PictureEncoder:
 
     @property
     def planes(self) -> tuple[tuple[memoryview, int], ...]:
-        """The three planes to paint, each with its bytes a line. They keep what was painted before."""
+        """The three planes to paint, each with its bytes a line. Black at first; they keep what was painted."""
         return tuple((memoryview(plane), plane.line_size) for plane in self._frame.planes)
 
     def encode(self, number: int) -> Iterator[EncodedPicture]:

@@ -36,6 +36,12 @@ def test_parameter_sets_stand_in_the_record_and_not_in_the_pictures() -> None:
     assert nal.read_avcc(encoder.avcc).length_size == 4
 
 
+def test_what_nobody_painted_is_black_and_not_what_was_in_memory_before() -> None:
+    for _ in range(20):
+        planes = PictureEncoder(320, 240, fps=25, gop=25).planes
+        assert [set(bytes(plane)) for plane, _ in planes] == [{16}, {128}, {128}]
+
+
 def test_a_fixed_rate_is_kept_even_when_nothing_moves() -> None:
     encoder = PictureEncoder(320, 240, fps=25, gop=25, kbit_s=500)
     made = [picture for number in range(100) for picture in encoder.encode(number)]
