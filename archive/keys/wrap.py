@@ -71,7 +71,7 @@ class SegmentKeys:
         wrapped anything is left, and the camera's next one is that one: of each camera there is one at most. Raises
         PermitIsOld, KeyringUnavailable, and KeyIsDestroyed where the bucket key is not in the keyring.
         """
-        if self._clock.now() >= permit.ask_again_at:
+        if self._clock.for_reading() >= permit.ask_again_at:
             raise PermitIsOld("ask the ledger again before a new key")
         bucket = self._bucket(session, permit, operator_id, hour_of(starts_us))
         key = KeyBytes(self._randomness.octets(_KEY_SIZE))

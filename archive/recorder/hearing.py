@@ -33,13 +33,18 @@ class Hearing:
     def is_due(self) -> bool:
         """Say whether an opt-in may have ended by itself, or nothing is known."""
         known = self._standing
-        return known is None or (known.allowed is not None and known.is_due(self._tools.clock.now()))
+        return known is None or (known.allowed is not None and known.is_due(self._tools.clock.for_reading()))
 
     def since(self, came_s: float) -> Standing | Why:
         """Return what the ledger says after `came_s` (monotonic), or why nothing may be written.
 
         While the database is away, what was heard last holds for a minute: there is nowhere to withdraw it, either.
+        An opt-in that ends by itself ends then as well.
         """
+        heard = self._heard(came_s)
+        return heard if isinstance(heard, Why) else heard.at(self._tools.clock.for_reading())
+
+    def _heard(self, came_s: float) -> Standing | Why:
         known = self._standing
         try:
             return self._follow(came_s)
@@ -71,7 +76,7 @@ class Hearing:
     def _follow(self, came_s: float) -> Standing:
         """Ask for everything, or only for the head of the ledger as long as nothing has changed."""
         known = self._standing
-        if known is None or known.is_due(self._tools.clock.now()):
+        if known is None or known.is_due(self._tools.clock.for_reading()):
             return self.anew()
         if not is_unchanged(self._heads.since(came_s), self._camera_id, known):
             return self.anew()

@@ -1,7 +1,7 @@
 """Which fragment is written, and where a segment ends."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum, unique
 from typing import Final
@@ -67,11 +67,13 @@ class LeaveOut:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What a permit allows, in the recorder's own unit of time."""
+    """What a permit allows, in the recorder's own unit of time; `until_us` None: without an end of its own."""
 
     entry_id: ConsentEntryId
     from_us: int
     audio_from_us: int | None
+    until_us: int | None = None
+    audio_until_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,18 @@ class Beginning:
 
     starts_us: int
     cuts_newest: bool
+
+
+def still_allowed(allowed: Allowed | None, now_us: int) -> Allowed | None:
+    """Return what is left of it now: nothing once the opt-in has ended by itself, no sound once that of sound has.
+
+    An end that was known beforehand needs nobody who tells of it: it comes while the database is away, too (P1).
+    """
+    if allowed is None or (allowed.until_us is not None and allowed.until_us <= now_us):
+        return None
+    if allowed.audio_until_us is not None and allowed.audio_until_us <= now_us:
+        return replace(allowed, audio_from_us=None, audio_until_us=None)
+    return allowed
 
 
 def longest_us(keep_us: int) -> int:

@@ -1,12 +1,12 @@
 """What the ledger and the policies said last about one camera."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from sqlalchemy.orm import Session
 
-from archive.recorder.rules import Allowed
+from archive.recorder.rules import Allowed, still_allowed
 from archive.retention.rules import Policy
 from vms_privacy.clock import Clock
 from vms_privacy.consent.ledger import ConsentLedger
@@ -45,6 +45,11 @@ class Standing:
         """Say whether the ledger has to be asked for everything again, not only for its head."""
         return self.permit is not None and now >= self.permit.ask_again_at
 
+    def at(self, now: datetime) -> "Standing":
+        """Return what is left of it at `now`, if nothing but time has passed."""
+        left = still_allowed(self.allowed, micros(now))
+        return self if left is self.allowed else replace(self, allowed=left)
+
 
 def ask(session: Session, camera_id: CameraId, ledger: ConsentLedger, policies: Policies, clock: Clock) -> Standing:
     """Ask for all of it. Raises LedgerDisagrees."""
@@ -54,7 +59,7 @@ def ask(session: Session, camera_id: CameraId, ledger: ConsentLedger, policies: 
         permit,
         _audio_entry(session, camera_id),
         None if permit is None else allowed_by(permit),
-        None if stopped_at is None else micros(stopped_at),
+        _micros_or_none(stopped_at),
         policies.current(session, camera_id),
         clock.monotonic(),
     )
@@ -72,8 +77,17 @@ def is_unchanged(active: Active, camera_id: CameraId, known: Standing) -> bool:
 
 def allowed_by(permit: RecordingPermit) -> Allowed:
     """Return what a permit allows, in the recorder's own unit of time."""
-    audio = permit.audio_given_at
-    return Allowed(permit.entry_id, micros(permit.given_at), None if audio is None else micros(audio))
+    return Allowed(
+        permit.entry_id,
+        micros(permit.given_at),
+        _micros_or_none(permit.audio_given_at),
+        _micros_or_none(permit.until),
+        _micros_or_none(permit.audio_until),
+    )
+
+
+def _micros_or_none(moment: datetime | None) -> int | None:
+    return None if moment is None else micros(moment)
 
 
 def _audio_entry(session: Session, camera_id: CameraId) -> ConsentEntryId | None:

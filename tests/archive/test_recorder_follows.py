@@ -12,6 +12,7 @@ from archive.segments import store as segments
 from archive.segments.rules import Span, State
 from streams.media.packets import Track
 from tests.given.encoded import encoded
+from tests.given.failing_db import FailingDatabase
 from tests.given.footage import House
 from vms_privacy.consent.rules import ConsentKind
 
@@ -193,3 +194,57 @@ def test_a_segment_that_may_not_begin_leaves_nothing_of_itself(house: House) -> 
     assert house.rows() == []
     assert list(house.spool.iterdir()) == []
     assert house.keyring.bucket_keys() == frozenset()
+
+
+def test_an_opt_in_ends_by_itself_while_the_database_is_away(house: House, failing_db: FailingDatabase) -> None:
+    with house.db.writing() as session:
+        ends_at = house.clock.now() + timedelta(seconds=5)
+        house.opt_in_until(session, ends_at)
+    house.recorder.ask_again()
+    stream, fed = house.stream(10)
+    house.recorder.begin("run-a", stream.epoch(1))
+    house.take(fed[:4])
+    failing_db.is_away = True
+    house.take(fed[4:])
+    failing_db.is_away = False
+    house.recorder.tidy()
+    assert house.recorder.growing() is None
+    shown = house.shown()
+    assert shown == [one.captured_from_us for one in fed if one.last_arrived_at_us < micros(ends_at)]
+    assert 4 < len(shown) < len(fed)
+    house.clock.forward(timedelta(seconds=10))
+    assert house.is_in_order
+
+
+def test_sound_ends_by_itself_while_the_database_is_away(house: House, failing_db: FailingDatabase) -> None:
+    house.opt_in()
+    ends_at = house.clock.now() + timedelta(seconds=5)
+    with house.db.writing() as session:
+        house.opt_in_until(session, ends_at, ConsentKind.RECORDED_AUDIO)
+    house.recorder.ask_again()
+    stream, fed = house.stream(8, audio=True)
+    house.recorder.begin("run-a", stream.epoch(1))
+    house.take(fed[:4])
+    failing_db.is_away = True
+    house.take(fed[4:])
+    failing_db.is_away = False
+    house.close()
+    house.recorder.tidy()
+    entries = [entry for part in house.footage.find(house.look(), _ALL) for entry in part.index.entries]
+    heard = [entry.captured_until_us for entry in entries if entry.track is Track.AUDIO]
+    assert len(heard) > 3
+    assert max(heard) <= micros(ends_at) < max(one.captured_until_us for one in fed if one.track is Track.AUDIO)
+
+
+def test_in_doubt_of_the_time_an_opt_in_ends_at_the_later_one(house: House) -> None:
+    house.clock.doubt = timedelta(hours=1)
+    ends_at = house.clock.for_reading() + timedelta(seconds=5)
+    with house.db.writing() as session:
+        house.opt_in_until(session, ends_at)
+    house.recorder.ask_again()
+    stream, fed = house.stream(20)
+    house.recorder.begin("run-a", stream.epoch(1))
+    house.take(fed)
+    assert house.recorder.growing() is None
+    last_us = max(row.ends_us or 0 for row in house.rows())
+    assert last_us <= micros(ends_at - house.clock.doubt)

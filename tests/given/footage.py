@@ -136,8 +136,7 @@ class House:
             opt_in(self.ledger, session, self.clock, self.operator_id, self.camera.camera_id, kind)
         self.recorder.ask_again()
 
-    def opt_in_until(self, session: Session, until: datetime) -> None:
-        kind = ConsentKind.VIDEO_RECORDING
+    def opt_in_until(self, session: Session, until: datetime, kind: ConsentKind = ConsentKind.VIDEO_RECORDING) -> None:
         opt_in(self.ledger, session, self.clock, self.operator_id, self.camera.camera_id, kind, until)
 
     def withdraw(self) -> None:

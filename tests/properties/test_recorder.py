@@ -25,6 +25,7 @@ from archive.recorder.rules import (
     may_write,
     opted_in,
     place,
+    still_allowed,
 )
 from archive.segments.rules import LONGEST_FILE_US, Newest
 from streams.media.packets import Fragment, Track
@@ -313,3 +314,19 @@ def test_the_stretches_of_an_opt_in_run_forward_and_never_overlap(entries: list[
 
 def _rises(entries: Sequence[ConsentEntry]) -> bool:
     return all(one.from_at <= later.from_at for one, later in itertools.pairwise(entries))
+
+
+_ENDS = st.none() | st.integers(_START, _START + 60 * _SECOND)
+
+
+@given(until_us=_ENDS, audio_until_us=_ENDS, now_us=st.integers(_START - _SECOND, _START + 61 * _SECOND))
+def test_what_is_allowed_never_outlives_its_own_end_and_loses_nothing_before(
+    until_us: int | None, audio_until_us: int | None, now_us: int
+) -> None:
+    allowed = Allowed(ConsentEntryId(UUID(int=1)), _START, _START, until_us, audio_until_us)
+    left = still_allowed(allowed, now_us)
+    assert (left is None) == (until_us is not None and until_us <= now_us)
+    if left is not None:
+        sound_is_over = audio_until_us is not None and audio_until_us <= now_us
+        assert (left.audio_from_us is None) == sound_is_over
+        assert left == allowed or sound_is_over

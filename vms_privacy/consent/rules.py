@@ -103,8 +103,9 @@ class ConsentEntry:
 class RecordingPermit:
     """Proof of an opt-in in force. Made only by `permit_at`; good until `ask_again_at`, at most 30 s.
 
-    A packet may be written only if it arrived after `given_at`; a packet of sound only after `audio_given_at`,
-    and not at all while that is None.
+    A packet may be written only if it arrived after `given_at`, and before `until` if there is one; a packet of sound
+    only after `audio_given_at` and before `audio_until`, and not at all while `audio_given_at` is None. The ends hold
+    also where the ledger cannot be asked again.
     """
 
     camera_id: CameraId
@@ -112,6 +113,8 @@ class RecordingPermit:
     given_at: datetime
     audio_given_at: datetime | None
     ask_again_at: datetime
+    until: datetime | None
+    audio_until: datetime | None
 
     @property
     def audio(self) -> bool:
@@ -173,6 +176,8 @@ def permit_at(entries: Iterable[ConsentEntry], camera_id: CameraId, now: datetim
         given_at=video.from_at,
         audio_given_at=audio.from_at if audio else None,
         ask_again_at=min([now + ASK_AGAIN_AFTER, *ends]),
+        until=video.until_at,
+        audio_until=audio.until_at if audio else None,
     )
 
 
