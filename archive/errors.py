@@ -13,7 +13,7 @@ class FootageIsGone(Refusal):
 
 
 class FootageIsDamaged(Refusal):
-    """The bytes do not authenticate: changed, cut, of another file, or under another key."""
+    """The bytes are lost, or do not authenticate: changed, cut, of another file, or under another key."""
 
     kind: ClassVar[Kind] = Kind.DAMAGED
     code: ClassVar[str] = "footage-is-damaged"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from archive.blobs.store import BlobStore
-from archive.errors import FootageIsGone
+from archive.errors import FootageIsDamaged, FootageIsGone
 from archive.format.index import FragmentIndex
 from archive.format.rebuild import rebuild_index
 from archive.format.sealed_file import FileState, SealedReader
@@ -128,8 +128,12 @@ class SealedFiles:
             now = self.row_of_now(look, sealed)
             try:
                 return self._try(look, now, act)
-            except (FileNotFoundError, _IsBeingClosed):
+            except _IsBeingClosed:
                 raise FootageIsGone("this part of the footage cannot be read now") from first
+            except FileNotFoundError:
+                # Destroyed in between, or lost: its row tells which.
+                self.row_of_now(look, sealed)
+                raise FootageIsDamaged("the bytes of this part of the footage are not there") from first
 
     def row_of_now(self, look: Look, sealed: Sealed) -> Sealed:
         with self._db.glancing() as connection:

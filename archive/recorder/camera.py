@@ -62,7 +62,8 @@ class CameraRecorder:
         self._hearing = Hearing(tools, self._rows, heads, camera_id, self._count_failure)
         self._finished = finished
         self._recover = recover
-        self._has_left_over = False
+        # Who knows what the service before has left: its start may have failed to close it.
+        self._has_left_over = True
         self._epoch: Epoch | None = None
         self._run = ""
         self._open: OpenSegment | None = None
@@ -232,6 +233,7 @@ class CameraRecorder:
     def _settle_left_over(self) -> None:
         if self._has_left_over:
             self._has_left_over = self._recover(self._camera_id) > 0
+            self.tally.failures += self._has_left_over
         self._rows.remove_strays()
 
     def _seal_open(self, why: Why | None, next_from_us: int | None = None) -> Ended | None:

@@ -23,7 +23,7 @@ from vms_privacy.clock import Clock
 from vms_privacy.db import Database
 from vms_privacy.durable_files import sync_folder
 from vms_privacy.errors import Refusal
-from vms_privacy.ids import CameraId, SegmentId
+from vms_privacy.ids import CameraId, OperatorId, SegmentId
 from vms_privacy.keyring.port import KeyIsDestroyed, WrapIsDamaged
 
 
@@ -50,6 +50,11 @@ class Recovery:
         self._spool = spool
         self._audit = audit
         self._clock = clock
+
+    def left_open(self) -> set[tuple[OperatorId, CameraId]]:
+        """Return whose cameras have a segment that grows, whoever writes it."""
+        with self._db.reading() as session:
+            return segments.growing_cameras(session)
 
     def recover(self, camera_id: CameraId | None = None) -> RecoveryReport:
         """Close what a camera, or every camera, has left open; remove files that never got a row or a byte.

@@ -29,6 +29,8 @@ class _Lane:
     recorder: CameraRecorder
     strand: Strand[_Work]
     is_leaving: bool = False
+    is_told_of_loss: bool = False
+    is_tidying_due: bool = False
 
 
 class RecorderService:
@@ -57,13 +59,10 @@ class RecorderService:
         """Make a lane for a camera; it writes nothing before there is a permit and a key picture."""
         with self._lock:
             lane = self._lanes.get(camera_id)
-            if lane is not None:
+            if lane is None:
+                self._lanes[camera_id] = self._lane(operator_id, camera_id)
+            else:
                 lane.is_leaving = False
-                return
-            recorder = CameraRecorder(self._tools, operator_id, camera_id, self._finished, self._recover, self._heads)
-            self._lanes[camera_id] = _Lane(
-                recorder, Strand(self._pool, lambda work: _do(recorder, work), MOST_WAITING_BYTES)
-            )
 
     def remove(self, camera_id: CameraId) -> None:
         """Close what is open of a camera, then forget it; if it is added again before that, it keeps its lane."""
@@ -84,8 +83,11 @@ class RecorderService:
         if lane is None:
             return
         came_s = self._tools.clock.monotonic()
-        if not lane.strand.put(lambda recorder: recorder.take(fragment, came_s), len(fragment.data)):
-            lane.strand.put(lambda recorder: recorder.overloaded())
+        if lane.strand.put(lambda recorder: recorder.take(fragment, came_s), len(fragment.data)):
+            lane.is_told_of_loss = False
+        elif not lane.is_told_of_loss:
+            # Once for all that is lost in a row: on a disk that hangs nothing may pile up.
+            lane.is_told_of_loss = lane.strand.put(lambda recorder: recorder.overloaded())
 
     def lost(self, camera_id: CameraId, why: Why) -> None:
         """Take note that nothing comes from a camera any more."""
@@ -106,11 +108,19 @@ class RecorderService:
             return {camera_id: lane.recorder.tally for camera_id, lane in self._lanes.items()}
 
     def deliver(self) -> DeliveryReport:
-        """Move closed segments to the store, and let idle recorders tidy up; for a timer."""
+        """Move closed segments to the store, and let idle recorders tidy up; for a timer.
+
+        What the start could not close of a camera that is gone gets a recorder for as long as that takes.
+        """
+        left_open = self._recovery.left_open()
         with self._lock:
+            for operator_id, camera_id in left_open:
+                if camera_id not in self._lanes:
+                    self._lanes[camera_id] = self._lane(operator_id, camera_id, is_leaving=True)
             lanes = {} if self._is_stopping else dict(self._lanes)
         for camera_id, lane in lanes.items():
-            lane.strand.put(partial(self._tidy, camera_id, lane))
+            if not lane.is_tidying_due:
+                lane.is_tidying_due = lane.strand.put(partial(self._tidy, camera_id, lane))
         self.last_delivery = self._delivery.deliver()
         return self.last_delivery
 
@@ -128,6 +138,11 @@ class RecorderService:
         self._courier.shutdown(wait=in_time, cancel_futures=True)
         return in_time
 
+    def _lane(self, operator_id: OperatorId, camera_id: CameraId, *, is_leaving: bool = False) -> _Lane:
+        recorder = CameraRecorder(self._tools, operator_id, camera_id, self._finished, self._recover, self._heads)
+        strand: Strand[_Work] = Strand(self._pool, lambda work: _do(recorder, work), MOST_WAITING_BYTES)
+        return _Lane(recorder, strand, is_leaving)
+
     def _put(self, camera_id: CameraId, work: _Work) -> None:
         lane = self._lanes.get(camera_id)
         if lane is not None:
@@ -143,6 +158,7 @@ class RecorderService:
                 del self._lanes[camera_id]
 
     def _tidy(self, camera_id: CameraId, lane: _Lane, recorder: CameraRecorder) -> None:
+        lane.is_tidying_due = False
         # Asked only now: the camera may have been added again since.
         if lane.is_leaving:
             self._leave(camera_id, recorder)

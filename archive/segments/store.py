@@ -200,6 +200,14 @@ def growing(session: Session) -> list[Sealed]:
     return [_sealed(row) for row in rows]
 
 
+def growing_cameras(session: Session) -> set[tuple[OperatorId, CameraId]]:
+    """Return the cameras with a segment in state `writing`, each with its operator."""
+    found = session.execute(
+        select(SegmentRow.operator_id, SegmentRow.camera_id).where(SegmentRow.state == State.WRITING)
+    )
+    return {(OperatorId(row.operator_id), CameraId(row.camera_id)) for row in found}
+
+
 def in_spool(session: Session, limit: int, after: Segment | None = None) -> list[Segment]:
     """Return closed segments whose bytes the store has not confirmed, oldest first; those that come after one."""
     query = select(*_COLUMNS).where(SegmentRow.state == State.STORED, SegmentRow.place == Place.SPOOL)

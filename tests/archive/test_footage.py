@@ -14,7 +14,7 @@ from archive.playback.movie import Film, Line
 from archive.playback.rules import Bounds, selected
 from archive.playback.service import MOST_SEGMENTS, Part
 from archive.segments import store as segments
-from archive.segments.rules import Place, Span
+from archive.segments.rules import Place, Span, State
 from streams.media.fragments import fragment_info
 from streams.media.inits import init_for
 from streams.media.packets import Track
@@ -86,10 +86,15 @@ def test_bytes_that_are_destroyed_while_they_are_read_are_gone_and_no_error(hous
     house.delivery.deliver()
     [part] = _find(house)
     house.footage.forget(part.sealed.segment.id)
-    name = part.sealed.segment.blob_name
-    _interrupt(house, lambda: house.store.erase(name))
+    _interrupt(house, lambda: _destroy(house))
     with pytest.raises(FootageIsGone):
         _read(house, part)
+    assert house.rows()[0].state is State.ERASED
+
+
+def _destroy(house: House) -> None:
+    house.clock.forward(timedelta(hours=73))
+    assert not house.eraser.sweep().failed
 
 
 def test_a_file_that_is_moved_between_the_look_and_the_reading_is_read_from_the_store(house: House) -> None:
@@ -143,6 +148,17 @@ def test_one_damaged_file_keeps_no_other_from_being_played(house: House) -> None
     assert second.ends_us is not None
     with pytest.raises(FootageIsDamaged):
         house.footage.find(house.look(), Span(second.starts_us, second.ends_us))
+
+
+def test_a_file_that_is_lost_is_damage_and_not_a_time_in_which_nothing_was_recorded(house: House) -> None:
+    house.opt_in()
+    house.record(2)
+    house.delivery.deliver()
+    [row] = house.rows()
+    (house.folder / "archive" / row.blob_name[:2] / row.blob_name).unlink()
+    with pytest.raises(FootageIsDamaged):
+        _find(house)
+    assert house.footage.damaged == 1
 
 
 def test_a_store_that_does_not_answer_is_told_and_hides_nothing_as_a_gap(house: House) -> None:

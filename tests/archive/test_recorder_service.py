@@ -181,6 +181,64 @@ def test_too_much_waiting_loses_whole_fragments_loudly(house: House, service: Re
     assert [row.state for row in house.rows()] == [State.WRITING]
 
 
+def test_a_disk_that_hangs_lets_nothing_pile_up(house: House, service: RecorderService) -> None:
+    house.opt_in()
+    held, go_on = threading.Event(), threading.Event()
+
+    def hold(_: object) -> None:
+        held.set()
+        assert go_on.wait(DEADLINE_S)
+
+    lane = service._lanes[house.camera.camera_id]
+    lane.strand.put(hold)
+    assert held.wait(DEADLINE_S)
+    assert lane.strand.put(lambda _: None, MOST_WAITING_BYTES)
+    for _ in range(20):
+        _feed(house, service, 3)
+        service.deliver()
+    # The filler, and of all that was lost and all the rounds one word each beside 20 beginnings.
+    assert len(lane.strand._waiting) == 1 + 20 + 2
+    go_on.set()
+    _settle(service, house)
+    _feed(house, service, 3, "run-2")
+    _settle(service, house)
+    assert [row.state for row in house.rows()] == [State.WRITING]
+
+
+def test_each_loss_between_fragments_that_were_taken_ends_the_segment(house: House, service: RecorderService) -> None:
+    house.opt_in()
+    [stream, fed] = house.stream(4)
+    house.clock.forward(timedelta(seconds=6))
+    service.epoch(house.camera.camera_id, "run-1", stream.epoch(1))
+    strand = service._lanes[house.camera.camera_id].strand
+    heavy = replace(fed[0], data=b"x" * (MOST_WAITING_BYTES + 1))
+    for one in (*fed[:3], heavy, heavy, *fed[3:5], heavy, *fed[5:]):
+        service.fragment(house.camera.camera_id, one)
+    assert strand.settle(DEADLINE_S)
+    house.close()
+    assert service.tallies()[house.camera.camera_id].failures == 2
+    assert len(house.rows()) == 3
+
+
+def test_what_the_start_could_not_close_of_a_camera_that_is_gone_is_closed_by_the_timer(house: House) -> None:
+    house.opt_in()
+    house.record(3, close=False)
+    house.kill()
+    house.join()
+    hidden = house.spool.with_name("elsewhere")
+    house.spool.rename(hidden)
+    with pytest.raises(FileNotFoundError):
+        house.start()
+    hidden.rename(house.spool)
+    service = RecorderService(house.tools, house.recovery, house.delivery)
+    service.deliver()
+    lanes = list(service._lanes.values())
+    assert all(lane.strand.settle(DEADLINE_S) for lane in lanes)
+    assert [row.state for row in house.rows()] == [State.STORED]
+    assert service.tallies() == {}
+    assert service.stop(DEADLINE_S)
+
+
 def test_a_file_that_a_failed_write_left_open_is_closed_by_the_timer(house: House, service: RecorderService) -> None:
     house.opt_in()
     _feed(house, service, 3)

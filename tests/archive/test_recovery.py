@@ -91,3 +91,25 @@ def test_one_cameras_damage_keeps_no_other_from_being_accounted_for(house: House
         connection.execute("UPDATE consent_head SET active_entry_id = ?", (house.camera.camera_id.hex,))
     report = house.revive()
     assert list(report.failed_cameras) == [house.camera.camera_id]
+
+
+def test_what_the_start_could_not_close_is_closed_before_the_camera_sends_anything(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.opt_in()
+    house.record(3, close=False)
+    house.kill()
+    house.join()
+    with monkeypatch.context() as patched:
+        patched.setattr("archive.recorder.recovery.recover", _failing)
+        assert list(house.start().recovered.failed.values()) == ["OSError"]
+        house.recorder.tidy()
+        assert [row.state for row in house.rows()] == [State.WRITING]
+        assert house.recorder.tally.failures == 1
+    house.recorder.tidy()
+    assert [row.state for row in house.rows()] == [State.STORED]
+    assert house.recorder.is_tidy
+
+
+def _failing(*_: object) -> None:
+    raise OSError(5, "input/output error")
