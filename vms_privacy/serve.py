@@ -214,7 +214,8 @@ def jobs_of(parts: Assembly) -> list[Job]:
         Job("heartbeat", timedelta(milliseconds=250), lambda: _quiet(parts.revocation.heartbeat)),
         Job("rejudge", timedelta(milliseconds=250), lambda: _quiet(parts.sessions.rejudge)),
         Job("forget-tokens", timedelta(hours=1), lambda: _forget_tokens(parts)),
-        Job("seal", _SECOND, lambda: _quiet(parts.sealer.seal_once)),
+        # Often and little: a second's worth at once would hold up everybody who waits for a token just then.
+        Job("seal", timedelta(milliseconds=100), lambda: _quiet(parts.sealer.seal_once)),
         Job("checkpoint", timedelta(seconds=60), lambda: _quiet(parts.sealer.checkpoint_once)),
         Job("clock", _SECOND, lambda: _quiet(parts.clock_care.round)),
         Job("refusals", timedelta(seconds=60), lambda: _quiet(parts.refusals.flush_once)),
