@@ -74,7 +74,7 @@ def build_api(parts: Assembly, probes: Mapping[str, Probe], registry: CollectorR
         person_routes(db, parts.people, parts.gate),
         grant_routes(db, parts.grants, parts.gate, parts.clock),
         camera_routes(db, parts.cameras, parts.gate, parts.ingest),
-        consent_routes(db, parts.ledger),
+        consent_routes(db, parts.ledger, parts.clock),
         retention_routes(db, parts.retention),
         media_session_routes(db, parts.gate, parts.sessions, parts.withdrawals),
         erasure_routes(parts.eraser, parts.settings.sweep_every),

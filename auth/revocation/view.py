@@ -79,7 +79,7 @@ class RevocationView:
 
     def forget_old(self) -> None:
         """Drop withdrawn tokens on which nothing can rest any more."""
-        now = self._clock.now()
+        now = self._clock.for_destroying()
         with self._lock:
             for token_id in [token_id for token_id, forget_at in self._tokens.items() if forget_at < now]:
                 del self._tokens[token_id]

@@ -78,8 +78,11 @@ class TokenIssuer:
         return self._signed(claims)
 
     def draft_from_memory(self, asker: Principal, wish: Wish) -> IssuedToken | None:
-        """Do as `draft` where nothing has to be read and nothing is refused, else return None; never waits."""
-        if isinstance(judge_wish(wish), No):
+        """Do as `draft` where nothing has to be read and nothing is refused, else return None; never waits.
+
+        Of the disk it asks one thing: whether the keyring's manifest is still the one that is known.
+        """
+        if isinstance(judge_wish(wish), No) or not self._signer.is_at_hand:
             return None
         standing = self._judge.judge_from_memory(asker, wish)
         claims = None if standing is None else self._claims(asker, wish, standing)

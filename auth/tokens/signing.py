@@ -45,6 +45,11 @@ class TokenSigner:
         self._head = _Head("", "")
         self._asked_at: float | None = None
 
+    @property
+    def is_at_hand(self) -> bool:
+        """Say whether `sign` waits for nothing: the keyring has its key in memory."""
+        return self._keyring.is_at_hand(KeyPurpose.TOKEN_SIGNING)
+
     def sign(self, claims: Claims) -> str:
         """Return the compact JWT of these claims, under the keyring's current key. Raises KeyringUnavailable."""
         body = f".{_encoded(write_payload(claims, self._issuer, self._audience))}"

@@ -80,7 +80,8 @@ class TokenWithdrawals:
 
     def withdrawn(self, session: Session) -> dict[TokenId, datetime]:
         """Return the withdrawn tokens on which something could still rest, for the revocation view at start."""
-        return self._store.withdrawn(session, self._clock.now())
+        # The earlier of the times in doubt: what was left out because of a wrong clock would be valid again.
+        return self._store.withdrawn(session, self._clock.for_destroying())
 
     def forget(self, session: Session) -> int:
         """Delete the tokens on which nothing can rest any more; return how many. For a timer."""

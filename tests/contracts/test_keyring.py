@@ -6,6 +6,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -189,6 +190,17 @@ def test_a_rotation_elsewhere_is_noticed_at_once(kept: Kept) -> None:
     kept.keyring.rotate(Purpose.TOKEN_SIGNING)
     assert elsewhere.sign(Purpose.TOKEN_SIGNING, b"m") == kept.keyring.sign(Purpose.TOKEN_SIGNING, b"m")
     assert elsewhere.public_keys(Purpose.TOKEN_SIGNING) == kept.keyring.public_keys(Purpose.TOKEN_SIGNING)
+
+
+def test_a_key_is_at_hand_once_it_was_used_until_it_rotates_or_is_forgotten(kept: Kept, clock: HandClock) -> None:
+    keyring, purpose = kept.reopen(), Purpose.TOKEN_SIGNING
+    keyring.sign(purpose, b"message")
+    assert keyring.is_at_hand(purpose)
+    kept.keyring.rotate(purpose)
+    assert not keyring.is_at_hand(purpose)
+    keyring.sign(purpose, b"message")
+    clock.forward(timedelta(seconds=31))
+    assert not keyring.is_at_hand(purpose)
 
 
 def test_a_kid_is_the_thumbprint_of_rfc_7638(keyring: RotatingKeyring) -> None:

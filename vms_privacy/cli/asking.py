@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from vms_privacy.cli.output import note
-from vms_privacy.cli.refusals import AnswerNeeded
+from vms_privacy.cli.refusals import AnswerNeeded, FileUnusable
 from vms_privacy.errors import Refusal
 
 Check = Callable[[str], None]
@@ -98,8 +98,11 @@ def _first_line(file: Path, option: str) -> str:
     if str(file) == "-":
         text = sys.stdin.readline(_LONGEST_SECRET)
     else:
-        with file.open(encoding="utf-8") as opened:
-            text = opened.readline(_LONGEST_SECRET)
+        try:
+            with file.open(encoding="utf-8") as opened:
+                text = opened.readline(_LONGEST_SECRET)
+        except UnicodeDecodeError:
+            raise FileUnusable(f"{file} is no text in UTF-8") from None
     line = text.rstrip("\r\n")
     if not line:
         raise AnswerNeeded(f"what {option} names begins with an empty line")

@@ -194,7 +194,10 @@ def _if_allowed(session: Session, path: str) -> Any:
 
 def _with_password(address: str, file: Any) -> str:
     """Return the address with the password that belongs to its user; what cannot be read is left to the service."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return address
     if not parts.username or parts.password:
         return address
     password = secret(file, f"Password of {parts.username} at the camera", "--password-file")

@@ -28,6 +28,9 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise FileUnusable(f"{path} cannot be written: {fault_of(error)}; nothing of it is kept") from None
     except BaseException:
         path.unlink(missing_ok=True)
         raise

@@ -9,8 +9,8 @@ from vms_privacy.cli.forms import facts, moment, span, table
 from vms_privacy.cli.moments import duration
 from vms_privacy.cli.options import DEFAULT_URL, AsJson, CameraName, Url, command_group
 from vms_privacy.cli.output import tell
+from vms_privacy.cli.refusals import AnswerNeeded
 from vms_privacy.cli.session import logged_in
-from vms_privacy.clock import SystemClock
 from vms_privacy.consent.rules import ConsentKind, LegalBasis
 
 app = command_group("What is kept of a camera.")
@@ -41,7 +41,7 @@ def opt_in(
         "kind": kind,
         "purpose": wanted,
         "legal_basis": legal_basis,
-        "sign_confirmed_at": SystemClock().now().isoformat(),
+        "sign_confirmed_at": wording["shown_at"],
         "wording_version": wording["version"],
     }
     made = session.service.call("POST", f"{path}/opt-ins", body)
@@ -101,6 +101,8 @@ def retention(
 
     Shorter applies at once, to what is there as well; longer only to footage taken from now on.
     """
+    if justification and not keep_for:
+        raise AnswerNeeded("--justification is for a DURATION, and none is given: it would change nothing")
     session = logged_in(url)
     path = f"{session.camera_path(name)}/retention"
     if keep_for:

@@ -124,7 +124,7 @@ def _save(session: Session, path: str, handle: str, to: Path, since: datetime, *
             for piece in session.service.download(path, token=handle):
                 file.write(piece)
                 count += len(piece)
-        except ConnectionError:
+        except ServiceUnreachable:
             raise ServiceUnreachable(f"the footage broke off after {size(count)}; nothing of it is kept") from None
     note(f"{to} holds footage in clear from {moment(since)}: from here on nobody destroys it but you.")
     tell({"written": to, "bytes": count}, [f"{to}  {size(count)}"], as_json=as_json)

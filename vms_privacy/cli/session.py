@@ -132,6 +132,13 @@ class Service(ApiClient):
         except ValueError:
             raise self._is_another() from None
 
+    def download(self, path: str, **query: str | int) -> Iterator[bytes]:
+        """Go through the bytes of a successful answer as they come."""
+        try:
+            yield from super().download(path, **query)
+        except OSError as error:
+            raise ServiceUnreachable(f"{self.url} broke off its answer ({type(error).__name__})") from None
+
     def readiness(self) -> Any:
         """Return whether each part is ready. That one is not is an answer too, and no refusal."""
         try:

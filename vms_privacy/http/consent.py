@@ -11,6 +11,7 @@ from pydantic import Field
 from auth.gate import Allowed, On, needs, public
 from auth.principal import Granted, Right
 from vms_privacy.audit.events import Tag
+from vms_privacy.clock import Clock
 from vms_privacy.consent.errors import ConsentRefusal
 from vms_privacy.consent.ledger import ConsentLedger
 from vms_privacy.consent.rules import Answer, ConsentEntry, ConsentKind, LegalBasis, Method
@@ -21,11 +22,15 @@ from vms_privacy.web import Moment, Strict
 
 
 class WordingShown(Strict):
-    """The text a person agrees to, and the version that an opt-in names."""
+    """The text a person agrees to, and the version that an opt-in names; `shown_at` by the service's clock.
+
+    Whoever confirms the sign together with the text names that moment: the clock of their own machine may be ahead.
+    """
 
     kind: ConsentKind
     version: str
     text: str
+    shown_at: Moment
 
 
 class OptInAsked(Strict):
@@ -68,7 +73,7 @@ class EntryShown(Strict):
     sign_confirmed_at: Moment | None
 
 
-def consent_routes(db: Database, ledger: ConsentLedger) -> APIRouter:
+def consent_routes(db: Database, ledger: ConsentLedger, clock: Clock) -> APIRouter:
     """Return the routes. Giving and withdrawing take the right `record`, and one call each (GDPR, Article 7(3))."""
     routes = APIRouter(prefix="/api/v1", tags=["opt-in"])
 
@@ -76,7 +81,7 @@ def consent_routes(db: Database, ledger: ConsentLedger) -> APIRouter:
     def read_wording(kind: ConsentKind) -> WordingShown:
         """Return the text to show now."""
         wording = current(kind)
-        return WordingShown(kind=wording.kind, version=wording.version, text=wording.text)
+        return WordingShown(kind=wording.kind, version=wording.version, text=wording.text, shown_at=clock.now())
 
     @routes.get("/cameras/{camera_id}/opt-ins", **needs(Right.RECORD, on=On.CAMERA))
     def read_history(camera_id: str, granted: Allowed) -> list[EntryShown]:

@@ -145,6 +145,9 @@ class FolderKeyring:
             raise WrapIsDamaged("a sealed value names a key version that was never made")
         return unwrap(key, sealed[5:], context_of(b"sealed", purpose.encode(), number), associated)
 
+    def is_at_hand(self, purpose: Purpose) -> bool:
+        return self._purposes.are_at_hand(purpose)
+
     def sign(self, purpose: Purpose, message: bytes) -> tuple[str, bytes]:
         _refuse_misuse(purpose, SIGNING)
         keys = self._purposes.keys(purpose)

@@ -88,6 +88,10 @@ class Keyring(Protocol):
         """Open what `seal` made, under whatever version it names. Raises WrapIsDamaged."""
         ...
 
+    def is_at_hand(self, purpose: Purpose) -> bool:
+        """Say whether the current key is open in memory, so that using it waits for no disk and no token."""
+        ...
+
     def sign(self, purpose: Purpose, message: bytes) -> tuple[str, bytes]:
         """Sign with Ed25519 under the current key; return (kid, signature)."""
         ...

@@ -83,6 +83,11 @@ class PurposeRing:
         self._memory.keep(purpose, (stamp, found))
         return found
 
+    def are_at_hand(self, purpose: Purpose) -> bool:
+        """Say whether `keys` would have to read nothing but the manifest's stamp."""
+        known = self._memory.get(purpose)
+        return known is not None and known[0] == self._files.stamp()
+
     def older(self, purpose: Purpose, version: int) -> KeyBytes | None:
         """Return the key of a version that is not the current one; None if it was never made."""
         if not 0 < version <= self._files.manifest().versions.get(purpose, 0):

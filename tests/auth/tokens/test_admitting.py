@@ -178,6 +178,24 @@ def test_after_a_restart_a_withdrawn_token_is_still_withdrawn(parts: TokenParts,
         parts.tokens.admit(text(issued, form), Asked("north", "door", Action.LIVE))
 
 
+def test_a_token_withdrawn_under_a_clock_that_was_wrong_at_the_start_stays_withdrawn(
+    parts: TokenParts, clock: HandClock, form: str
+) -> None:
+    parts.access.grant(parts.viewer, [Right.LIVE])
+    issued = parts.issue(parts.viewer, Action.LIVE, purpose="live_view")
+    parts.withdraw_token(parts.viewer, issued.claims.token_id)
+    ahead = timedelta(days=400)
+    clock.forward(ahead)
+    clock.doubt = ahead
+    parts.restart_view()
+    parts.view.forget_old()
+    clock.forward(-ahead)
+    clock.doubt = timedelta(0)
+    parts.view.heartbeat()
+    with pytest.raises(TokenWithdrawn):
+        parts.tokens.admit(text(issued, form), Asked("north", "door", Action.LIVE))
+
+
 def test_a_changed_grant_is_judged_again_and_only_ever_narrows(parts: TokenParts, clock: HandClock, form: str) -> None:
     grant = parts.access.grant(parts.viewer, Role.INVESTIGATOR)
     token = text(parts.issue(parts.viewer, Action.ARCHIVE), form)

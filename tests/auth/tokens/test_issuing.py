@@ -20,6 +20,7 @@ from vms_privacy.audit.events import Tag
 from vms_privacy.errors import Refusal
 from vms_privacy.group_commit import WriteFailed
 from vms_privacy.ids import CameraId
+from vms_privacy.keyring.port import Purpose as KeyPurpose
 
 HOUR = timedelta(hours=1)
 
@@ -209,3 +210,14 @@ def test_a_token_that_could_not_be_written_is_not_handed_out(parts: TokenParts) 
         parts.issue(parts.viewer, Action.LIVE, purpose="live_view")
     with pytest.raises(Refusal):
         parts.tokens.read(token.handle)
+
+
+def test_nothing_is_signed_where_nothing_may_wait_unless_the_key_is_at_hand(parts: TokenParts) -> None:
+    parts.access.grant(parts.viewer, [Right.LIVE])
+    wish = Wish(parts.camera.camera_id, frozenset({Action.LIVE}), "live_view")
+    parts.issuer.draft(parts.viewer, wish)
+    assert parts.issuer.draft_from_memory(parts.viewer, wish) is not None
+    parts.keyring.rotate(KeyPurpose.TOKEN_SIGNING)
+    assert parts.issuer.draft_from_memory(parts.viewer, wish) is None
+    parts.issuer.draft(parts.viewer, wish)
+    assert parts.issuer.draft_from_memory(parts.viewer, wish) is not None

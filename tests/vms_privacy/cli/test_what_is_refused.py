@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from archive.retention.rules import LARGEST_KEEP_FOR, SMALLEST_KEEP_FOR
+from tests.given.full_disk import a_full_disk
 from tests.given.tls import make_certificate, server_context
 from tests.vms_privacy.cli.typed import say
 from vms_privacy.cli import clock
 from vms_privacy.cli.advice import ADVICE
+from vms_privacy.cli.cameras import _with_password
 from vms_privacy.cli.files import write_new
 from vms_privacy.cli.refusals import FileIsThere, FileUnusable
 from vms_privacy.cli.session import Kept, KeptSessions, Service, Session
@@ -88,6 +90,19 @@ def test_an_empty_password_file_is_no_answer(tmp_path: Path, capsys: Capture) ->
     empty = tmp_path / "empty"
     empty.write_text("\nsecret\n")
     said = say(capsys, "operator", "log-in", "--login", "me", "--password-file", empty, "--json")
+    assert (said.code, said.document["code"]) == (2, "answer-needed")
+
+
+def test_a_password_file_that_is_no_text_is_named(tmp_path: Path, capsys: Capture) -> None:
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe\x00")
+    said = say(capsys, "operator", "log-in", "--login", "me", "--password-file", binary, "--json")
+    assert (said.code, said.document["code"]) == (7, "file-unusable")
+    assert str(binary) in said.document["detail"]
+
+
+def test_a_justification_without_a_duration_is_not_passed_over(capsys: Capture) -> None:
+    said = say(capsys, "camera", "retention", "yard", "--justification", "the court asked", "--json")
     assert (said.code, said.document["code"]) == (2, "answer-needed")
 
 
@@ -206,6 +221,17 @@ def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
 def test_a_file_where_none_can_be_is_unusable(tmp_path: Path) -> None:
     with pytest.raises(FileUnusable, match="cannot be written"):
         write_new(tmp_path / "no folder" / "file", b"mine")
+
+
+def test_a_disk_that_fills_leaves_no_half_a_file_and_says_so(tmp_path: Path) -> None:
+    with a_full_disk(room=1000), pytest.raises(FileUnusable, match="nothing of it is kept"):
+        write_new(tmp_path / "file", b"x" * 100_000)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_address_that_nobody_can_read_is_left_to_the_service() -> None:
+    address = "rtsp://user@[fe80::1/stream"
+    assert _with_password(address, None) == address
 
 
 def test_where_the_data_folder_should_be_is_a_file(tmp_path: Path, capsys: Capture) -> None:

@@ -1,5 +1,7 @@
 """Opt-ins over the API, where the outcome table does not reach."""
 
+from datetime import datetime
+
 from auth.principal import Right
 from tests.given.consent import opt_in
 from tests.given.stage import Stage, Who
@@ -24,3 +26,14 @@ def test_the_opt_in_of_a_removed_camera_can_be_withdrawn_and_not_given_again(sta
         assert (again.status_code, again.json()["code"]) == (404, "not-found")
     with parts.db.reading() as session:
         assert parts.ledger.permit(session, camera_id) is None
+
+
+def test_the_sign_may_be_confirmed_with_the_moment_at_which_the_text_was_shown(stage: Stage) -> None:
+    somebody = stage.somebody(Who.RIGHT, frozenset({Right.RECORD}))
+    assert somebody is not None
+    with stage.app.client(stage.log_in(somebody)) as client:
+        shown = client.get(f"/api/v1/opt-in-wordings/{ConsentKind.VIDEO_RECORDING}").json()
+        assert datetime.fromisoformat(shown["shown_at"]) == stage.app.clock.now()
+        body = {**(opted_in(stage).body or {}), "sign_confirmed_at": shown["shown_at"]}
+        path = f"/api/v1/cameras/{stage.camera.camera_id}/opt-ins"
+        assert client.post(path, json=body).status_code == 201
