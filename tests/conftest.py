@@ -8,15 +8,25 @@ import pytest
 from hypothesis import settings
 
 from tests.given.clock import HandClock
+from tests.given.databases import Databases, PostgresDatabases, SqliteDatabases
+from tests.given.postgres import postgres
 from tests.given.randomness import CountedRandomness
 from tests.given.rgw import Rgw, started
 from tests.given.softhsm import SoftHsm, soft_hsm
 from tests.given.tools import missing
-from vms_privacy.db import Base, Database
+from vms_privacy.db import Database
 
 # Two cores are shared: a slow moment is no counterexample. A real one is printed so that it can be replayed.
 settings.register_profile("house", deadline=None, print_blob=True)
 settings.load_profile("house")
+
+
+Makes = SqliteDatabases | PostgresDatabases
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the whole suite run on either database."""
+    parser.addoption("--database", choices=("sqlite", "postgresql"), default="sqlite", help="what tests keep rows in")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -37,11 +47,27 @@ def randomness() -> CountedRandomness:
     return CountedRandomness()
 
 
+@pytest.fixture(scope="session")
+def database_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Makes]:
+    """What makes databases of the kind that was asked for, for all tests of this process."""
+    if request.config.getoption("--database") == "sqlite":
+        yield SqliteDatabases(tmp_path_factory.mktemp("databases"))
+    else:
+        with postgres() as server:
+            yield PostgresDatabases(server)
+
+
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
-    """A real database with the tables of whatever the test module has imported."""
-    database = Database(f"sqlite:///{tmp_path / 'test.db'}")
-    Base.metadata.create_all(database.engine)
+def databases(database_server: Makes) -> Iterator[Databases]:
+    """What makes databases for this test."""
+    with database_server.for_one_test() as made:
+        yield made
+
+
+@pytest.fixture
+def db(databases: Databases, tmp_path: Path) -> Iterator[Database]:
+    """A real database with every table."""
+    database = Database(databases.with_tables(tmp_path))
     yield database
     database.close()
 

@@ -1,24 +1,23 @@
 """The database door: one engine, short transactions, moments that always know their zone.
 
 Services take a `Session` and never commit; the edge (route, worker, command) does, by leaving `writing()`.
-Nothing here is SQLite only, except what `_SQLITE_PRAGMAS` says.
+SQLite and PostgreSQL keep the same promise: who reads sees one moment, and of those who write one is first. SQLite has
+one writer by its nature; on PostgreSQL a lock of the transaction makes the others wait (decision 0031).
 """
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from sqlalchemy import (
-    DDL,
     Connection,
     CursorResult,
     DateTime,
     Delete,
     Engine,
     MetaData,
-    Table,
     Update,
     create_engine,
     event,
@@ -49,8 +48,25 @@ _SQLITE_PRAGMAS = (
     # Hygiene, never the mechanism of erasure: the old bytes stay until a checkpoint.
     "PRAGMA secure_delete = ON",
 )
+_WAIT_FOR_THE_WRITER: Final = select(func.pg_advisory_xact_lock(0x766D73))
 _AFTER_COMMIT: Final = "vms.after_commit"
 _MOST_GLANCES_KEPT: Final = 8
+
+
+class _GlanceWords(NamedTuple):
+    """How a database is told that a connection only reads, and that what follows is to be of one moment."""
+
+    only_read: str
+    begin: str
+    write_again: str
+
+
+_SQLITE_GLANCE: Final = _GlanceWords("PRAGMA query_only = ON", "BEGIN", "PRAGMA query_only = OFF")
+_POSTGRESQL_GLANCE: Final = _GlanceWords(
+    "SET default_transaction_read_only = on",
+    "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+    "RESET default_transaction_read_only",
+)
 
 
 class Base(DeclarativeBase):
@@ -78,17 +94,6 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def guard_table(table: Any, name: str, sqlite: str) -> None:
-    """Attach a trigger to a table, so that the database itself refuses what the code must never do.
-
-    `sqlite` is the whole CREATE TRIGGER statement. The statement is part of the schema: the migration that
-    creates the table repeats it, and a test compares the two.
-    """
-    target: Table = table.__table__ if hasattr(table, "__table__") else table
-    target.info.setdefault("guards", {})[name] = sqlite
-    event.listen(target, "after_create", DDL(sqlite.replace("%", "%%")).execute_if(dialect="sqlite"))  # type: ignore[no-untyped-call]
-
-
 class Database:
     """One engine; `reading()` sees a consistent picture, `writing()` is the only way to change anything.
 
@@ -98,14 +103,18 @@ class Database:
     def __init__(self, url: str) -> None:
         self.engine: Engine = create_engine(url, pool_size=20, max_overflow=20)
         self._is_sqlite = self.engine.dialect.name == "sqlite"
+        self._for_reading = self.engine
+        self._for_writing = self.engine.execution_options(writes=True)
+        self._for_glancing = self.engine.execution_options(glances=True)
         if self._is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
-        self._for_writing = self.engine.execution_options(writes=True)
-        # With SQLite a statement outside of a transaction is one by itself already.
-        no_transaction = {} if self._is_sqlite else {"isolation_level": "AUTOCOMMIT"}
-        self._begin_glance = "BEGIN" if self._is_sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
-        self._for_glancing = self.engine.execution_options(glances=True, **no_transaction)
+        else:
+            one_moment = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            self._for_reading = self.engine.execution_options(**one_moment)
+            # With SQLite a statement outside of a transaction is one by itself already.
+            self._for_glancing = self._for_glancing.execution_options(isolation_level="AUTOCOMMIT")
+        self._glance_words = _SQLITE_GLANCE if self._is_sqlite else _POSTGRESQL_GLANCE
         self._glances: list[Connection] = []
         self._taking = threading.Lock()
         # SQLite has one writer; queueing here is fair, its own busy handler is not.
@@ -115,7 +124,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A transaction that changes nothing and is rolled back at the end."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        with Session(self._for_reading, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
@@ -131,7 +140,7 @@ class Database:
         connection = self._new_glance() if kept is None else kept
         try:
             if at_one_moment:
-                connection.exec_driver_sql(self._begin_glance)
+                connection.exec_driver_sql(self._glance_words.begin)
             yield connection
             if at_one_moment:
                 connection.exec_driver_sql("ROLLBACK")
@@ -153,6 +162,8 @@ class Database:
         the same thread would wait for itself, so it raises RuntimeError.
         """
         with self._turn(), Session(self._for_writing, expire_on_commit=False) as session:
+            if not self._is_sqlite:
+                session.execute(_WAIT_FOR_THE_WRITER)
             yield session
             session.commit()
             callbacks = callbacks_of(session)
@@ -161,14 +172,12 @@ class Database:
 
     def _new_glance(self) -> Connection:
         connection = self._for_glancing.connect()
-        if self._is_sqlite:
-            connection.exec_driver_sql("PRAGMA query_only = ON")
+        connection.exec_driver_sql(self._glance_words.only_read)
         return connection
 
     def _end_glance(self, connection: Connection) -> None:
         """Give a connection back to the pool as it was."""
-        if self._is_sqlite:
-            connection.exec_driver_sql("PRAGMA query_only = OFF")
+        connection.exec_driver_sql(self._glance_words.write_again)
         connection.close()
 
     def refuse_inside_writing(self) -> None:

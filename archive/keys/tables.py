@@ -6,7 +6,8 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from vms_privacy.db import Base, UTCDateTime, guard_table
+from vms_privacy.db import Base, UTCDateTime
+from vms_privacy.db_guards import refuse
 
 
 class BucketRow(Base):
@@ -39,13 +40,13 @@ class BucketRow(Base):
     destroyed_at: Mapped[datetime | None] = mapped_column(UTCDateTime, comment="the keyring has destroyed it")
 
 
-guard_table(
+refuse(
     BucketRow,
     "bucket_stays_destroyed",
-    """CREATE TRIGGER bucket_stays_destroyed BEFORE UPDATE ON archive_bucket
-WHEN NEW.bucket_key_id <> OLD.bucket_key_id OR NEW.operator_id <> OLD.operator_id OR NEW.camera_id <> OLD.camera_id
-  OR NEW.hour <> OLD.hour OR NEW.generation <> OLD.generation
-  OR (OLD.replaced_at IS NOT NULL AND NEW.replaced_at IS NOT OLD.replaced_at)
-  OR (OLD.destroyed_at IS NOT NULL AND NEW.destroyed_at IS NOT OLD.destroyed_at)
-BEGIN SELECT RAISE(ABORT, 'a bucket keeps its place, and what is destroyed stays destroyed'); END""",
+    "UPDATE",
+    "a bucket keeps its place, and what is destroyed stays destroyed",
+    "NEW.bucket_key_id <> OLD.bucket_key_id OR NEW.operator_id <> OLD.operator_id OR NEW.camera_id <> OLD.camera_id "
+    "OR NEW.hour <> OLD.hour OR NEW.generation <> OLD.generation "
+    "OR (OLD.replaced_at IS NOT NULL AND NEW.replaced_at IS DISTINCT FROM OLD.replaced_at) "
+    "OR (OLD.destroyed_at IS NOT NULL AND NEW.destroyed_at IS DISTINCT FROM OLD.destroyed_at)",
 )

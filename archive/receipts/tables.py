@@ -6,7 +6,8 @@ from datetime import datetime
 from sqlalchemy import Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from vms_privacy.db import Base, UTCDateTime, guard_table
+from vms_privacy.db import Base, UTCDateTime
+from vms_privacy.db_guards import refuse
 
 
 class ReceiptRow(Base):
@@ -25,10 +26,5 @@ class ReceiptRow(Base):
     document: Mapped[bytes] = mapped_column(LargeBinary, comment="docs/formats/receipt-v1.md")
 
 
-for _act in ("UPDATE", "DELETE"):
-    guard_table(
-        ReceiptRow,
-        f"receipt_no_{_act.lower()}",
-        f"""CREATE TRIGGER receipt_no_{_act.lower()} BEFORE {_act} ON receipt
-BEGIN SELECT RAISE(ABORT, 'receipts are only ever added'); END""",
-    )
+for _act in ("UPDATE", "DELETE", "TRUNCATE"):
+    refuse(ReceiptRow, f"receipt_no_{_act.lower()}", _act, "receipts are only ever added")

@@ -6,7 +6,8 @@ from datetime import datetime
 from sqlalchemy import BigInteger, CheckConstraint, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from vms_privacy.db import Base, UTCDateTime, guard_table
+from vms_privacy.db import Base, UTCDateTime
+from vms_privacy.db_guards import refuse
 
 
 class RetentionPolicyRow(Base):
@@ -29,10 +30,5 @@ class RetentionPolicyRow(Base):
     set_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
-for _act in ("UPDATE", "DELETE"):
-    guard_table(
-        RetentionPolicyRow,
-        f"retention_policy_no_{_act.lower()}",
-        f"""CREATE TRIGGER retention_policy_no_{_act.lower()} BEFORE {_act} ON retention_policy
-BEGIN SELECT RAISE(ABORT, 'retention policies are only ever added'); END""",
-    )
+for _act in ("UPDATE", "DELETE", "TRUNCATE"):
+    refuse(RetentionPolicyRow, f"retention_policy_no_{_act.lower()}", _act, "retention policies are only ever added")

@@ -7,7 +7,8 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBina
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vms_privacy.consent.tables import ConsentEntryRow, needs_active_entry
-from vms_privacy.db import Base, UTCDateTime, guard_table
+from vms_privacy.db import Base, UTCDateTime
+from vms_privacy.db_guards import refuse
 
 
 class SegmentRow(Base):
@@ -80,36 +81,39 @@ class GapRow(Base):
 
 
 # P1: the row of a segment is refused unless its consent entry is the one in force for exactly this camera.
-guard_table(SegmentRow, "segment_needs_opt_in", needs_active_entry("segment"))
-guard_table(
+needs_active_entry(SegmentRow)
+refuse(
     SegmentRow,
     "segment_never_overlaps",
-    """CREATE TRIGGER segment_never_overlaps BEFORE INSERT ON segment
-WHEN EXISTS (SELECT 1 FROM segment WHERE camera_id = NEW.camera_id AND ends_us > NEW.starts_us
-  AND (NEW.ends_us IS NULL OR starts_us < NEW.ends_us))
-  OR EXISTS (SELECT 1 FROM segment WHERE camera_id = NEW.camera_id AND ends_us IS NULL)
-BEGIN SELECT RAISE(ABORT, 'segment overlaps another'); END""",
+    "INSERT",
+    "segment overlaps another",
+    "EXISTS (SELECT 1 FROM segment WHERE camera_id = NEW.camera_id AND ends_us > NEW.starts_us "
+    "AND (NEW.ends_us IS NULL OR starts_us < NEW.ends_us)) "
+    "OR EXISTS (SELECT 1 FROM segment WHERE camera_id = NEW.camera_id AND ends_us IS NULL)",
 )
-guard_table(
+refuse(
     SegmentRow,
     "segment_keeps_its_owner",
-    """CREATE TRIGGER segment_keeps_its_owner BEFORE UPDATE OF operator_id, camera_id, starts_us, blob_name ON segment
-WHEN NEW.operator_id <> OLD.operator_id OR NEW.camera_id <> OLD.camera_id OR NEW.starts_us <> OLD.starts_us
-  OR NEW.blob_name <> OLD.blob_name
-BEGIN SELECT RAISE(ABORT, 'a segment keeps its owner, camera, start and name'); END""",
+    "UPDATE",
+    "a segment keeps its owner, camera, start and name",
+    "NEW.operator_id <> OLD.operator_id OR NEW.camera_id <> OLD.camera_id OR NEW.starts_us <> OLD.starts_us "
+    "OR NEW.blob_name <> OLD.blob_name",
+    of=("operator_id", "camera_id", "starts_us", "blob_name"),
 )
-guard_table(
+refuse(
     SegmentRow,
     "segment_is_never_kept_longer",
-    """CREATE TRIGGER segment_is_never_kept_longer BEFORE UPDATE OF keep_us ON segment
-WHEN NEW.keep_us > OLD.keep_us
-BEGIN SELECT RAISE(ABORT, 'longer retention never reaches footage taken before'); END""",
+    "UPDATE",
+    "longer retention never reaches footage taken before",
+    "NEW.keep_us > OLD.keep_us",
+    of=("keep_us",),
 )
-guard_table(
+refuse(
     SegmentRow,
     "segment_stays_erased",
-    """CREATE TRIGGER segment_stays_erased BEFORE UPDATE ON segment
-WHEN (OLD.wrapped_key IS NULL AND NEW.wrapped_key IS NOT NULL)
-  OR (OLD.state = 'erased' AND NEW.state <> 'erased') OR (OLD.state = 'erasing' AND NEW.state IN ('writing', 'stored'))
-BEGIN SELECT RAISE(ABORT, 'what is destroyed stays destroyed'); END""",
+    "UPDATE",
+    "what is destroyed stays destroyed",
+    "(OLD.wrapped_key IS NULL AND NEW.wrapped_key IS NOT NULL) "
+    "OR (OLD.state = 'erased' AND NEW.state <> 'erased') "
+    "OR (OLD.state = 'erasing' AND NEW.state IN ('writing', 'stored'))",
 )

@@ -6,16 +6,15 @@ from pathlib import Path
 import pytest
 
 from tests.given.clock import HandClock
+from tests.given.databases import Databases
 from tests.given.failing_db import FailingDatabase
 from tests.given.footage import House
-from vms_privacy.db import Base
 
 
 @pytest.fixture
-def failing_db(tmp_path: Path) -> Iterator[FailingDatabase]:
+def failing_db(databases: Databases, tmp_path: Path) -> Iterator[FailingDatabase]:
     """A database that works until it is told not to."""
-    database = FailingDatabase(f"sqlite:///{tmp_path / 'failing.db'}")
-    Base.metadata.create_all(database.engine)
+    database = FailingDatabase(databases.with_tables(tmp_path, "failing"))
     yield database
     database.close()
 

@@ -16,6 +16,7 @@ from archive.receipts.service import NothingToTell, ReceiptService, verify
 from archive.segments.rules import Segment, State
 from tests.given.failing_db import FailingDatabase, lost_connection
 from tests.given.footage import House
+from tests.given.tampering import past_the_guards
 from vms_privacy.ids import OperatorId
 from vms_privacy.keyring.port import Purpose
 
@@ -34,10 +35,8 @@ def _record(house: House, count: int) -> list[Segment]:
 
 
 def _sql(house: House, statement: str, *values: object) -> None:
-    with closing(sqlite3.connect(house.db.engine.url.database or "", isolation_level=None)) as connection:
-        for (trigger,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-            connection.execute(f"DROP TRIGGER {trigger}")
-        connection.execute(statement, values)
+    with past_the_guards(house.db) as run:
+        run(statement, *values)
 
 
 def _erasures(house: House) -> list[tuple[int, int, int]]:

@@ -1,7 +1,6 @@
 """What the recorder does when something fails: it stops loudly, loses nothing that was whole, and goes on by itself."""
 
-import sqlite3
-from contextlib import closing, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +19,7 @@ from tests.given.failing_db import FailingDatabase, lost_connection
 from tests.given.footage import House
 from tests.given.fragmented import fragments_of
 from tests.given.full_disk import a_full_disk
+from tests.given.tampering import past_the_guards
 from vms_privacy.keyring.port import KeyringUnavailable
 
 _ALL = Span(0, 2**60)
@@ -250,10 +250,8 @@ def test_a_beginning_that_was_committed_without_an_answer_keeps_its_bucket_key_t
 def test_a_ledger_that_contradicts_itself_stops_recording_at_once(house: House) -> None:
     house.opt_in()
     house.record(3, close=False)
-    with closing(sqlite3.connect(house.db.engine.url.database or "", isolation_level=None)) as connection:
-        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-            connection.execute(f"DROP TRIGGER {name}")
-        connection.execute("UPDATE consent_head SET active_entry_id = NULL")
+    with past_the_guards(house.db) as run:
+        run("UPDATE consent_head SET active_entry_id = NULL")
     stream, fed = house.stream(3)
     house.recorder.begin("run-b", stream.epoch(1))
     house.take(fed)

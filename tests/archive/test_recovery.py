@@ -1,7 +1,5 @@
 """What a crash, a lost disk or a lost key leaves of a recording, and that the camera goes on."""
 
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,6 +10,7 @@ from archive.segments.rules import Span, State
 from tests.given.encoded import encoded
 from tests.given.footage import House
 from tests.given.fragmented import fragments_of
+from tests.given.tampering import past_the_guards
 
 _ALL = Span(0, 2**60)
 
@@ -83,12 +82,10 @@ def test_stamps_that_jump_do_not_make_a_recovered_file_readable_for_longer(house
 
 def test_one_cameras_damage_keeps_no_other_from_being_accounted_for(house: House) -> None:
     house.opt_in()
-    with closing(sqlite3.connect(house.db.engine.url.database or "", isolation_level=None)) as connection:
-        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-            connection.execute(f"DROP TRIGGER {name}")
-        connection.execute("UPDATE consent_entry SET answer = 'withdrawn'")
-        connection.execute("UPDATE consent_entry SET answer = 'given', number = 7")
-        connection.execute("UPDATE consent_head SET active_entry_id = ?", (house.camera.camera_id.hex,))
+    with past_the_guards(house.db) as run:
+        run("UPDATE consent_entry SET answer = 'withdrawn'")
+        run("UPDATE consent_entry SET answer = 'given', number = 7")
+        run("UPDATE consent_head SET active_entry_id = ?", house.camera.camera_id.hex)
     report = house.revive()
     assert list(report.failed_cameras) == [house.camera.camera_id]
 

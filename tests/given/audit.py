@@ -1,13 +1,12 @@
 """The whole audit over a real database, a real keyring and a real anchor file; and somebody who tampers with it."""
 
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from uuid import UUID
 
 from tests.given.clock import HandClock
 from tests.given.randomness import CountedRandomness
+from tests.given.tampering import past_the_guards, tamper
 from vms_privacy.audit.anchor import Anchor
 from vms_privacy.audit.events import Event, Tag
 from vms_privacy.audit.log import AuditLog
@@ -61,28 +60,18 @@ class Intruder:
     """Somebody with the database's file: drops the triggers first, then does as they like."""
 
     def __init__(self, db: Database) -> None:
-        self._path = str(db.engine.url.database)
+        self._db = db
 
     def run(self, *statements: str) -> None:
-        with closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
-            triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-            for name, _ in triggers:
-                connection.execute(f"DROP TRIGGER {name}")
+        with past_the_guards(self._db) as run:
             for statement in statements:
-                connection.execute(statement)
-            for _, sql in triggers:
-                connection.execute(sql)
+                run(statement)
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
-        with closing(sqlite3.connect(self._path)) as connection:
-            return connection.execute(query).fetchall()
+        return tamper(self._db, query)
 
     def write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
         """Like `run`, one statement with values."""
-        with closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
-            triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-            for name, _ in triggers:
-                connection.execute(f"DROP TRIGGER {name}")
-            connection.executemany(statement, rows)
-            for _, sql in triggers:
-                connection.execute(sql)
+        with past_the_guards(self._db) as run:
+            for row in rows:
+                run(statement, *row)

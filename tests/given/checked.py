@@ -1,22 +1,18 @@
 """A house with something of everything in it, what the check finds in it, and how to damage it."""
 
-import sqlite3
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 from archive.check import Depth, Kind
 from archive.segments.rules import Segment, State
 from tests.given.footage import House
+from tests.given.tampering import past_the_guards
 
 
 def change_behind_the_back(house: House, statement: str, *values: object) -> None:
     """Change the database behind everybody's back, its own guards included."""
-    with closing(sqlite3.connect(house.db.engine.url.database or "", isolation_level=None)) as connection:
-        for (trigger,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-            connection.execute(f"DROP TRIGGER {trigger}")
-        connection.execute("PRAGMA ignore_check_constraints = ON")
-        connection.execute(statement, values)
+    with past_the_guards(house.db) as run:
+        run(statement, *values)
 
 
 def found(house: House, depth: Depth = Depth.SEALS) -> list[Kind]:

@@ -168,7 +168,7 @@ class House:
     def record(self, seconds: float, *, audio: bool = False, close: bool = True) -> list[Fragment]:
         """Feed a stream of some seconds from now on; the clock follows it. Returns the fragments that were fed."""
         stream, fed = self.stream(seconds, audio=audio)
-        self.recorder.begin(RUN + str(self.clock.now()), stream.epoch(1))
+        self.recorder.begin(f"{RUN}-{micros(self.clock.now())}", stream.epoch(1))
         self.take(fed)
         if close:
             self.close()

@@ -6,8 +6,6 @@ whole test session: a test takes a bucket of its own, and an account of its own 
 """
 
 import json
-import os
-import pwd
 import shutil
 import signal
 import socket
@@ -28,6 +26,7 @@ from uuid import UUID
 import urllib3
 from minio import Minio
 
+from tests.given.nobody import as_nobody, give_to_nobody
 from tests.given.tls import make_certificate
 from tests.given.tools import missing
 
@@ -62,10 +61,7 @@ class Rgw:
         for name in ("mon", "osd", "rgw"):
             (self.folder / name).mkdir()
         self._conf.write_text(self._configuration())
-        if os.geteuid() == 0:
-            nobody = pwd.getpwnam("nobody")
-            for path in (self.folder, *self.folder.iterdir()):
-                os.chown(path, nobody.pw_uid, nobody.pw_gid)
+        give_to_nobody(self.folder, *self.folder.iterdir())
         try:
             self._start()
         except BaseException:
@@ -174,7 +170,7 @@ class Rgw:
 
     def _run(self, *words: str) -> str:
         ran = subprocess.run(
-            _as_nobody(words), env=self._environment, cwd=self.folder, capture_output=True, text=True,
+            as_nobody(*words), env=self._environment, cwd=self.folder, capture_output=True, text=True,
             timeout=DEADLINE_S, check=False,
         )  # fmt: skip
         if ran.returncode:
@@ -184,7 +180,7 @@ class Rgw:
     def _spawn(self, name: str, *words: str) -> None:
         with (self.folder / f"{name}.said").open("wb") as said:
             self._children[name] = subprocess.Popen(
-                _as_nobody(words), env=self._environment, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=said,
+                as_nobody(*words), env=self._environment, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=said,
                 stderr=said, start_new_session=True,
             )  # fmt: skip
 
@@ -273,12 +269,6 @@ def _start_somewhere() -> Rgw:
             if attempt == _ATTEMPTS:
                 raise
     raise AssertionError("unreachable")
-
-
-def _as_nobody(words: tuple[str, ...]) -> list[str]:
-    """The system kills the child when the thread that made it ends; as root it becomes `nobody` first."""
-    drop = ["--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.geteuid() == 0 else []
-    return ["setpriv", "--pdeathsig", "KILL", *drop, "--", *words]
 
 
 def _free_ports(wanted: int) -> list[int]:

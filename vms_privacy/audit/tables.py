@@ -20,7 +20,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from vms_privacy.db import Base, guard_table
+from vms_privacy.db import Base
+from vms_privacy.db_guards import follow, refuse
 
 
 class IdBytes(TypeDecorator[uuid.UUID]):
@@ -131,23 +132,19 @@ class CheckpointRow(Base):
 
 def _append_only(row: type[Base], is_there: str) -> None:
     table = row.__tablename__
-    # INSERT OR REPLACE deletes the old row without asking a DELETE trigger, hence the third.
-    for what, when in (("update", "UPDATE"), ("delete", "DELETE"), ("replace", "INSERT")):
-        condition = f" WHEN EXISTS ({is_there})" if what == "replace" else ""
-        guard_table(
-            row,
-            f"{table}_refuses_{what}",
-            f"CREATE TRIGGER {table}_refuses_{what} BEFORE {when} ON {table}{condition} "
-            f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END",
-        )
+    for act in ("UPDATE", "DELETE", "TRUNCATE"):
+        refuse(row, f"{table}_refuses_{act.lower()}", act, f"{table} is append-only")
+    # SQLite's INSERT OR REPLACE deletes the old row without asking a DELETE trigger.
+    why, when = f"{table} is append-only", f"EXISTS ({is_there})"
+    refuse(row, f"{table}_refuses_replace", "INSERT", why, when, sqlite_only=True)
 
 
 _append_only(EventRow, "SELECT 1 FROM audit_event WHERE number = NEW.number")
 _append_only(ChainRow, "SELECT 1 FROM audit_chain WHERE position = NEW.position OR event_number = NEW.event_number")
 _append_only(CheckpointRow, "SELECT 1 FROM audit_checkpoint WHERE number = NEW.number")
-guard_table(
+follow(
     EventRow,
     "audit_event_waits_for_its_seal",
-    "CREATE TRIGGER audit_event_waits_for_its_seal AFTER INSERT ON audit_event "
-    "BEGIN INSERT INTO audit_unsealed (number) VALUES (NEW.number); END",
+    "INSERT",
+    "INSERT INTO audit_unsealed (number) VALUES (NEW.number)",
 )

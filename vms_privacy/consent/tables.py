@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from vms_privacy.db import Base, UTCDateTime, guard_table
+from vms_privacy.db import Base, UTCDateTime
+from vms_privacy.db_guards import refuse
 
 _KIND_IS_KNOWN: Final = "kind IN ('video-recording', 'live-audio', 'recorded-audio')"
 
@@ -73,63 +74,60 @@ class ConsentHeadRow(Base):
 
 
 # The entry that allows to record the camera of a new row; NULL if none does. For triggers of other rooms, whose rows
-# have `camera_id`, and `starts_us` in microseconds since 1970.
+# have `camera_id`, and `starts_us` in microseconds since 1970. `{for_share}`: `db_guards.FOR_SHARE`.
 ACTIVE_ENTRY: Final = (
     "(SELECT active_entry_id FROM consent_head WHERE camera_id = NEW.camera_id AND kind = 'video-recording' "
-    "AND (until_us IS NULL OR NEW.starts_us < until_us))"
+    "AND (until_us IS NULL OR NEW.starts_us < until_us){for_share})"
 )
 
 
-def needs_active_entry(table: str, column: str = "consent_entry_id") -> str:
-    """Return the SQLite trigger `<table>_needs_opt_in`: no row without the entry in force for its camera."""
-    return (
-        f"CREATE TRIGGER {table}_needs_opt_in BEFORE INSERT ON {table} "
-        f"WHEN {ACTIVE_ENTRY} IS NULL OR NEW.{column} IS NOT {ACTIVE_ENTRY} "
-        "BEGIN SELECT RAISE(ABORT, 'no active opt-in'); END"
-    )
-
-
-def _guard(row: type[Base], what: str, when: str, why: str) -> None:
-    name = f"{row.__tablename__}_{what}"
-    statement = f"CREATE TRIGGER {name} {when} BEGIN SELECT RAISE(ABORT, '{why}'); END"
-    guard_table(row, name, statement)
+def needs_active_entry(row: type[DeclarativeBase], column: str = "consent_entry_id") -> None:
+    """Have the database refuse a row without the entry in force for its camera."""
+    when = f"{ACTIVE_ENTRY} IS NULL OR NEW.{column} IS DISTINCT FROM {ACTIVE_ENTRY}"
+    refuse(row, f"{row.__tablename__}_needs_opt_in", "INSERT", "no active opt-in", when)
 
 
 _ENTRY_STAYS: Final = "consent_entry is append-only"
-_guard(ConsentEntryRow, "refuses_update", "BEFORE UPDATE ON consent_entry", _ENTRY_STAYS)
-_guard(ConsentEntryRow, "refuses_delete", "BEFORE DELETE ON consent_entry", _ENTRY_STAYS)
-# INSERT OR REPLACE deletes the old row without asking a DELETE trigger.
-_guard(
+for _act in ("UPDATE", "DELETE", "TRUNCATE"):
+    refuse(ConsentEntryRow, f"consent_entry_refuses_{_act.lower()}", _act, _ENTRY_STAYS)
+# SQLite's INSERT OR REPLACE deletes the old row without asking a DELETE trigger.
+refuse(
     ConsentEntryRow,
-    "refuses_replace",
-    "BEFORE INSERT ON consent_entry WHEN EXISTS (SELECT 1 FROM consent_entry WHERE id = NEW.id "
-    "OR (camera_id = NEW.camera_id AND kind = NEW.kind AND number = NEW.number))",
+    "consent_entry_refuses_replace",
+    "INSERT",
     _ENTRY_STAYS,
+    "EXISTS (SELECT 1 FROM consent_entry WHERE id = NEW.id "
+    "OR (camera_id = NEW.camera_id AND kind = NEW.kind AND number = NEW.number))",
+    sqlite_only=True,
 )
-_guard(
+refuse(
     ConsentEntryRow,
-    "leaves_no_number_out",
-    "BEFORE INSERT ON consent_entry WHEN NEW.number <> 1 + (SELECT coalesce(max(number), 0) FROM consent_entry "
-    "WHERE camera_id = NEW.camera_id AND kind = NEW.kind)",
+    "consent_entry_leaves_no_number_out",
+    "INSERT",
     "consent_entry leaves no number out",
+    "NEW.number <> 1 + (SELECT coalesce(max(number), 0) FROM consent_entry "
+    "WHERE camera_id = NEW.camera_id AND kind = NEW.kind)",
 )
-_guard(
+refuse(
     ConsentEntryRow,
-    "records_sound_only_beside_pictures",
-    "BEFORE INSERT ON consent_entry WHEN NEW.kind = 'recorded-audio' AND NEW.answer = 'given' AND NOT EXISTS "
+    "consent_entry_records_sound_only_beside_pictures",
+    "INSERT",
+    "recorded audio needs video recording",
+    "NEW.kind = 'recorded-audio' AND NEW.answer = 'given' AND NOT EXISTS "
     "(SELECT 1 FROM consent_head WHERE camera_id = NEW.camera_id AND kind = 'video-recording' "
     "AND active_entry_id IS NOT NULL)",
-    "recorded audio needs video recording",
 )
 _NEWEST_SAYS: Final = (
     "(SELECT CASE answer WHEN 'given' THEN id END FROM consent_entry "
     "WHERE camera_id = NEW.camera_id AND kind = NEW.kind ORDER BY number DESC LIMIT 1)"
 )
-for _verb in ("INSERT", "UPDATE"):
-    _guard(
+for _act in ("INSERT", "UPDATE"):
+    refuse(
         ConsentHeadRow,
-        f"tells_the_newest_on_{_verb.lower()}",
-        f"BEFORE {_verb} ON consent_head WHEN NEW.active_entry_id IS NOT {_NEWEST_SAYS}",
+        f"consent_head_tells_the_newest_on_{_act.lower()}",
+        _act,
         "consent_head tells what the newest entry says",
+        f"NEW.active_entry_id IS DISTINCT FROM {_NEWEST_SAYS}",
     )
-_guard(ConsentHeadRow, "refuses_delete", "BEFORE DELETE ON consent_head", "consent_head is never deleted")
+for _act in ("DELETE", "TRUNCATE"):
+    refuse(ConsentHeadRow, f"consent_head_refuses_{_act.lower()}", _act, "consent_head is never deleted")

@@ -596,7 +596,8 @@ def upgrade() -> None:
     op.create_index(op.f("ix_login_session_person_id"), "login_session", ["person_id"], unique=False)
 
     # What the database itself refuses.
-    for statement in _GUARDS:
+    guards = _GUARDS if op.get_bind().dialect.name == "sqlite" else _GUARDS_POSTGRESQL
+    for statement in guards:
         op.execute(statement)
 
 
@@ -650,4 +651,69 @@ BEGIN SELECT RAISE(ABORT, 'longer retention never reaches footage taken before')
 WHEN (OLD.wrapped_key IS NULL AND NEW.wrapped_key IS NOT NULL)
   OR (OLD.state = 'erased' AND NEW.state <> 'erased') OR (OLD.state = 'erasing' AND NEW.state IN ('writing', 'stored'))
 BEGIN SELECT RAISE(ABORT, 'what is destroyed stays destroyed'); END""",
+)
+
+_GUARDS_POSTGRESQL = (
+    """CREATE FUNCTION bucket_stays_destroyed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.bucket_key_id <> OLD.bucket_key_id OR NEW.operator_id <> OLD.operator_id OR NEW.camera_id <> OLD.camera_id OR NEW.hour <> OLD.hour OR NEW.generation <> OLD.generation OR (OLD.replaced_at IS NOT NULL AND NEW.replaced_at IS DISTINCT FROM OLD.replaced_at) OR (OLD.destroyed_at IS NOT NULL AND NEW.destroyed_at IS DISTINCT FROM OLD.destroyed_at) THEN RAISE EXCEPTION 'a bucket keeps its place, and what is destroyed stays destroyed' USING ERRCODE = 'integrity_constraint_violation'; END IF; RETURN NEW; END $$""",
+    """CREATE TRIGGER bucket_stays_destroyed BEFORE UPDATE ON archive_bucket FOR EACH ROW EXECUTE FUNCTION bucket_stays_destroyed()""",
+    """CREATE FUNCTION audit_checkpoint_refuses_update() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'audit_checkpoint is append-only' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
+    """CREATE TRIGGER audit_checkpoint_refuses_update BEFORE UPDATE ON audit_checkpoint FOR EACH ROW EXECUTE FUNCTION audit_checkpoint_refuses_update()""",
+    """CREATE FUNCTION audit_checkpoint_refuses_delete() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'audit_checkpoint is append-only' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
+    """CREATE TRIGGER audit_checkpoint_refuses_delete BEFORE DELETE ON audit_checkpoint FOR EACH ROW EXECUTE FUNCTION audit_checkpoint_refuses_delete()""",
+    """CREATE FUNCTION audit_checkpoint_refuses_truncate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'audit_checkpoint is append-only' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
+    """CREATE TRIGGER audit_checkpoint_refuses_truncate BEFORE TRUNCATE ON audit_checkpoint FOR EACH STATEMENT EXECUTE FUNCTION audit_checkpoint_refuses_truncate()""",
+    """CREATE FUNCTION audit_event_refuses_update() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'audit_event is append-only' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
+    """CREATE TRIGGER audit_event_refuses_update BEFORE UPDATE ON audit_event FOR EACH ROW EXECUTE FUNCTION audit_event_refuses_update()""",
+    """CREATE FUNCTION audit_event_refuses_delete() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'audit_event is append-only' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
+    """CREATE TRIGGER audit_event_refuses_delete BEFORE DELETE ON audit_event FOR EACH ROW EXECUTE FUNCTION audit_event_refuses_delete()""",
+    """CREATE FUNCTION audit_event_refuses_truncate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'audit_event is append-only' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
+    """CREATE TRIGGER audit_event_refuses_truncate BEFORE TRUNCATE ON audit_event FOR EACH STATEMENT EXECUTE FUNCTION audit_event_refuses_truncate()""",
+    """CREATE FUNCTION audit_event_waits_for_its_seal() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO audit_unsealed (number) VALUES (NEW.number); RETURN NULL; END $$""",
+    """CREATE TRIGGER audit_event_waits_for_its_seal AFTER INSERT ON audit_event FOR EACH ROW EXECUTE FUNCTION audit_event_waits_for_its_seal()""",
+    """CREATE FUNCTION consent_entry_refuses_update() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'consent_entry is append-only' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
+    """CREATE TRIGGER consent_entry_refuses_update BEFORE UPDATE ON consent_entry FOR EACH ROW EXECUTE FUNCTION consent_entry_refuses_update()""",
+    """CREATE FUNCTION consent_entry_refuses_delete() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'consent_entry is append-only' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
+    """CREATE TRIGGER consent_entry_refuses_delete BEFORE DELETE ON consent_entry FOR EACH ROW EXECUTE FUNCTION consent_entry_refuses_delete()""",
+    """CREATE FUNCTION consent_entry_refuses_truncate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'consent_entry is append-only' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
+    """CREATE TRIGGER consent_entry_refuses_truncate BEFORE TRUNCATE ON consent_entry FOR EACH STATEMENT EXECUTE FUNCTION consent_entry_refuses_truncate()""",
+    """CREATE FUNCTION consent_entry_leaves_no_number_out() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.number <> 1 + (SELECT coalesce(max(number), 0) FROM consent_entry WHERE camera_id = NEW.camera_id AND kind = NEW.kind) THEN RAISE EXCEPTION 'consent_entry leaves no number out' USING ERRCODE = 'integrity_constraint_violation'; END IF; RETURN NEW; END $$""",
+    """CREATE TRIGGER consent_entry_leaves_no_number_out BEFORE INSERT ON consent_entry FOR EACH ROW EXECUTE FUNCTION consent_entry_leaves_no_number_out()""",
+    """CREATE FUNCTION consent_entry_records_sound_only_beside_pictures() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.kind = 'recorded-audio' AND NEW.answer = 'given' AND NOT EXISTS (SELECT 1 FROM consent_head WHERE camera_id = NEW.camera_id AND kind = 'video-recording' AND active_entry_id IS NOT NULL) THEN RAISE EXCEPTION 'recorded audio needs video recording' USING ERRCODE = 'integrity_constraint_violation'; END IF; RETURN NEW; END $$""",
+    """CREATE TRIGGER consent_entry_records_sound_only_beside_pictures BEFORE INSERT ON consent_entry FOR EACH ROW EXECUTE FUNCTION consent_entry_records_sound_only_beside_pictures()""",
+    """CREATE FUNCTION receipt_no_update() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'receipts are only ever added' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
+    """CREATE TRIGGER receipt_no_update BEFORE UPDATE ON receipt FOR EACH ROW EXECUTE FUNCTION receipt_no_update()""",
+    """CREATE FUNCTION receipt_no_delete() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'receipts are only ever added' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
+    """CREATE TRIGGER receipt_no_delete BEFORE DELETE ON receipt FOR EACH ROW EXECUTE FUNCTION receipt_no_delete()""",
+    """CREATE FUNCTION receipt_no_truncate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'receipts are only ever added' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
+    """CREATE TRIGGER receipt_no_truncate BEFORE TRUNCATE ON receipt FOR EACH STATEMENT EXECUTE FUNCTION receipt_no_truncate()""",
+    """CREATE FUNCTION retention_policy_no_update() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'retention policies are only ever added' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
+    """CREATE TRIGGER retention_policy_no_update BEFORE UPDATE ON retention_policy FOR EACH ROW EXECUTE FUNCTION retention_policy_no_update()""",
+    """CREATE FUNCTION retention_policy_no_delete() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'retention policies are only ever added' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
+    """CREATE TRIGGER retention_policy_no_delete BEFORE DELETE ON retention_policy FOR EACH ROW EXECUTE FUNCTION retention_policy_no_delete()""",
+    """CREATE FUNCTION retention_policy_no_truncate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'retention policies are only ever added' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
+    """CREATE TRIGGER retention_policy_no_truncate BEFORE TRUNCATE ON retention_policy FOR EACH STATEMENT EXECUTE FUNCTION retention_policy_no_truncate()""",
+    """CREATE FUNCTION audit_chain_refuses_update() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'audit_chain is append-only' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
+    """CREATE TRIGGER audit_chain_refuses_update BEFORE UPDATE ON audit_chain FOR EACH ROW EXECUTE FUNCTION audit_chain_refuses_update()""",
+    """CREATE FUNCTION audit_chain_refuses_delete() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'audit_chain is append-only' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
+    """CREATE TRIGGER audit_chain_refuses_delete BEFORE DELETE ON audit_chain FOR EACH ROW EXECUTE FUNCTION audit_chain_refuses_delete()""",
+    """CREATE FUNCTION audit_chain_refuses_truncate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'audit_chain is append-only' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
+    """CREATE TRIGGER audit_chain_refuses_truncate BEFORE TRUNCATE ON audit_chain FOR EACH STATEMENT EXECUTE FUNCTION audit_chain_refuses_truncate()""",
+    """CREATE FUNCTION consent_head_tells_the_newest_on_insert() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.active_entry_id IS DISTINCT FROM (SELECT CASE answer WHEN 'given' THEN id END FROM consent_entry WHERE camera_id = NEW.camera_id AND kind = NEW.kind ORDER BY number DESC LIMIT 1) THEN RAISE EXCEPTION 'consent_head tells what the newest entry says' USING ERRCODE = 'integrity_constraint_violation'; END IF; RETURN NEW; END $$""",
+    """CREATE TRIGGER consent_head_tells_the_newest_on_insert BEFORE INSERT ON consent_head FOR EACH ROW EXECUTE FUNCTION consent_head_tells_the_newest_on_insert()""",
+    """CREATE FUNCTION consent_head_tells_the_newest_on_update() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.active_entry_id IS DISTINCT FROM (SELECT CASE answer WHEN 'given' THEN id END FROM consent_entry WHERE camera_id = NEW.camera_id AND kind = NEW.kind ORDER BY number DESC LIMIT 1) THEN RAISE EXCEPTION 'consent_head tells what the newest entry says' USING ERRCODE = 'integrity_constraint_violation'; END IF; RETURN NEW; END $$""",
+    """CREATE TRIGGER consent_head_tells_the_newest_on_update BEFORE UPDATE ON consent_head FOR EACH ROW EXECUTE FUNCTION consent_head_tells_the_newest_on_update()""",
+    """CREATE FUNCTION consent_head_refuses_delete() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'consent_head is never deleted' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
+    """CREATE TRIGGER consent_head_refuses_delete BEFORE DELETE ON consent_head FOR EACH ROW EXECUTE FUNCTION consent_head_refuses_delete()""",
+    """CREATE FUNCTION consent_head_refuses_truncate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'consent_head is never deleted' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
+    """CREATE TRIGGER consent_head_refuses_truncate BEFORE TRUNCATE ON consent_head FOR EACH STATEMENT EXECUTE FUNCTION consent_head_refuses_truncate()""",
+    """CREATE FUNCTION segment_needs_opt_in() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF (SELECT active_entry_id FROM consent_head WHERE camera_id = NEW.camera_id AND kind = 'video-recording' AND (until_us IS NULL OR NEW.starts_us < until_us) FOR SHARE) IS NULL OR NEW.consent_entry_id IS DISTINCT FROM (SELECT active_entry_id FROM consent_head WHERE camera_id = NEW.camera_id AND kind = 'video-recording' AND (until_us IS NULL OR NEW.starts_us < until_us) FOR SHARE) THEN RAISE EXCEPTION 'no active opt-in' USING ERRCODE = 'integrity_constraint_violation'; END IF; RETURN NEW; END $$""",
+    """CREATE TRIGGER segment_needs_opt_in BEFORE INSERT ON segment FOR EACH ROW EXECUTE FUNCTION segment_needs_opt_in()""",
+    """CREATE FUNCTION segment_never_overlaps() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF EXISTS (SELECT 1 FROM segment WHERE camera_id = NEW.camera_id AND ends_us > NEW.starts_us AND (NEW.ends_us IS NULL OR starts_us < NEW.ends_us)) OR EXISTS (SELECT 1 FROM segment WHERE camera_id = NEW.camera_id AND ends_us IS NULL) THEN RAISE EXCEPTION 'segment overlaps another' USING ERRCODE = 'integrity_constraint_violation'; END IF; RETURN NEW; END $$""",
+    """CREATE TRIGGER segment_never_overlaps BEFORE INSERT ON segment FOR EACH ROW EXECUTE FUNCTION segment_never_overlaps()""",
+    """CREATE FUNCTION segment_keeps_its_owner() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.operator_id <> OLD.operator_id OR NEW.camera_id <> OLD.camera_id OR NEW.starts_us <> OLD.starts_us OR NEW.blob_name <> OLD.blob_name THEN RAISE EXCEPTION 'a segment keeps its owner, camera, start and name' USING ERRCODE = 'integrity_constraint_violation'; END IF; RETURN NEW; END $$""",
+    """CREATE TRIGGER segment_keeps_its_owner BEFORE UPDATE OF operator_id, camera_id, starts_us, blob_name ON segment FOR EACH ROW EXECUTE FUNCTION segment_keeps_its_owner()""",
+    """CREATE FUNCTION segment_is_never_kept_longer() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.keep_us > OLD.keep_us THEN RAISE EXCEPTION 'longer retention never reaches footage taken before' USING ERRCODE = 'integrity_constraint_violation'; END IF; RETURN NEW; END $$""",
+    """CREATE TRIGGER segment_is_never_kept_longer BEFORE UPDATE OF keep_us ON segment FOR EACH ROW EXECUTE FUNCTION segment_is_never_kept_longer()""",
+    """CREATE FUNCTION segment_stays_erased() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF (OLD.wrapped_key IS NULL AND NEW.wrapped_key IS NOT NULL) OR (OLD.state = 'erased' AND NEW.state <> 'erased') OR (OLD.state = 'erasing' AND NEW.state IN ('writing', 'stored')) THEN RAISE EXCEPTION 'what is destroyed stays destroyed' USING ERRCODE = 'integrity_constraint_violation'; END IF; RETURN NEW; END $$""",
+    """CREATE TRIGGER segment_stays_erased BEFORE UPDATE ON segment FOR EACH ROW EXECUTE FUNCTION segment_stays_erased()""",
 )

@@ -1,0 +1,120 @@
+"""Databases for tests, of the kind that was asked for with `--database`: each empty, or with every table."""
+
+import importlib
+import pkgutil
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import psycopg
+from psycopg import sql
+
+from tests.given.postgres import Postgres
+from tests.guards.sources import PACKAGES
+from vms_privacy.db import Base, Database
+
+
+class Databases(Protocol):
+    """Makes databases that last as long as a test; each is known by its SQLAlchemy address."""
+
+    def empty(self, folder: Path, name: str = "empty") -> str: ...
+
+    def with_tables(self, folder: Path, name: str = "test") -> str: ...
+
+
+class SqliteDatabases:
+    """Files. One with every table is made once and copied."""
+
+    def __init__(self, folder: Path) -> None:
+        self._template = folder / "template.db"
+        _make_tables(f"sqlite:///{self._template}")
+
+    @contextmanager
+    def for_one_test(self) -> Iterator["SqliteDatabases"]:
+        """What is made goes with the test's folder."""
+        yield self
+
+    def empty(self, folder: Path, name: str = "empty") -> str:
+        return f"sqlite:///{folder / name}.db"
+
+    def with_tables(self, folder: Path, name: str = "test") -> str:
+        shutil.copyfile(self._template, folder / f"{name}.db")
+        return self.empty(folder, name)
+
+
+class PostgresDatabases:
+    """Databases of one server. Making one takes longer than emptying it: one that is as it was is used again."""
+
+    def __init__(self, server: Postgres) -> None:
+        self.server = server
+        self._template = server.create()
+        _make_tables(server.url(self._template))
+        with server.connected(self._template) as connection:
+            self._tables = _tables(connection)
+            self._emptied = _emptying(connection, self._tables)
+        self._clean: list[str] = []
+        self._full: list[str] = []
+        self._made: list[str] = []
+
+    @contextmanager
+    def for_one_test(self) -> Iterator["PostgresDatabases"]:
+        """Empty or drop at the end what was used meanwhile."""
+        yield self
+        while self._made:
+            self.server.drop(self._made.pop())
+        while self._full:
+            name = self._full.pop()
+            if self._is_emptied(name):
+                self._clean.append(name)
+            else:
+                self.server.drop(name)
+
+    def empty(self, folder: Path, name: str = "empty") -> str:
+        self._made.append(self.server.create())
+        return self.server.url(self._made[-1])
+
+    def with_tables(self, folder: Path, name: str = "test") -> str:
+        self._full.append(self._clean.pop() if self._clean else self.server.create(self._template))
+        return self.server.url(self._full[-1])
+
+    def _is_emptied(self, name: str) -> bool:
+        """Take every row out; say whether the tables are those that were there at the beginning."""
+        with self.server.connected(name) as connection:
+            if _tables(connection) != self._tables:
+                return False
+            connection.execute(self._emptied)
+        return True
+
+
+def _tables(connection: psycopg.Connection) -> frozenset[str]:
+    found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+    return frozenset(table for (table,) in found)
+
+
+def _emptying(connection: psycopg.Connection, tables: Iterable[str]) -> sql.Composed:
+    """All of it in one message to the server, past the guards."""
+    sequences = connection.execute("SELECT sequencename FROM pg_sequences").fetchall()
+    return sql.SQL("; ").join(
+        [
+            sql.SQL("SET session_replication_role = replica"),
+            *(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)) for table in tables),
+            *(sql.SQL("ALTER SEQUENCE {} RESTART").format(sql.Identifier(name)) for (name,) in sequences),
+        ]
+    )
+
+
+def import_every_table() -> None:
+    """Import the tables of every room, as the service does."""
+    for room in PACKAGES:
+        for module in pkgutil.walk_packages(importlib.import_module(room).__path__, f"{room}."):
+            if module.name.endswith(".tables"):
+                importlib.import_module(module.name)
+
+
+def _make_tables(url: str) -> None:
+    import_every_table()
+    database = Database(url)
+    Base.metadata.create_all(database.engine)
+    database.close()

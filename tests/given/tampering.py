@@ -1,0 +1,65 @@
+"""Whoever reaches the database itself, past the service: guards, foreign keys and, with SQLite, checks are off."""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from vms_privacy.db import Database
+
+Run = Callable[..., list[tuple[Any, ...]]]
+"""Takes a statement with question marks and its values; returns the rows, if there are any."""
+
+
+@contextmanager
+def past_the_guards(db: Database) -> Iterator[Run]:
+    """Let somebody at the database; afterwards its guards stand again."""
+    url = db.engine.url
+    if db.engine.dialect.name == "sqlite":
+        with closing(sqlite3.connect(url.database or "", isolation_level=None)) as file, _without_triggers(file):
+            file.execute("PRAGMA ignore_check_constraints = ON")
+            yield lambda statement, *values: file.execute(statement, values).fetchall()
+    else:
+        address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        with psycopg.connect(address, autocommit=True) as server:
+            server.execute("SET session_replication_role = replica")
+            yield lambda statement, *values: _asked(server, statement, values)
+
+
+def tamper(db: Database, statement: str, *values: object) -> list[tuple[Any, ...]]:
+    """Carry out one statement past the guards."""
+    with past_the_guards(db) as run:
+        return run(statement, *values)
+
+
+@contextmanager
+def _without_triggers(file: sqlite3.Connection) -> Iterator[None]:
+    triggers = file.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    for name, _ in triggers:
+        file.execute(f"DROP TRIGGER {name}")
+    yield
+    for _, statement in triggers:
+        file.execute(statement)
+
+
+def _asked(server: psycopg.Connection[Any], statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+    done = server.execute(statement.replace("?", "%s").encode(), values or None)
+    return [] if done.description is None else done.fetchall()
+
+
+def plainly(db: Database, statement: str, **values: object) -> list[tuple[Any, ...]]:
+    """Ask the database itself, guards and all, in a transaction of its own; return the rows, if there are any."""
+    with db.engine.begin() as connection:
+        done = connection.execute(text(statement), values)
+        return [tuple(row) for row in done] if done.returns_rows else []
+
+
+def skip_unless_spoken(db: Database, statement: str) -> None:
+    """Skip what only the other kind of database can be asked."""
+    kind = "postgresql" if "TRUNCATE" in statement else "sqlite" if "OR REPLACE" in statement else ""
+    if kind not in ("", db.engine.dialect.name):
+        pytest.skip(f"only {kind} has this statement")
