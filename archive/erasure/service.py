@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from archive.blobs.store import BlobStore
 from archive.erasure import store
-from archive.erasure.removal import Removal, remove
+from archive.erasure.removal import remove
 from archive.erasure.rules import BATCH, Cause, Debt, DebtPart, Step, in_turns, retry_after, total
 from archive.erasure.store import Erasure
 from archive.keys import store as buckets
@@ -44,7 +44,7 @@ class DerivedCopies(Protocol):
 
 @dataclass(slots=True)
 class SweepReport:
-    """What one sweep did. One with failures is retried, counted, and shown as deletion debt."""
+    """What one sweep did, of erasures that failed too: those are retried, counted, and shown as deletion debt."""
 
     erased: list[SegmentId] = field(default_factory=list)
     failed: dict[ErasureId, str] = field(default_factory=dict)
@@ -141,9 +141,9 @@ class Eraser:
 
     def _carry_out(self, erasure: Erasure, report: SweepReport) -> None:
         try:
-            self._destroy_keys(erasure)
-            removal = self._remove_bytes(erasure)
-            failure = next(iter(removal.failed.values()), "")
+            failures = self._destroy_keys(erasure)
+            failures += self._remove_bytes(erasure, report, is_all=not failures)
+            failure = next(iter(failures), "")
             if not failure:
                 self._finish(erasure)
         except Exception as error:  # noqa: BLE001 - counted and tried again; it must not keep others from being erased
@@ -151,14 +151,18 @@ class Eraser:
         if failure:
             report.failed[erasure.id] = failure
             self._count_failure(erasure, failure)
-        else:
-            report.erased.extend(removal.answers)
 
-    def _destroy_keys(self, erasure: Erasure) -> None:
+    def _destroy_keys(self, erasure: Erasure) -> list[str]:
+        """Steps 3 to 6, each bucket by itself; return what failed, after every other was tried (P12)."""
         with self._db.reading() as session:
             doomed = store.doomed_buckets(session, erasure.id)
+        failures: list[str] = []
         for old in doomed:
-            self._destroy_one(old)
+            try:
+                self._destroy_one(old)
+            except Exception as error:  # noqa: BLE001 - counted and tried again; it must not keep others from being destroyed
+                failures.append(_code(error))
+        return failures
 
     def _destroy_one(self, old: BucketKeyId) -> None:
         """Steps 3 to 6 for one bucket key; each may be repeated."""
@@ -204,18 +208,20 @@ class Eraser:
         if rewrapped:
             self._spare = None
 
-    def _remove_bytes(self, erasure: Erasure) -> Removal:
-        """Step 7. What failed is in the report, after everything else was tried (P12)."""
+    def _remove_bytes(self, erasure: Erasure, report: SweepReport, *, is_all: bool) -> list[str]:
+        """Step 7 for what has no key any more: `is_all` of it, or some. Return what failed, after all was tried."""
         with self._db.reading() as session:
             left = store.remains(session, erasure.id)
         removal = remove(left, self._forget, self._blobs, self._spool)
+        is_done = is_all and not removal.failed
         with self._db.writing() as session:
             store.note_bytes_gone(session, list(removal.answers.items()), self._clock.now())
-            if not removal.failed:
+            if is_done:
                 store.reach(session, erasure.id, Step.BYTES_GONE)
-        if not removal.failed:
+        report.erased.extend(removal.answers)
+        if is_done:
             self._progress(Step.BYTES_GONE)
-        return removal
+        return list(removal.failed.values())
 
     def _forget(self, segment_id: SegmentId) -> None:
         for copies in self._copies:

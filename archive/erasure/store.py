@@ -167,10 +167,12 @@ def note_key_destroyed(session: Session, bucket: BucketKeyId, now: datetime) -> 
 
 
 def remains(session: Session, erasure_id: ErasureId) -> list[Remains]:
-    """Return what of an erasure has bytes left whose removal is not confirmed."""
+    """Return what of an erasure has no key any more, and bytes left whose removal is not confirmed."""
     rows = session.execute(
         select(SegmentRow.id, SegmentRow.blob_name).where(
-            SegmentRow.erasure_id == erasure_id, SegmentRow.bytes_gone_at.is_(None)
+            SegmentRow.erasure_id == erasure_id,
+            SegmentRow.key_destroyed_at.is_not(None),
+            SegmentRow.bytes_gone_at.is_(None),
         )
     )
     return [Remains(SegmentId(row[0]), row[1]) for row in rows]

@@ -5,20 +5,14 @@ from contextlib import closing
 from datetime import timedelta
 from uuid import UUID
 
-import pytest
-
 from archive.blobs.folder_store import FolderStore
 from archive.erasure.rules import STILL_OPEN, TIME_IN_DOUBT, Step
 from archive.errors import StoreUnavailable
-from archive.receipts import store as receipts
-from archive.receipts.rules import Valid
-from archive.receipts.service import NothingToTell, ReceiptService, verify
 from archive.segments.rules import Segment, State
 from tests.given.failing_db import FailingDatabase, lost_connection
 from tests.given.footage import House
 from tests.given.tampering import past_the_guards
 from vms_privacy.ids import OperatorId
-from vms_privacy.keyring.port import Purpose
 
 _MINUTE = timedelta(seconds=60)
 
@@ -55,6 +49,41 @@ def test_one_rows_damage_keeps_nothing_else_from_being_destroyed(house: House) -
     assert list(report.failed.values()) == ["LookupError"]
     debt = house.eraser.debt(_MINUTE)
     assert (debt.segments, debt.reason, debt.attempts) == (1, "LookupError", 1)
+
+
+def test_one_damaged_bucket_keeps_nothing_else_of_the_same_erasure_from_being_destroyed(house: House) -> None:
+    """P12: the key and the bytes of every other hour go, the damaged one alone stays debt until it is mended."""
+    house.opt_in()
+    house.keep_for(2 * _MINUTE)
+    for _ in range(3):
+        house.record(2)
+        house.clock.forward(timedelta(hours=1))
+    house.delivery.deliver()
+    first, damaged, third = house.rows()
+    keys = house.keyring.bucket_keys()
+    bucket = _bucket_of(house, damaged)
+    _sql(house, "UPDATE segment SET bucket_key_id = ? WHERE id = ?", UUID(int=8).hex, damaged.id.hex)
+    report = house.eraser.sweep()
+    assert sorted(report.erased) == sorted([first.id, third.id])
+    assert [row.state for row in house.rows()] == [State.ERASED, State.ERASING, State.ERASED]
+    assert list(house.store.names()) == [damaged.blob_name]
+    assert keys & house.keyring.bucket_keys() == {UUID(bucket)}
+    assert list(report.failed.values()) == ["LookupError"]
+    debt = house.eraser.debt(_MINUTE)
+    assert (debt.segments, debt.reason, debt.attempts) == (1, "LookupError", 1)
+    assert _erasures(house) == [(Step.MARKED, 3, 1)]
+    _sql(house, "UPDATE segment SET bucket_key_id = ? WHERE id = ?", bucket, damaged.id.hex)
+    house.clock.forward(timedelta(seconds=6))
+    assert house.eraser.sweep().erased == [damaged.id]
+    assert _erasures(house) == [(Step.DONE, 3, 1)]
+    assert list(house.store.names()) == []
+    assert keys & house.keyring.bucket_keys() == frozenset()
+
+
+def _bucket_of(house: House, segment: Segment) -> str:
+    with closing(sqlite3.connect(house.db.engine.url.database or "")) as connection:
+        found = connection.execute("SELECT bucket_key_id FROM segment WHERE id = ?", (segment.id.hex,)).fetchone()
+    return str(found[0])
 
 
 def _nobody() -> tuple[str, str]:
@@ -224,50 +253,3 @@ def test_a_store_that_is_away_for_hours_is_asked_less_and_less_often_and_debt_is
     house.clock.forward(timedelta(minutes=15))
     assert eraser.sweep().is_clean
     assert eraser.debt(_MINUTE).is_clear
-
-
-# -- receipts
-
-
-def test_a_full_receipt_tells_of_its_time_and_the_next_one_goes_on_where_it_ends(house: House) -> None:
-    rows = _record(house, 5)
-    house.clock.forward(2 * _MINUTE)
-    for _ in range(5):
-        house.clock.forward(timedelta(seconds=30))
-        house.eraser.sweep()
-    assert {row.state for row in house.rows()} == {State.ERASED}
-    house.clock.forward(timedelta(hours=1))
-    service = ReceiptService(house.keyring, house.audit, house.clock, house.randomness, "installation-1", 2)
-    signed = []
-    while True:
-        with house.db.writing() as session:
-            found = service.sign_hourly(session)
-        if not found:
-            break
-        signed += found
-    assert len(signed) == 3
-    told: list[str] = []
-    ends: list[str] = []
-    for receipt_id in signed:
-        with house.db.reading() as session:
-            row = receipts.by_id(session, house.operator_id, receipt_id)
-        assert row is not None
-        verdict = verify(row.document, house.keyring.public_keys(Purpose.RECEIPT_SIGNING))
-        assert isinstance(verdict, Valid)
-        told += [leaf["segment_id"] for leaf in verdict.leaves]
-        ends.append(verdict.head["covers_until"])
-        assert all(leaf["bytes_gone_at"] <= verdict.head["covers_until"] for leaf in verdict.leaves)
-    assert sorted(told) == sorted(str(row.id) for row in rows)
-    assert ends == sorted(ends)
-    with pytest.raises(NothingToTell), house.db.writing() as session:
-        service.sign_now(session, house.operator_id, house.owner.label)
-
-
-def test_a_receipt_of_another_operator_is_not_there(house: House) -> None:
-    _record(house, 1)
-    house.clock.forward(5 * _MINUTE)
-    house.eraser.sweep()
-    with house.db.writing() as session:
-        made = house.receipts.sign_now(session, house.operator_id, house.owner.label)
-    with house.db.reading() as session:
-        assert receipts.by_id(session, OperatorId(UUID(int=1)), made) is None
