@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from archive.receipts import merkle, store
 from archive.receipts.rules import Head, Invalid, Leaf, Valid, check, signed_part, write
+from archive.receipts.store import Destroyed
 from archive.receipts.tables import ReceiptRow
-from archive.segments.tables import SegmentRow
 from vms_privacy.audit.events import Event, Tag
 from vms_privacy.audit.log import AuditLog
 from vms_privacy.clock import Clock
@@ -30,6 +30,13 @@ class NothingToTell(Refusal):
 
     kind: ClassVar[Kind] = Kind.CONFLICT
     code: ClassVar[str] = "nothing-to-tell"
+
+
+class DestructionIsUnproven(Refusal):
+    """A row says that a segment was destroyed, and not by which erasure or when its key was: no receipt tells of it."""
+
+    kind: ClassVar[Kind] = Kind.DAMAGED
+    code: ClassVar[str] = "destruction-is-unproven"
 
 
 class ReceiptService:
@@ -78,13 +85,13 @@ class ReceiptService:
 
     def _sign(self, session: Session, operator_id: OperatorId, until: datetime, kind: str, actor: str) -> ReceiptId:
         rows = store.untold(session, operator_id, until, self._most_leaves)
-        leaves = [_leaf(row, cause).octets() for row, cause in rows]
+        leaves = [_leaf(row).octets() for row in rows]
         now = self._clock.now()
         receipt_id = ReceiptId(self._randomness.uuid())
-        covers_from = _moment(rows[0][0].bytes_gone_at)
+        covers_from = rows[0].bytes_gone_at
         if len(rows) == self._most_leaves:
             # It tells of everything up to there; the next one goes on.
-            until = _moment(rows[-1][0].bytes_gone_at)
+            until = rows[-1].bytes_gone_at
         head = Head(
             receipt_id=str(receipt_id),
             installation_id=self._installation_id,
@@ -111,7 +118,7 @@ class ReceiptService:
                 document=write(head, kid, signature, leaves),
             )
         )
-        store.told(session, [row for row, _ in rows], receipt_id)
+        store.told(session, [row.id for row in rows], receipt_id)
         detail: dict[str, str | int | bool | None] = {"receipt_id": str(receipt_id), "leaves": len(leaves)}
         self._audit.note(session, Event(Tag.RECEIPT_SIGNED, now, actor, operator_id=operator_id, detail=detail))
         return receipt_id
@@ -134,26 +141,22 @@ def verify(receipt: bytes, known: Sequence[PublicKey]) -> Valid | Invalid:
     return check(receipt, holds)
 
 
-def _leaf(row: SegmentRow, cause: str) -> Leaf:
+def _leaf(row: Destroyed) -> Leaf:
+    if row.cause is None or row.key_destroyed_at is None:
+        raise DestructionIsUnproven("a row that says destroyed names no erasure or no moment of it")
     return Leaf(
         camera_id=str(row.camera_id),
         segment_id=str(row.id),
         captured_from=_iso_us(row.starts_us),
-        captured_until=_iso_us(row.ends_us or row.starts_us),
-        cause=cause,
+        captured_until=_iso_us(row.ends_us),
+        cause=row.cause,
         erasure_id=str(row.erasure_id),
         bucket_key_id=str(row.bucket_key_id),
-        key_destroyed_at=_iso(_moment(row.key_destroyed_at)),
-        bytes_gone_at=_iso(_moment(row.bytes_gone_at)),
+        key_destroyed_at=_iso(row.key_destroyed_at),
+        bytes_gone_at=_iso(row.bytes_gone_at),
         store_answer=row.store_answer or "",
         size_bytes=row.size_bytes or 0,
     )
-
-
-def _moment(value: datetime | None) -> datetime:
-    if value is None:
-        raise ValueError("an erased segment has its moments")
-    return value
 
 
 def _iso_us(us: int) -> str:

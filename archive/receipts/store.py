@@ -1,17 +1,35 @@
 """Queries over receipts, and over destroyed segments that no receipt tells of yet."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session, defer
 
 from archive.erasure.tables import ErasureRow
 from archive.receipts.tables import ReceiptRow
 from archive.segments.rules import State
 from archive.segments.tables import SegmentRow
-from vms_privacy.db import changed
-from vms_privacy.ids import OperatorId, ReceiptId
+from vms_privacy.ids import BucketKeyId, CameraId, ErasureId, OperatorId, ReceiptId, SegmentId
+
+
+@dataclass(frozen=True, slots=True)
+class Destroyed:
+    """What a row still tells of a destroyed segment. A moment or cause that is not there: the row is damaged."""
+
+    id: SegmentId
+    camera_id: CameraId
+    starts_us: int
+    ends_us: int
+    erasure_id: ErasureId | None
+    cause: str | None
+    bucket_key_id: BucketKeyId
+    key_destroyed_at: datetime | None
+    bytes_gone_at: datetime
+    store_answer: str | None
+    size_bytes: int | None
 
 
 def operators_waiting(session: Session, before: datetime) -> list[OperatorId]:
@@ -24,11 +42,24 @@ def operators_waiting(session: Session, before: datetime) -> list[OperatorId]:
     return [OperatorId(one) for one in found]
 
 
-def untold(session: Session, operator_id: OperatorId, before: datetime, limit: int) -> list[tuple[SegmentRow, str]]:
-    """Return destroyed segments without a receipt, with the cause of each, in the order of their destruction."""
+def untold(session: Session, operator_id: OperatorId, before: datetime, limit: int) -> list[Destroyed]:
+    """Return destroyed segments without a receipt, in the order of their destruction."""
+    # Columns, not objects: there are many, and whoever signs holds up all other writers.
     rows = session.execute(
-        select(SegmentRow, ErasureRow.cause)
-        .join(ErasureRow, ErasureRow.id == SegmentRow.erasure_id)
+        select(
+            SegmentRow.id,
+            SegmentRow.camera_id,
+            SegmentRow.starts_us,
+            SegmentRow.ends_us,
+            SegmentRow.erasure_id,
+            ErasureRow.cause,
+            SegmentRow.bucket_key_id,
+            SegmentRow.key_destroyed_at,
+            SegmentRow.bytes_gone_at,
+            SegmentRow.store_answer,
+            SegmentRow.size_bytes,
+        )
+        .outerjoin(ErasureRow, ErasureRow.id == SegmentRow.erasure_id)
         .where(
             SegmentRow.receipt_id.is_(None),
             SegmentRow.state == State.ERASED,
@@ -38,25 +69,22 @@ def untold(session: Session, operator_id: OperatorId, before: datetime, limit: i
         .order_by(SegmentRow.bytes_gone_at, SegmentRow.camera_id, SegmentRow.starts_us)
         .limit(limit)
     )
-    return [(row, cause) for row, cause in rows]
+    return [_destroyed(row) for row in rows]
 
 
-def told(session: Session, segments: Sequence[SegmentRow], receipt_id: ReceiptId) -> int:
+def told(session: Session, segments: Sequence[SegmentId], receipt_id: ReceiptId) -> None:
     """Note which receipt tells of these segments."""
-    return sum(
-        changed(
-            session,
-            update(SegmentRow)
-            .where(SegmentRow.id.in_([one.id for one in segments[at : at + 500]]))
-            .values(receipt_id=receipt_id),
+    for at in range(0, len(segments), 500):
+        session.execute(
+            update(SegmentRow).where(SegmentRow.id.in_(segments[at : at + 500])).values(receipt_id=receipt_id),
+            execution_options={"synchronize_session": False},
         )
-        for at in range(0, len(segments), 500)
-    )
 
 
 def of_operator(session: Session, operator_id: OperatorId, limit: int, before: datetime | None) -> list[ReceiptRow]:
-    """Return an operator's receipts, newest first."""
-    query = select(ReceiptRow).where(ReceiptRow.operator_id == operator_id)
+    """Return an operator's receipts, newest first, without their documents: some have megabytes."""
+    query = select(ReceiptRow).options(defer(ReceiptRow.document, raiseload=True))
+    query = query.where(ReceiptRow.operator_id == operator_id)
     if before is not None:
         query = query.where(ReceiptRow.signed_at < before)
     return list(session.scalars(query.order_by(ReceiptRow.signed_at.desc()).limit(limit)))
@@ -69,6 +97,17 @@ def by_id(session: Session, operator_id: OperatorId, receipt_id: ReceiptId) -> R
     ).one_or_none()
 
 
-def count(session: Session) -> int:
-    """Return how many receipts there are."""
-    return session.scalar(select(func.count()).select_from(ReceiptRow)) or 0
+def _destroyed(row: Any) -> Destroyed:
+    return Destroyed(
+        id=SegmentId(row.id),
+        camera_id=CameraId(row.camera_id),
+        starts_us=row.starts_us,
+        ends_us=row.ends_us,
+        erasure_id=None if row.erasure_id is None else ErasureId(row.erasure_id),
+        cause=row.cause,
+        bucket_key_id=BucketKeyId(row.bucket_key_id),
+        key_destroyed_at=row.key_destroyed_at,
+        bytes_gone_at=row.bytes_gone_at,
+        store_answer=row.store_answer,
+        size_bytes=row.size_bytes,
+    )
