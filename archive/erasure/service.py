@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from archive.blobs.store import BlobStore
 from archive.erasure import store
-from archive.erasure.removal import remove
+from archive.erasure.removal import ERASED, remove
 from archive.erasure.rules import BATCH, Cause, Debt, DebtPart, Step, in_turns, retry_after, total
 from archive.erasure.store import Erasure
 from archive.keys import store as buckets
@@ -215,6 +215,7 @@ class Eraser:
         removal = remove(left, self._forget, self._blobs, self._spool)
         is_done = is_all and not removal.failed
         with self._db.writing() as session:
+            store.note_found(session, removal.found & removal.failed.keys(), ERASED)
             store.note_bytes_gone(session, list(removal.answers.items()), self._clock.now())
             if is_done:
                 store.reach(session, erasure.id, Step.BYTES_GONE)

@@ -1,6 +1,6 @@
 """Queries over erasures and the segments they took."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
@@ -39,10 +39,14 @@ class Erasure:
 
 @dataclass(frozen=True, slots=True)
 class Remains:
-    """What is still to be removed of one segment: its bytes, wherever they are."""
+    """What is still to be removed of one segment: its bytes, wherever they are.
+
+    `was_found`: an attempt before has found some and removed them, but could not be sure of it.
+    """
 
     segment_id: SegmentId
     blob_name: str
+    was_found: bool
 
 
 def begin(session: Session, erasure: Erasure, segments: Sequence[Segment], journal_number: int, now: datetime) -> int:
@@ -169,13 +173,18 @@ def note_key_destroyed(session: Session, bucket: BucketKeyId, now: datetime) -> 
 def remains(session: Session, erasure_id: ErasureId) -> list[Remains]:
     """Return what of an erasure has no key any more, and bytes left whose removal is not confirmed."""
     rows = session.execute(
-        select(SegmentRow.id, SegmentRow.blob_name).where(
+        select(SegmentRow.id, SegmentRow.blob_name, SegmentRow.store_answer).where(
             SegmentRow.erasure_id == erasure_id,
             SegmentRow.key_destroyed_at.is_not(None),
             SegmentRow.bytes_gone_at.is_(None),
         )
     )
-    return [Remains(SegmentId(row[0]), row[1]) for row in rows]
+    return [Remains(SegmentId(row[0]), row[1], row[2] is not None) for row in rows]
+
+
+def note_found(session: Session, segment_ids: Collection[SegmentId], answer: str) -> None:
+    """Note of segments that bytes were there and were removed, before it is certain that they are gone."""
+    session.execute(update(SegmentRow).where(SegmentRow.id.in_(segment_ids)).values(store_answer=answer))
 
 
 def note_bytes_gone(session: Session, answers: Sequence[tuple[SegmentId, str]], now: datetime) -> None:
