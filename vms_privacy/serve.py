@@ -18,6 +18,7 @@ import uvloop
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from archive.receipts.hourly import sign_hourly
 from archive.recorder.feed import feed_recorder
 from archive.recorder.start import bring_in_order
 from auth.errors import NotFound
@@ -222,7 +223,7 @@ def jobs_of(parts: Assembly) -> list[Job]:
         Job("forget", timedelta(seconds=5), lambda: _forget(parts)),
         Job("sweep", parts.settings.sweep_every, lambda: ",".join(parts.eraser.sweep().failed.values())),
         Job("deliver", timedelta(seconds=5), lambda: ",".join(parts.recorder.deliver().failed.values())),
-        Job("receipts", timedelta(minutes=5), lambda: _sign_receipts(parts)),
+        Job("receipts", timedelta(minutes=5), lambda: ",".join(sign_hourly(parts.db, parts.receipts).failed.values())),
         Job("root", timedelta(seconds=60), lambda: _quiet(parts.root_care.round)),
         Job("journal", timedelta(hours=1), lambda: _verify_journal(parts)),
     ]
@@ -263,12 +264,6 @@ def _forget(parts: Assembly) -> str:
     parts.keys.forget_old()
     parts.keyring.forget_old()
     parts.revocation.forget_old()
-    return ""
-
-
-def _sign_receipts(parts: Assembly) -> str:
-    with parts.db.writing() as session:
-        parts.receipts.sign_hourly(session)
     return ""
 
 

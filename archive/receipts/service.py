@@ -63,34 +63,39 @@ class ReceiptService:
         self._most_leaves = most_leaves
         self._root_life = root_life
 
-    def sign_hourly(self, session: Session) -> list[ReceiptId]:
-        """Sign one receipt per operator over what was destroyed before the running hour, up to `most_leaves` each.
+    def waiting(self, session: Session) -> list[OperatorId]:
+        """Return the operators of whom something was destroyed before the running hour that no receipt tells of."""
+        return store.operators_waiting(session, self._hour())
 
-        The caller calls again, in another transaction, until nothing is signed: none holds up all other writers.
+    def sign_hour(self, session: Session, operator_id: OperatorId) -> ReceiptId:
+        """Sign a receipt over what was destroyed before the running hour, up to `most_leaves`; a further one goes on.
+
+        Raises NothingToTell, DestructionIsUnproven.
         """
-        hour = self._clock.now().replace(minute=0, second=0, microsecond=0)
-        waiting = store.operators_waiting(session, hour)
-        return [self._sign(session, operator, hour, "hourly", "worker:receipts") for operator in waiting]
+        return self._sign(session, operator_id, self._hour(), "hourly", "worker:receipts")
 
     def sign_now(self, session: Session, operator_id: OperatorId, actor: str) -> ReceiptId:
         """Sign a receipt over everything destroyed so far, up to `most_leaves`; a further call tells of the rest.
 
-        Raises NothingToTell.
+        Raises NothingToTell, DestructionIsUnproven.
         """
         # One microsecond on: what was destroyed in this very moment is told too.
         until = self._clock.now() + timedelta(microseconds=1)
-        if operator_id not in store.operators_waiting(session, until):
-            raise NothingToTell("nothing was destroyed since the last receipt")
         return self._sign(session, operator_id, until, "on-demand", actor)
+
+    def _hour(self) -> datetime:
+        return self._clock.now().replace(minute=0, second=0, microsecond=0)
 
     def _sign(self, session: Session, operator_id: OperatorId, until: datetime, kind: str, actor: str) -> ReceiptId:
         rows = store.untold(session, operator_id, until, self._most_leaves)
+        if not rows:
+            raise NothingToTell("nothing was destroyed since the last receipt")
         leaves = [_leaf(row).octets() for row in rows]
         now = self._clock.now()
         receipt_id = ReceiptId(self._randomness.uuid())
         covers_from = rows[0].bytes_gone_at
         if len(rows) == self._most_leaves:
-            # It tells of everything up to there; the next one goes on.
+            # It is full: of what was destroyed in that very microsecond it may tell a part, and the next one the rest.
             until = rows[-1].bytes_gone_at
         head = Head(
             receipt_id=str(receipt_id),

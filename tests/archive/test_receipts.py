@@ -1,19 +1,22 @@
 """Receipts of what was destroyed: each tells of its time, and none holds up another."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import event, inspect
 
 from archive.receipts import store as receipts
+from archive.receipts.hourly import sign_hourly
 from archive.receipts.rules import Valid
 from archive.receipts.service import DestructionIsUnproven, NothingToTell, ReceiptService, verify
 from archive.segments.rules import Segment, State
 from archive.segments.tables import SegmentRow
 from tests.given.checked import change_behind_the_back
 from tests.given.footage import House
-from vms_privacy.ids import OperatorId
+from vms_privacy.ids import OperatorId, ReceiptId
 from vms_privacy.keyring.port import Purpose
 
 _MINUTE = timedelta(seconds=60)
@@ -39,17 +42,11 @@ def test_a_full_receipt_tells_of_its_time_and_the_next_one_goes_on_where_it_ends
     assert {row.state for row in house.rows()} == {State.ERASED}
     house.clock.forward(timedelta(hours=1))
     service = ReceiptService(house.keyring, house.audit, house.clock, house.randomness, "installation-1", 2)
-    signed = []
-    while True:
-        with house.db.writing() as session:
-            found = service.sign_hourly(session)
-        if not found:
-            break
-        signed += found
-    assert len(signed) == 3
+    report = sign_hourly(house.db, service)
+    assert len(report.signed) == 3
     told: list[str] = []
     ends: list[str] = []
-    for receipt_id in signed:
+    for receipt_id in report.signed:
         with house.db.reading() as session:
             row = receipts.by_id(session, house.operator_id, receipt_id)
         assert row is not None
@@ -62,6 +59,52 @@ def test_a_full_receipt_tells_of_its_time_and_the_next_one_goes_on_where_it_ends
     assert ends == sorted(ends)
     with pytest.raises(NothingToTell), house.db.writing() as session:
         service.sign_now(session, house.operator_id, house.owner.label)
+
+
+def _heads(house: House, signed: list[ReceiptId]) -> list[Mapping[str, Any]]:
+    """What the heads of these receipts say, with the segments that each tells of."""
+    found: list[Mapping[str, Any]] = []
+    for receipt_id in signed:
+        with house.db.reading() as session:
+            row = receipts.by_id(session, house.operator_id, receipt_id)
+        assert row is not None
+        verdict = verify(row.document, house.keyring.public_keys(Purpose.RECEIPT_SIGNING))
+        assert isinstance(verdict, Valid)
+        found.append({**verdict.head, "told": [leaf["segment_id"] for leaf in verdict.leaves]})
+    return found
+
+
+def test_what_was_destroyed_in_one_microsecond_is_told_once_although_no_receipt_holds_all_of_it(house: House) -> None:
+    rows = _record(house, 5)
+    house.clock.forward(5 * _MINUTE)
+    house.eraser.sweep()
+    gone_at = house.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    house.clock.forward(timedelta(hours=1))
+    service = ReceiptService(house.keyring, house.audit, house.clock, house.randomness, "installation-1", 2)
+    first = sign_hourly(house.db, service, 2)
+    rest = sign_hourly(house.db, service, 2)
+    assert (len(first.signed), len(rest.signed)) == (2, 1), "so many at once, and the next job goes on"
+    heads = _heads(house, first.signed + rest.signed)
+    assert [one["covers_from"] for one in heads] == [gone_at] * 3
+    assert [one["covers_until"] for one in heads[:2]] == [gone_at] * 2
+    assert heads[2]["covers_until"] > gone_at, "one that is not full has no leaf of its end"
+    assert sorted(one for head in heads for one in head["told"]) == sorted(str(row.id) for row in rows)
+
+
+def test_one_operators_damaged_row_keeps_no_other_operator_from_a_receipt(house: House) -> None:
+    """P12: the failure is told, each time, and costs nobody else a receipt."""
+    damaged, sound = _record(house, 2)
+    other = OperatorId(UUID(int=1))
+    house.clock.forward(5 * _MINUTE)
+    house.eraser.sweep()
+    house.clock.forward(timedelta(hours=1))
+    statement = "UPDATE segment SET operator_id = ?, key_destroyed_at = NULL WHERE id = ?"
+    change_behind_the_back(house, statement, other.hex, damaged.id.hex)
+    report = sign_hourly(house.db, house.receipts)
+    assert [one["told"] for one in _heads(house, report.signed)] == [[str(sound.id)]]
+    assert report.failed == {other: "destruction-is-unproven"}
+    again = sign_hourly(house.db, house.receipts)
+    assert (again.signed, again.failed) == ([], report.failed)
 
 
 def test_a_receipt_of_another_operator_is_not_there(house: House) -> None:
