@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from archive.erasure.rules import NOT_BEGUN, STILL_OPEN, TIME_IN_DOUBT, UNDER_WAY, Cause, DebtPart, Step
 from archive.erasure.tables import ErasureRow
 from archive.keys.rules import WrappedKey
+from archive.keys.tables import BucketRow
 from archive.segments.rules import LONGEST_FILE_US, Segment, State, step
 from archive.segments.tables import SegmentRow
 from vms_privacy.db import changed
@@ -145,6 +146,19 @@ def drop_wraps(session: Session, bucket: BucketKeyId) -> None:
         .where(SegmentRow.bucket_key_id == bucket, SegmentRow.state == State.ERASING)
         .values(wrapped_key=None)
     )
+
+
+def idle_buckets(session: Session, before_hour: int) -> frozenset[BucketKeyId]:
+    """Return the bucket keys of earlier hours that are not noted as destroyed, and under which every segment is."""
+    needed = select(SegmentRow.id).where(
+        SegmentRow.bucket_key_id == BucketRow.bucket_key_id, SegmentRow.state != State.ERASED
+    )
+    found = session.scalars(
+        select(BucketRow.bucket_key_id).where(
+            BucketRow.destroyed_at.is_(None), BucketRow.hour < before_hour, ~needed.exists()
+        )
+    )
+    return frozenset(BucketKeyId(one) for one in found)
 
 
 def doomed_segments(session: Session, bucket: BucketKeyId) -> list[SegmentId]:

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archive.blobs.store import BlobStore
+from archive.erasure import store
 from archive.keys import store as buckets
+from archive.keys.rules import hour_of
 from archive.keys.service import BucketKeys
 from archive.segments import store as segments
+from auth.tokens.rules import microseconds
 from vms_privacy.audit.events import Event, Tag
 from vms_privacy.audit.log import AuditLog
 from vms_privacy.clock import Clock
@@ -37,24 +40,35 @@ def destroy_unused_keys(
 ) -> UnusedKeys:
     """Destroy bucket keys that nothing needs; for the start, before anything records or erases.
 
-    A key whose row says that it is destroyed goes at once: it came back with an older keyring. One that no row knows
-    goes only if every file of spool and store is known, so that nothing sealed can be under it; else it stays, since
-    the rows may have been lost rather than the key be unused. Raises KeyringUnavailable, JournalUnavailable.
+    A key whose row says that it is destroyed goes at once: it came back with an older keyring. One that no row knows,
+    and one whose hour is over and under which no segment is, go only if every file of spool and store is known, so
+    that nothing sealed can be under them; else they stay, since the rows may have been lost rather than the keys be
+    unused. The next start goes on where a crash came in between. Raises KeyringUnavailable, JournalUnavailable.
     """
     with db.reading() as session:
         strangers = keys.strangers(session)
         returned = frozenset(key for key in strangers if buckets.by_id(session, key) is not None)
-    unknown = strangers - returned
-    is_proven = not unknown or not _has_unknown_files(db, blobs, spool)
-    gone = returned | unknown if is_proven else returned
+        idle = store.idle_buckets(session, hour_of(microseconds(clock.for_destroying())))
+    unused = (strangers - returned) | idle
+    if unused and _has_unknown_files(db, blobs, spool):
+        gone, left = returned, unused
+    else:
+        gone, left = returned | unused, frozenset[BucketKeyId]()
+    noted = sorted(idle & gone)
+    if noted:
+        with db.writing() as session:
+            for key in noted:
+                keys.replace(session, key, None, ())
     for key in sorted(gone):
         journal.append(JournalKind.KEY_DESTROYED, {"bucket_key": str(key), "segments": 0})
         keys.destroy(key, ())
     if gone:
         detail: dict[str, str | int | bool | None] = {"unused": len(gone - returned), "returned": len(returned)}
         with db.writing() as session:
+            for key in noted:
+                keys.note_destroyed(session, key)
             audit.note(session, Event(Tag.KEY_DESTROYED, clock.now(), "worker:sweep", detail=detail))
-    return UnusedKeys(gone, frozenset() if is_proven else unknown)
+    return UnusedKeys(gone, left)
 
 
 def _has_unknown_files(db: Database, blobs: BlobStore, spool: Path) -> bool:

@@ -1,20 +1,29 @@
 """What the service does at its start about keys that are there and should not be. docs/design/archive-lifecycle.md."""
 
+import io
 import json
 import shutil
+from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
+from archive.erasure.unused_keys import destroy_unused_keys
+from archive.keys import store as buckets
 from archive.keys.rules import permit_from
+from archive.keys.service import BucketKeys
+from archive.recorder.rows import CameraRows
+from archive.recorder.rules import Why
 from archive.segments import store as segments
 from archive.segments.store import Sealed
 from auth.principal import Right
 from auth.tokens.rules import Purpose
+from tests.given.failing_db import FailingDatabase
 from tests.given.footage import House
 from vms_privacy.audit.events import Tag
 from vms_privacy.audit.tables import EventRow
+from vms_privacy.ids import BucketKeyId, SegmentId
 from vms_privacy.journal.rules import JournalKind
 from vms_privacy.keyring.file_keyring import FileKeyring
 from vms_privacy.keyring.port import KeyIsDestroyed
@@ -72,3 +81,72 @@ def test_the_key_of_a_beginning_that_a_crash_cut_off_is_gone_after_the_start(hou
     assert report.keys.destroyed == {unused}
     assert house.keyring.bucket_keys() == living
     assert house.check().is_clean
+
+
+class _Killed(BaseException):
+    """The process ends here: nothing that comes after is executed, nothing is cleaned up."""
+
+
+class _DyingKeys(BucketKeys):
+    """The process ends once the keyring has destroyed one."""
+
+    def destroy(self, old: BucketKeyId, destroyed: Iterable[SegmentId]) -> bool:
+        super().destroy(old, destroyed)
+        raise _Killed
+
+
+def _begin_and_write_nothing(house: House) -> BucketKeyId:
+    """A row, its file and its bucket key, and a crash before the first byte; return the key."""
+    house.opt_in()
+    stream, fed = house.stream(2)
+    house.clock.forward(timedelta(seconds=2))
+    rows = CameraRows(house.tools, house.operator_id, house.camera.camera_id)
+    rows.begin(fed[0], "run", stream.epoch(1), None, Why.NOT_RUNNING).file.abandon()
+    [key] = house.keyring.bucket_keys()
+    return key
+
+
+def test_a_key_under_which_nothing_was_ever_written_is_gone_with_the_first_start_after_its_hour(house: House) -> None:
+    key = _begin_and_write_nothing(house)
+    report = house.revive()
+    assert (len(report.recovered.empty), report.keys.destroyed) == (1, frozenset())
+    assert house.keyring.bucket_keys() == {key}, "new segments of this hour go under it"
+    house.clock.forward(timedelta(hours=1))
+    before = house.journal.head.number
+    assert house.revive().keys.destroyed == {key}
+    assert house.keyring.bucket_keys() == frozenset()
+    told = [entry for entry in house.journal.entries() if entry.number > before]
+    assert [(one.kind, one.facts["bucket_key"]) for one in told] == [(JournalKind.KEY_DESTROYED, str(key))]
+    assert _audited(house) == [{"unused": 1, "returned": 0}]
+    assert house.revive().keys.destroyed == frozenset()
+    assert house.check().is_clean
+
+
+@pytest.mark.parametrize("last", ["marked", "destroyed"])
+def test_a_start_killed_between_two_steps_of_destroying_an_unused_key_is_finished_by_the_next(
+    house: House, failing_db: FailingDatabase, last: str
+) -> None:
+    key = _begin_and_write_nothing(house)
+    house.revive()
+    house.clock.forward(timedelta(hours=1))
+    if last == "marked":
+        failing_db.after_commit = _Killed()
+    keys = (_DyingKeys if last == "destroyed" else BucketKeys)(house.keyring, house.keys, house.clock)
+    with pytest.raises(_Killed):
+        destroy_unused_keys(house.db, keys, house.store, house.spool, house.journal, house.audit, house.clock)
+    assert house.revive().keys.destroyed == {key}
+    assert house.keyring.bucket_keys() == frozenset()
+    with house.db.reading() as session:
+        assert buckets.living(session) == frozenset()
+
+
+def test_a_key_without_a_segment_stays_while_there_is_a_file_that_no_row_knows(house: House) -> None:
+    """The database may be an older copy: then what lies under the key is not nothing, its rows are lost."""
+    key = _begin_and_write_nothing(house)
+    house.revive()
+    house.store.put("A" * 22, io.BytesIO(b"whose is this"), 13)
+    house.clock.forward(timedelta(hours=1))
+    report = house.revive()
+    assert report.keys.destroyed == frozenset()
+    assert report.keys.left == {key}
+    assert house.keyring.bucket_keys() == {key}
