@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from archive.blobs.store import BlobStore
 from archive.erasure import store
@@ -19,6 +20,8 @@ from vms_privacy.errors import Refusal
 from vms_privacy.ids import BucketKeyId
 from vms_privacy.journal.journal import Journal
 from vms_privacy.journal.rules import JournalKind
+
+_NAMES_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +75,13 @@ def destroy_unused_keys(
 
 
 def _has_unknown_files(db: Database, blobs: BlobStore, spool: Path) -> bool:
-    with db.reading() as session:
-        known = segments.blob_names(session)
     try:
         spooled = (path.name for path in spool.iterdir() if path.stat().st_size)
-        return any(name not in known for name in itertools.chain(spooled, blobs.names()))
+        names = itertools.chain(spooled, blobs.names())
+        while batch := list(itertools.islice(names, _NAMES_AT_ONCE)):
+            with db.reading() as session:
+                if segments.unknown_blobs(session, batch):
+                    return True
     except (Refusal, OSError):
         return True  # What cannot be listed may hold anything.
+    return False

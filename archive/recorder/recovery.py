@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -25,6 +26,8 @@ from vms_privacy.durable_files import sync_folder
 from vms_privacy.errors import Refusal
 from vms_privacy.ids import CameraId, OperatorId, SegmentId
 from vms_privacy.keyring.port import KeyIsDestroyed, WrapIsDamaged
+
+_NAMES_AT_ONCE: Final = 500
 
 
 @dataclass(slots=True)
@@ -147,14 +150,17 @@ class Recovery:
 
     def _remove_strays(self) -> int:
         """Remove empty files without a row: a crash came between making one and the commit of its row."""
-        with self._db.reading() as session:
-            known = segments.blob_names(session)
-        strays = [path for path in self._spool.iterdir() if path.name not in known and path.stat().st_size == 0]
-        for path in strays:
-            path.unlink()
-        if strays:
+        empty = [path for path in self._spool.iterdir() if path.stat().st_size == 0]
+        removed = 0
+        for at in range(0, len(empty), _NAMES_AT_ONCE):
+            with self._db.reading() as session:
+                strays = segments.unknown_blobs(session, [path.name for path in empty[at : at + _NAMES_AT_ONCE]])
+            for name in strays:
+                (self._spool / name).unlink()
+            removed += len(strays)
+        if removed:
             sync_folder(self._spool)
-        return len(strays)
+        return removed
 
     def _note(self, session: Session, segment: Segment, outcome: Outcome, reason: str, cut: int) -> None:
         self._audit.note(

@@ -156,8 +156,8 @@ class CameraRows:
         while self._strays:
             path = self._strays[-1]
             with self._tools.db.reading() as session:
-                has_a_row = segments.knows_blob(session, path.name)
-            if not has_a_row:
+                is_unknown = bool(segments.unknown_blobs(session, [path.name]))
+            if is_unknown:
                 path.unlink(missing_ok=True)
             self._strays.pop()
 

@@ -184,14 +184,9 @@ def take_back(session: Session, segment_id: SegmentId) -> None:
     session.execute(delete(SegmentRow).where(SegmentRow.id == segment_id, SegmentRow.state == State.WRITING))
 
 
-def blob_names(session: Session) -> frozenset[str]:
-    """Return every blob name that a row knows."""
-    return frozenset(session.scalars(select(SegmentRow.blob_name)))
-
-
-def knows_blob(session: Session, name: str) -> bool:
-    """Say whether any row, in whatever state, has this blob name."""
-    return session.scalar(select(SegmentRow.id).where(SegmentRow.blob_name == name)) is not None
+def unknown_blobs(session: Session, names: Collection[str]) -> frozenset[str]:
+    """Return those of these blob names, some hundred at most, that no row has, in whatever state."""
+    return frozenset(names) - set(session.scalars(select(SegmentRow.blob_name).where(SegmentRow.blob_name.in_(names))))
 
 
 def growing(session: Session) -> list[Sealed]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from archive.erasure.unused_keys import destroy_unused_keys
 from archive.keys import store as buckets
@@ -16,6 +16,7 @@ from archive.keys.service import BucketKeys
 from archive.recorder.rows import CameraRows
 from archive.recorder.rules import Why
 from archive.segments import store as segments
+from archive.segments.rules import State
 from archive.segments.store import Sealed
 from auth.principal import Right
 from auth.tokens.rules import Purpose
@@ -150,3 +151,28 @@ def test_a_key_without_a_segment_stays_while_there_is_a_file_that_no_row_knows(h
     assert report.keys.destroyed == frozenset()
     assert report.keys.left == {key}
     assert house.keyring.bucket_keys() == {key}
+
+
+def test_a_start_asks_about_the_names_that_are_there_and_reads_no_row_of_what_was_there_once(house: House) -> None:
+    house.opt_in()
+    house.keep_for(timedelta(seconds=10))
+    house.record(2)
+    house.clock.forward(timedelta(seconds=60))
+    assert house.eraser.sweep().is_clean
+    house.record(2)
+    stray = house.spool / ("A" * 22)
+    stray.touch()
+    house.keyring.create_bucket_key()
+    asked: list[str] = []
+
+    def see(_: object, __: object, statement: str, values: tuple[str, ...], *___: object) -> None:
+        if statement.startswith("SELECT segment.blob_name"):
+            asked.extend(values)
+
+    event.listen(house.db.engine, "before_cursor_execute", see)
+    report = house.revive()
+    event.remove(house.db.engine, "before_cursor_execute", see)
+    assert (report.recovered.stray_files, len(report.keys.destroyed)) == (1, 1)
+    erased, kept = house.rows()
+    assert erased.state is State.ERASED
+    assert asked == [stray.name, kept.blob_name]
