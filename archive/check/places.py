@@ -29,9 +29,9 @@ class Places:
 
     def judge(self, row: Row, depth: Depth) -> Kind | None:
         """Compare a living row with its file. Raises StoreUnavailable, OSError."""
-        # The store first: a file that is moved between the two looks is found in one of them all the same.
-        stored = self._blobs.size(row.blob_name)
+        # The spool first: files move from there to the store, so one that is moved in between is found all the same.
         spooled = self._size_in_spool(row.blob_name)
+        stored = self._blobs.size(row.blob_name)
         kind = judge_bytes(row, spooled, stored)
         if kind is not None and row.last_tag != NO_SEAL:
             return kind

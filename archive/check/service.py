@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -213,14 +213,15 @@ class Checker:
             self._suspects.append(_Suspect(more, ("findings",), lambda: [more]))
 
     def _confirmed(self) -> list[Finding]:
-        """Look again, at each thing once, and keep what is found the second time too."""
+        """Look again, at each thing once, and keep what is found the second time too, or cannot be looked at then."""
         confirmed: dict[Finding, None] = {}
         looked: dict[tuple[object, ...], list[Finding]] = {}
         for suspect in self._suspects:
             if suspect.about not in looked:
-                looked[suspect.about] = suspect.again()
+                looked[suspect.about] = _look_again(suspect)
             again = looked[suspect.about]
-            confirmed |= dict.fromkeys([one for one in again if one.is_same(suspect.finding)][:1])
+            same = [one for one in again if one.kind is Kind.CANNOT_TELL or one.is_same(suspect.finding)]
+            confirmed |= dict.fromkeys(same[:1])
         return list(confirmed)
 
 
@@ -261,6 +262,13 @@ def check(parts: CheckedParts, depth: Depth = Depth.SEALS) -> CheckReport:
     """Check a whole installation, from its own process or beside it."""
     settings = parts.settings
     return Checker(parts.db, parts.keyring, parts.store, settings.spool, parts.clock, settings.sweep_every).check(depth)
+
+
+def _look_again(suspect: _Suspect) -> list[Finding]:
+    try:
+        return suspect.again()
+    except (Refusal, OSError) as error:
+        return [replace(suspect.finding, kind=Kind.CANNOT_TELL, span=None, detail=_code(error))]
 
 
 def _key(kind: Kind, key: BucketKeyId) -> Finding:

@@ -4,6 +4,8 @@ import io
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
+
 from archive.blobs.folder_store import FolderStore
 from archive.check import Checker, Finding, Kind
 from archive.errors import StoreUnavailable
@@ -11,10 +13,11 @@ from archive.recorder.rules import Why
 from archive.recorder.standing import micros
 from archive.segments import gaps
 from archive.segments.rules import Span
-from tests.given.checked import change_behind_the_back, found, furnish
+from tests.given.checked import blob_path, change_behind_the_back, found, furnish
 from tests.given.footage import House
 from vms_privacy.consent.rules import ConsentKind
 from vms_privacy.ids import BucketKeyId
+from vms_privacy.keyring.port import KeyringUnavailable
 
 
 def test_an_empty_house_is_clean(house: House) -> None:
@@ -150,26 +153,56 @@ def test_a_growing_segment_of_another_process_is_trusted_only_as_long_as_any_may
 
 
 class _Moving(FolderStore):
-    """A store that gets a file from the spool, as delivery does it, just after it was asked for it."""
+    """A store that gets a file from the spool, as delivery does it, just before or just after it was asked for it."""
 
-    deliver: Callable[[], object] | None = None
+    before: Callable[[], object] | None = None
+    after: Callable[[], object] | None = None
 
     def size(self, name: str) -> int | None:
+        act, self.before = self.before, None
+        if act is not None:
+            act()
         found = super().size(name)
-        act, self.deliver = self.deliver, None
+        act, self.after = self.after, None
         if act is not None:
             act()
         return found
 
 
-def test_a_segment_on_its_way_from_spool_to_store_is_accused_of_nothing(house: House) -> None:
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_segment_on_its_way_from_spool_to_store_is_not_even_suspected(house: House, moment: str) -> None:
     house.opt_in()
     house.record(3)
     moving = _Moving(house.folder / "archive")
     house.store = moving
-    moving.deliver = house.delivery.deliver
-    assert house.checker().check().findings == []
+    setattr(moving, moment, house.delivery.deliver)
+    suspects: list[int] = []
+    checker = house.checker(lambda part, done: suspects.append(done) if part == "second look" else None)
+    assert checker.check().findings == []
+    assert suspects == [0]
     assert [row.place for row in house.rows()] == ["store"]
+
+
+def test_what_cannot_be_looked_at_again_is_a_finding_and_no_error(house: House) -> None:
+    """Unknown is not clean: what looked wrong and then could not be looked at is no longer in order."""
+    furnish(house)
+    house.keyring.create_bucket_key()
+    keys = house.folder / "keyring"
+
+    def take_the_keyring(part: str, _: int) -> None:
+        if part == "second look":
+            keys.rename(house.folder / "elsewhere")
+
+    report = house.checker(take_the_keyring).check()
+    assert [(one.kind, one.detail) for one in report.findings] == [(Kind.CANNOT_TELL, KeyringUnavailable.code)]
+
+
+def test_a_file_that_was_missing_and_whose_store_is_then_away_stays_a_finding(house: House) -> None:
+    _, stored, _ = furnish(house)
+    blob_path(house, stored.blob_name).unlink()
+    mark = house.folder / "archive" / "sealed-blobs-v1"
+    report = house.checker(lambda part, _: mark.unlink() if part == "second look" else None).check()
+    assert [(one.kind, one.segment_id) for one in report.findings] == [(Kind.CANNOT_TELL, stored.id)]
 
 
 def test_an_erasure_in_the_middle_of_its_steps_is_accused_of_nothing(house: House) -> None:

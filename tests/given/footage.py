@@ -121,8 +121,9 @@ class House:
             self.progress,
         )
 
-    def checker(self) -> Checker:
-        return Checker(self.db, self.keyring, self.store, self.spool, self.clock, timedelta(seconds=60), self.writes)
+    def checker(self, progress: Callable[[str, int], None] = lambda _, __: None) -> Checker:
+        sweep_every = timedelta(seconds=60)
+        return Checker(self.db, self.keyring, self.store, self.spool, self.clock, sweep_every, self.writes, progress)
 
     def check(self, depth: Depth = Depth.SEALS) -> CheckReport:
         return self.checker().check(depth)
