@@ -280,12 +280,6 @@ class SealedReader:
         """
         return self._plain(offset, min(length, max(self.media_length - offset, 0)))
 
-    def damaged_chunks(self) -> list[int]:
-        """Authenticate every chunk and list those that fail; for `check`. Nothing is released."""
-        size, step = self.chunk_size, self.chunk_size + TAG
-        stored = ((index, self._fetch(rules.offset_of(index, size), step)) for index in range(self._whole))
-        return [index for index, sealed in stored if not self._keys.authenticates(index, Closing.MORE, sealed)]
-
     def _open_final(self, final: rules.FinalChunk, last_tag: bytes) -> None:
         sealed = self._fetch(rules.offset_of(final.index, self.chunk_size), final.length)
         if not hmac.compare_digest(sealed[-TAG:], last_tag):

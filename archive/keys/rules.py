@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum, unique
 from types import MappingProxyType
 from typing import ClassVar, Final
 
@@ -41,24 +40,14 @@ class WrapIsForeign(Refusal):
     code: ClassVar[str] = "segment-wrap-is-foreign"
 
 
-@unique
-class Reason(StrEnum):
-    """Why a segment key is opened, in the audit's words."""
-
-    LOOK = "look"
-    RECOVERY = "recovery"
-
-
 @dataclass(frozen=True, slots=True)
 class DecryptPermit:
     """Proof that a segment key may be opened. Made only by `permit_from` and `permit_for_recovery`.
 
-    `segment_id` None means any segment of the camera; time limits are the business of whoever holds the `Granted`.
+    `segment_id` None means any segment of the camera; time limits are the business of whoever holds the `Granted`. Who
+    looks and why is in the audit before anything is opened: it does not travel with the permit.
     """
 
-    reason: Reason
-    actor: str
-    purpose: str
     operator_id: OperatorId
     camera_id: CameraId
     segment_id: SegmentId | None = None
@@ -94,12 +83,12 @@ def permit_from(granted: Granted, purpose: Purpose) -> DecryptPermit:
         raise MayNotDecrypt(f"{purpose} does not open recorded footage under the right {granted.right}")
     if granted.camera_id is None:
         raise MayNotDecrypt("a permit is for one camera")
-    return DecryptPermit(Reason.LOOK, granted.principal.label, purpose, granted.operator_id, granted.camera_id)
+    return DecryptPermit(granted.operator_id, granted.camera_id)
 
 
 def permit_for_recovery(operator_id: OperatorId, camera_id: CameraId, segment_id: SegmentId) -> DecryptPermit:
     """Permit the recorder to close one file that a crash left open. Nothing it reads leaves it but box sizes."""
-    return DecryptPermit(Reason.RECOVERY, "worker:recorder", "recovery", operator_id, camera_id, segment_id)
+    return DecryptPermit(operator_id, camera_id, segment_id)
 
 
 def refuse_unless_covered(permit: DecryptPermit, wrapped: WrappedKey) -> None:

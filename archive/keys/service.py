@@ -76,10 +76,6 @@ class BucketKeys:
         """Return the keys that were replaced and are not yet noted as destroyed: a crash came in between."""
         return store.replaced(session)
 
-    def lost(self, session: Session) -> frozenset[BucketKeyId]:
-        """Return the keys that the table says live and the keyring does not have; for `check`."""
-        return store.living(session) - self._keyring.bucket_keys()
-
     def strangers(self, session: Session) -> frozenset[BucketKeyId]:
-        """Return the keys in the keyring that no row knows as living; nothing readable is under them; for `check`."""
+        """Return the keys in the keyring that no row knows as living: of no use, or of rows that were lost."""
         return self._keyring.bucket_keys() - store.living(session)

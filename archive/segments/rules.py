@@ -103,8 +103,3 @@ def readable_from_us(keep_us: int, now_us: int) -> int:
     A picture may be read until `captured + keep`, and not at that very microsecond (P4).
     """
     return now_us - keep_us + 1
-
-
-def destroy_from_us(last_picture_until_us: int, keep_us: int) -> int:
-    """Return when a segment may be destroyed: when its very last picture has expired, never earlier (P4)."""
-    return last_picture_until_us + keep_us

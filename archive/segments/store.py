@@ -1,6 +1,6 @@
 """Queries over segments. Nothing here decides; nothing here commits."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -255,12 +255,6 @@ def shorten(session: Session, camera_id: CameraId, keep_us: int) -> int:
         )
         .values(keep_us=keep_us, destroy_from_us=SegmentRow.destroy_from_us - SegmentRow.keep_us + keep_us),
     )
-
-
-def every(session: Session) -> Iterator[Segment]:
-    """Go through all rows, erased ones included; for `check`."""
-    for row in session.execute(select(*_COLUMNS).order_by(SegmentRow.camera_id, SegmentRow.starts_us)):
-        yield _segment(row)
 
 
 def was_recorded(session: Session, camera_id: CameraId, span: Span) -> bool:

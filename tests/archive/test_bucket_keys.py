@@ -108,15 +108,6 @@ def test_a_re_key_that_is_rolled_back_changes_nothing_but_leaves_a_key_that_wrap
     assert world.keys.unwrap(LOOK, row).reveal() == made.key.reveal()
     with world.db.reading() as session:
         assert world.buckets.strangers(session) == {successor}
-        assert world.buckets.lost(session) == frozenset()
-
-
-def test_a_key_that_the_keyring_lost_is_named(world: World) -> None:
-    _, row = world.new()
-    world.keyring.destroy_bucket_key(row.bucket_key_id)
-    with world.db.reading() as session:
-        assert world.buckets.lost(session) == {row.bucket_key_id}
-        assert world.buckets.strangers(session) == frozenset()
 
 
 def test_a_survivor_of_another_bucket_or_without_a_successor_is_a_mistake(world: World) -> None:

@@ -86,7 +86,6 @@ def test_r10_what_does_not_touch_a_damaged_chunk_is_still_read(name: str) -> Non
     numbers = {refused.chunk for refused in found if isinstance(refused, DamagedChunk)}
     assert min(numbers) == damaged
     assert numbers == {place for place, refused in enumerate(found) if refused is not None}
-    assert numbers == set(reader.damaged_chunks())
     assert len(numbers) <= 2, "a swap damages two places, everything else one"
 
 

@@ -8,8 +8,8 @@ from sqlalchemy import func, select
 
 from archive.retention import store
 from archive.retention.service import RetentionRefused
-from archive.segments import store as segments
 from tests.given.footage import House
+from tests.given.rows import every
 from vms_privacy.audit.events import Tag
 from vms_privacy.audit.tables import EventRow
 from vms_privacy.ids import CameraId
@@ -76,7 +76,7 @@ def test_lengthening_again_never_reaches_what_was_shortened(house: House) -> Non
     for hours in (24, 48, 72, 24):
         _set(house, timedelta(hours=hours))
     with house.db.reading() as session:
-        assert {row.keep_us for row in segments.every(session)} == {24 * 3_600_000_000}
+        assert {row.keep_us for row in every(session)} == {24 * 3_600_000_000}
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -93,7 +93,7 @@ def test_whatever_follows_footage_is_kept_as_was_promised_when_it_was_taken_or_s
             house.record(2)
             promised.append(hours)
     with house.db.reading() as session:
-        kept = [row.keep_us // 3_600_000_000 for row in segments.every(session)]
+        kept = [row.keep_us // 3_600_000_000 for row in every(session)]
     assert kept == promised
 
 

@@ -10,9 +10,9 @@ import pytest
 from archive.keys import store as buckets
 from archive.receipts import store
 from archive.receipts.service import ReceiptService
-from archive.segments import store as segments
 from tests.given.clock import HandClock
 from tests.given.footage import House
+from tests.given.rows import every
 from vms_privacy.ids import BucketKeyId, SystemRandomness
 from vms_privacy.keyring.file_keyring import FileKeyring
 from vms_privacy.keyring.plaintext import KeyBytes
@@ -31,7 +31,7 @@ def _destroy_one(house: House) -> tuple[BucketKeyId, Path]:
     house.record(3)
     house.delivery.deliver()
     with house.db.reading() as session:
-        (segment,) = segments.every(session)
+        (segment,) = every(session)
         (bucket,) = [key for key in house.keyring.bucket_keys() if buckets.by_id(session, key) is not None]
     copy = house.folder / "copy"
     shutil.copytree(house.folder / "keyring", copy)

@@ -22,6 +22,7 @@ from auth.principal import Right
 from auth.tokens.rules import Purpose
 from tests.given.failing_db import FailingDatabase
 from tests.given.footage import House
+from tests.given.rows import every
 from vms_privacy.audit.events import Tag
 from vms_privacy.audit.tables import EventRow
 from vms_privacy.ids import BucketKeyId, SegmentId
@@ -32,7 +33,7 @@ from vms_privacy.keyring.port import KeyIsDestroyed
 
 def _sealed(house: House) -> Sealed:
     with house.db.reading() as session:
-        [one] = [segments.by_id(session, house.camera.camera_id, segment.id) for segment in segments.every(session)]
+        [one] = [segments.by_id(session, house.camera.camera_id, segment.id) for segment in every(session)]
     assert one is not None
     return one
 

@@ -28,7 +28,6 @@ from archive.recorder.standing import micros
 from archive.recorder.start import StartReport, bring_in_order
 from archive.retention.service import RetentionService
 from archive.segments import gaps
-from archive.segments import store as segments
 from archive.segments.rules import Segment, Span
 from auth.principal import Granted, Right
 from auth.resources.store import ResourceStore
@@ -41,6 +40,7 @@ from tests.given.consent import opt_in
 from tests.given.encoded import START_US, Encoded, encoded
 from tests.given.fragmented import fragments_of
 from tests.given.randomness import CountedRandomness
+from tests.given.rows import every
 from vms_privacy.audit.log import AuditLog
 from vms_privacy.consent.ledger import ConsentLedger
 from vms_privacy.consent.rules import ConsentKind
@@ -187,7 +187,7 @@ class House:
 
     def rows(self) -> list[Segment]:
         with self.db.reading() as session:
-            return list(segments.every(session))
+            return every(session)
 
     def gaps(self) -> list[tuple[int, int | None, str]]:
         """Since when, until when and why nothing was recorded."""

@@ -27,6 +27,7 @@ from auth.tokens.handles import random_name
 from streams.media.packets import Epoch, Fragment
 from tests.given.clock import HandClock
 from tests.given.consent import opt_in
+from tests.given.rows import every
 from tests.given.tokens import TokenParts
 from vms_privacy.consent.ledger import ConsentLedger
 from vms_privacy.consent.rules import RecordingPermit
@@ -171,11 +172,11 @@ class Vault:
         for key in self.parts.keyring.bucket_keys():
             self.parts.keyring.destroy_bucket_key(key)
         with self.db.reading() as session:
-            self.keys.evict([one.id for one in segments.every(session)])
+            self.keys.evict([one.id for one in every(session)])
 
     def row(self, segment_id: SegmentId) -> Segment:
         with self.db.reading() as session:
-            return next(one for one in segments.every(session) if one.id == segment_id)
+            return next(one for one in every(session) if one.id == segment_id)
 
     def damage(self, segment_id: SegmentId, offset: int) -> None:
         """Change one bit of a stored file; a negative offset counts from its end."""

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from archive.errors import FootageIsGone, NoFootage
 from archive.recorder.rules import Why
 from archive.recorder.standing import micros
-from archive.segments import store as segments
 from archive.segments.rules import Span
 from tests.given.clock import HandClock
 from tests.given.footage import House
+from tests.given.rows import every
 from vms_privacy.consent.rules import ConsentKind
 from vms_privacy.db import Base, Database
 
@@ -122,7 +122,7 @@ def test_a_house_stays_in_order_whatever_happens_in_it(acts: list[str]) -> None:
             assert list(house.store.names()) == [path.name for path in house.spool.iterdir()] == []
             assert house.keyring.bucket_keys() == frozenset()
             with house.db.reading() as session:
-                assert {row.state for row in segments.every(session)} <= {"erased"}
+                assert {row.state for row in every(session)} <= {"erased"}
         finally:
             house.kill()
             db.close()

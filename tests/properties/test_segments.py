@@ -1,19 +1,29 @@
 """The life of a segment, and what a moment says about it."""
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from pathlib import Path
+from uuid import UUID
 
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy.orm import Session
+
+from archive.segments import store as segments
 from archive.segments.rules import (
     NEXT,
     Span,
     State,
     StepNotAllowed,
-    destroy_from_us,
     readable_from_us,
     step,
 )
+from archive.segments.store import Closed, NewSegment
+from tests.given.clock import HandClock
 from tests.given.promised import is_readable
+from tests.given.randomness import CountedRandomness
+from tests.given.segment_keys import CAMERA, OPERATOR, World, make_world
+from vms_privacy.db import Database
+from vms_privacy.ids import BucketKeyId, SegmentId
 
 _times = st.integers(0, 4_000_000_000_000_000)
 _keeps = st.integers(10_000_000, 366 * 86_400_000_000)
@@ -46,12 +56,54 @@ def test_the_first_readable_moment_agrees_with_every_picture(captured: int, keep
     assert is_readable(captured, keep, now) == (captured >= readable_from_us(keep, now))
 
 
-@given(_times, _keeps, st.lists(st.integers(0, 60_000_000), min_size=1, max_size=20))
-def test_nothing_is_destroyed_while_one_of_its_pictures_is_readable(start: int, keep: int, offsets: list[int]) -> None:
-    pictures = [start + offset for offset in offsets]
-    earliest = destroy_from_us(max(pictures), keep)
-    assert not any(is_readable(picture, keep, earliest) for picture in pictures)
-    assert is_readable(max(pictures), keep, earliest - 1)
+@pytest.fixture
+def world(db: Database, clock: HandClock, randomness: CountedRandomness, tmp_path: Path) -> World:
+    return make_world(db, clock, randomness, tmp_path)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_times, _keeps, st.lists(st.integers(1, 60_000_000), min_size=1, max_size=20), st.none() | _keeps)
+def test_nothing_is_due_while_one_of_its_packets_is_readable_and_all_of_it_from_then_on(
+    world: World, start: int, keep: int, offsets: list[int], shorter: int | None
+) -> None:
+    """P4, P10: also if the retention was shortened after it was taken; a longer one changes nothing."""
+    packets = [start + offset for offset in offsets]
+    # Nothing of it is committed: each example finds an empty table.
+    with world.db.reading() as session:
+        segment_id = _added(world, session, start, keep)
+        assert segments.close(session, segment_id, Closed(start + 1, max(packets), bytes(16), 1))
+        if shorter is not None:
+            segments.shorten(session, CAMERA, shorter)
+        kept = keep if shorter is None else min(keep, shorter)
+        earliest = max(packets) + kept
+        assert segments.due(session, earliest - 1, 10) == []
+        assert is_readable(max(packets), kept, earliest - 1)
+        assert [one.id for one in segments.due(session, earliest, 10)] == [segment_id]
+        assert not any(is_readable(packet, kept, earliest) for packet in packets)
+
+
+def _added(world: World, session: Session, start: int, keep: int) -> SegmentId:
+    segment_id = SegmentId(UUID(int=1))
+    row = NewSegment(
+        id=segment_id,
+        operator_id=OPERATOR,
+        camera_id=CAMERA,
+        consent_entry_id=world.ask().entry_id,
+        policy_version=0,
+        blob_name="A" * 22,
+        starts_us=start,
+        keep_us=keep,
+        run="run",
+        epoch=1,
+        tracks="video",
+        chunk_size=4096,
+        bucket_key_id=BucketKeyId(UUID(int=2)),
+        bucket_hour=0,
+        wrapped_key=b"wrapped",
+        salt=bytes(32),
+    )
+    segments.add(session, row)
+    return segment_id
 
 
 @given(_times, st.integers(1, 10**12), _times, st.integers(1, 10**12))

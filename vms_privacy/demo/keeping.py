@@ -12,11 +12,11 @@ from sqlalchemy import select
 from archive.check.service import CheckReport
 from archive.receipts.rules import Valid
 from archive.receipts.service import verify
-from archive.segments import store as segments
 from archive.segments.rules import State
 from archive.segments.tables import SegmentRow
 from streams.simulator.reading import read_bar_codes
 from vms_privacy.client import ApiClient
+from vms_privacy.demo.rows import every_segment
 from vms_privacy.demo.search import search
 from vms_privacy.demo.story import Detail, hold
 from vms_privacy.demo.theft import open_all, take_copy
@@ -44,8 +44,7 @@ def opt_in_records(world: World) -> Detail:
         30,
         "segments are written after the opt-in",
     )
-    with world.parts.db.reading() as session:
-        rows = list(segments.every(session))
+    rows = every_segment(world.parts.db)
     cameras = {str(row.camera_id) for row in rows}
     hold(world.south.cameras["dock"] not in cameras, "the camera without an opt-in has no segment")
     return {"segments": len(rows), "playable after s": round(waited, 1), "without opt-in": 0}
@@ -92,8 +91,8 @@ def expiry_to_the_second(world: World) -> Detail:
     # All of it is brought about before anything is said of it: later steps look at the same footage.
     waited = world.until(lambda: _all_destroyed(world, yard), 40, "everything that expired is destroyed")
     names = {*world.parts.store.names(), *(path.name for path in (world.data_dir / "spool").iterdir())}
+    gone = [row for row in every_segment(world.parts.db) if row.state == State.ERASED]
     with world.parts.db.reading() as session:
-        gone = [row for row in segments.every(session) if row.state is State.ERASED]
         late_s = [_late_s(*row) for row in session.execute(_DESTROYED)]
     world.kept["erased"] = [row.id for row in gone]
     hold(watched.status == 410, f"what has expired is answered with 410, not {watched.status}")
@@ -180,13 +179,12 @@ def _steal(world: World, camera_id: str) -> bool:
     copy = take_copy(world)
     opened, _ = open_all(world, copy)
     world.kept |= {"copy": copy, "opened-before": opened}
-    with world.parts.db.reading() as session:
-        return any(row.id in opened for row in segments.every(session) if str(row.camera_id) == camera_id)
+    return any(row.id in opened for row in every_segment(world.parts.db) if str(row.camera_id) == camera_id)
 
 
 def _growing(world: World, camera_id: str) -> bool:
-    with world.parts.db.reading() as session:
-        return any(row.state is State.WRITING for row in segments.every(session) if str(row.camera_id) == camera_id)
+    rows = every_segment(world.parts.db)
+    return any(row.state == State.WRITING for row in rows if str(row.camera_id) == camera_id)
 
 
 def _pieces(world: World, camera: str) -> list[ListedPiece]:
@@ -248,9 +246,8 @@ def _late_s(destroy_from_us: int | None, key_destroyed_at: datetime | None) -> f
 
 
 def _all_destroyed(world: World, camera_id: str) -> bool:
-    with world.parts.db.reading() as session:
-        rows = [row for row in segments.every(session) if str(row.camera_id) == camera_id]
-    return bool(rows) and all(row.state is State.ERASED for row in rows)
+    rows = [row for row in every_segment(world.parts.db) if str(row.camera_id) == camera_id]
+    return bool(rows) and all(row.state == State.ERASED for row in rows)
 
 
 def _unpadded(text: str) -> bytes:

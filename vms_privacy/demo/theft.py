@@ -7,17 +7,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from archive.blobs.folder_store import FolderStore
-from archive.keys.rules import DecryptPermit, Reason
+from archive.keys.rules import DecryptPermit
 from archive.keys.wrap import SegmentKeys
 from archive.playback.opening import Look
 from archive.playback.service import Footage
-from archive.segments import store as segments
 from archive.segments.rules import Span, State
 from vms_privacy.db import Database
+from vms_privacy.demo.rows import every_segment
 from vms_privacy.demo.story import hold
 from vms_privacy.demo.world import World
 from vms_privacy.errors import Refusal
-from vms_privacy.ids import SegmentId
+from vms_privacy.ids import CameraId, OperatorId, SegmentId
 from vms_privacy.keyring.port import KeyIsDestroyed
 
 
@@ -47,18 +47,18 @@ def open_all(world: World, copy: Path) -> tuple[set[SegmentId], set[SegmentId]]:
     there = {*store.names(), *(path.name for path in (copy / "spool").iterdir())}
     opened, refused = set(), set()
     try:
-        with old.reading() as session:
-            rows = [row for row in segments.every(session) if row.state is State.STORED and row.blob_name in there]
+        rows = [row for row in every_segment(old) if row.state == State.STORED and row.blob_name in there]
         stolen = Footage(old, _Early(), keys, copy / "spool", store, lambda _: None)
         for row in rows:
-            permit = DecryptPermit(Reason.LOOK, "thief", "theft", row.operator_id, row.camera_id)
-            look = Look(row.camera_id, Span(0, 2**60), None, permit)
+            camera_id, segment_id = CameraId(row.camera_id), SegmentId(row.id)
+            permit = DecryptPermit(OperatorId(row.operator_id), camera_id)
+            look = Look(camera_id, Span(0, 2**60), None, permit)
             try:
-                sealed, index = stolen.segment(look, row.id)
+                sealed, index = stolen.segment(look, segment_id)
                 stolen.read(look, sealed, index, range(len(index.entries)))
-                opened.add(row.id)
+                opened.add(segment_id)
             except KeyIsDestroyed:
-                refused.add(row.id)
+                refused.add(segment_id)
             except Refusal as refusal:
                 hold(condition=False, what=f"a copied segment opens or its key is destroyed, but: {refusal.code}")
     finally:
