@@ -14,7 +14,6 @@ from auth.principal import Right
 from vms_privacy.ids import CameraId, GrantId, OperatorId, PersonId, TokenId
 
 LONGEST_SESSION: Final = timedelta(hours=12)
-_DEPTH_GRACE: Final = timedelta(seconds=30)
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = timedelta(seconds=1)
 Window = tuple[datetime | None, datetime | None]
@@ -183,13 +182,13 @@ def covers(claims: Claims, action: Action, from_us: int | None, until_us: int | 
 def within_session(claims: Claims, picture_us: int, now: datetime) -> bool:
     """Say whether a session that rests on these claims may be handed a recorded picture at `now`.
 
-    Depth is counted back from now, with 30 s for what a player asked for just inside of it.
+    Depth is counted back from now: a picture leaves it while a session goes on.
     """
     if claims.window_from is not None and picture_us < microseconds(claims.window_from):
         return False
     if claims.window_until is not None and picture_us >= microseconds(claims.window_until):
         return False
-    return claims.depth is None or picture_us >= microseconds(now - claims.depth - _DEPTH_GRACE)
+    return claims.depth is None or picture_us >= microseconds(now - claims.depth)
 
 
 def reach(claims: Claims, now: datetime) -> Reach:

@@ -77,7 +77,7 @@ class Keyring(Protocol):
         ...
 
     def bucket_keys(self) -> frozenset[BucketKeyId]:
-        """Return the ids of all living bucket keys, for `check`."""
+        """Return the ids of all living bucket keys, for `check` and the start."""
         ...
 
     def seal(self, purpose: Purpose, value: bytes, associated: bytes) -> bytes:
