@@ -13,6 +13,8 @@ from archive.check import store
 from archive.check.accounts import Account, Growing, account
 from archive.check.places import Places
 from archive.check.rules import Depth, Finding, Kind, Row
+from archive.erasure.store import idle_buckets
+from archive.keys.rules import hour_of
 from archive.recorder.standing import micros
 from archive.segments.rules import State
 from vms_privacy.clock import Clock
@@ -189,8 +191,11 @@ class Checker:
         with self._db.reading() as session:
             living = store.living_buckets(session)
             # A replaced key wraps nothing living: it is missing from its destruction until that is noted.
-            lost = [key for key, replaced_at in living.items() if replaced_at is None and key not in there]
+            in_use = {key for key, replaced_at in living.items() if replaced_at is None}
             undestroyed = [key for key, at in living.items() if at is not None and now > at + late]
+            # Of an hour that is over, without a segment: the next start destroys it.
+            undestroyed += sorted(in_use & there & idle_buckets(session, hour_of(micros(now - late))))
+            lost = sorted(in_use - there)
             found = [_key(Kind.LOST_KEY, key) for key in lost] + [_key(Kind.OVERDUE, key) for key in undestroyed]
             for key in sorted(there - living.keys()):
                 known = store.is_registered(session, key)

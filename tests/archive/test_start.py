@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event, select
 
+from archive.check import Kind
 from archive.erasure.unused_keys import destroy_unused_keys
 from archive.keys import store as buckets
 from archive.keys.rules import permit_from
@@ -121,6 +122,17 @@ def test_a_key_under_which_nothing_was_ever_written_is_gone_with_the_first_start
     assert [(one.kind, one.facts["bucket_key"]) for one in told] == [(JournalKind.KEY_DESTROYED, str(key))]
     assert _audited(house) == [{"unused": 1, "returned": 0}]
     assert house.revive().keys.destroyed == frozenset()
+    assert house.check().is_clean
+
+
+def test_a_key_of_an_hour_without_a_segment_is_named_until_the_next_start_destroys_it(house: House) -> None:
+    _begin_and_write_nothing(house)
+    house.revive()
+    house.clock.forward(timedelta(hours=1, minutes=1))
+    assert house.check().is_clean
+    house.clock.forward(timedelta(hours=2))
+    assert [one.kind for one in house.check().findings] == [Kind.OVERDUE]
+    house.revive()
     assert house.check().is_clean
 
 
