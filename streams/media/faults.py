@@ -27,6 +27,7 @@ class Fault(StrEnum):
     ENDED_BY_CAMERA = "ended-by-camera"
     CLOCK_STEPPED = "clock-stepped"
     DEMUXER_DIED = "demuxer-died"
+    INTERNAL_ERROR = "internal-error"
 
 
 class SourceFailed(Exception):

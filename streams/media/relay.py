@@ -19,6 +19,7 @@ from streams.media.demux import Channel
 from streams.media.faults import Fault, SourceFailed
 from streams.media.interleaved import walk
 from streams.media.offer import Offer
+from streams.media.unforeseen import failure_of, tell
 from streams.media.wire import PRIVATE_NETWORKS, Resolve, Trust, Wire, resolve_by_system
 from vms_privacy.clock import Clock
 from vms_privacy.ids import Randomness
@@ -133,14 +134,22 @@ class Pump:
         try:
             self._move()
         except SourceFailed as failed:
-            self.stop()
-            self._failed(failed)
+            self._fail(failed)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it costs this camera its connection and no other
+            why = failure_of(error)
+            self._fail(why)
 
     def stop(self) -> None:
         """End it from our side, with a goodbye. Stopping twice is harmless."""
         if not self.is_over:
             self.is_over = True
             self._link.leave()
+
+    def _fail(self, failed: SourceFailed) -> None:
+        try:
+            self.stop()
+        finally:
+            self._failed(failed)
 
     def _move(self) -> None:
         now_s = self._clock.monotonic()
@@ -192,6 +201,7 @@ class Pacer:
         self._gulp_s = gulp_s
         self._after = after
         self._pumps: list[Pump] = []
+        self.failed_rounds = 0
 
     def add(self, pump: Pump) -> None:
         """Tick this one too, until it is over."""
@@ -205,9 +215,13 @@ class Pacer:
         self._after()
 
     async def run(self) -> None:
-        """Tick for ever."""
+        """Tick for ever: every camera depends on it, so a round that fails is told and the next one comes."""
         while True:
-            self.tick()
+            try:
+                self.tick()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next round must come
+                self.failed_rounds += 1
+                tell(error, "a round of moving the cameras' bytes failed")
             await asyncio.sleep(self._gulp_s)
 
 

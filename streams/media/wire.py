@@ -126,8 +126,9 @@ class Wire:
 
     def hand(self, data: bytes) -> None:
         """Send a short message without waiting. Raises SourceFailed (ended) if the camera takes nothing any more."""
-        sealed = self._sealed(data)
         try:
+            # An `ssl.SSLError` is an OSError too: after a damaged record nothing can be encrypted any more.
+            sealed = self._sealed(data)
             sent = self._sock.send(sealed)
         except OSError:
             raise _ended() from None
