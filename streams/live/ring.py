@@ -67,8 +67,7 @@ class Ring:
             return False
         self._hears_from_us = from_us
         self._is_settled = False
-        has_sound = self.run is not None and any(one.track is Track.AUDIO for one in self.run.tracks)
-        if from_us is None and has_sound:
+        if from_us is None and self._has_sound():
             self.forget()
             return True
         return False
@@ -163,6 +162,12 @@ class Ring:
             self._shift_us = max(self._ended_us.values()) - key.decode_time * _SECOND_US // timescale
         self._run_epoch = epoch.number
         self._is_settled = True
+
+    def _has_sound(self) -> bool:
+        """Say whether sound is or may be held: in this run, or in one that the camera has left behind meanwhile."""
+        runs = [] if self.run is None else [self.run]
+        runs += (piece.run for piece in self._pieces.values())
+        return any(one.track is Track.AUDIO for run in runs for one in run.tracks)
 
     def _may_hear(self, fragment: Fragment) -> bool:
         return self._hears_from_us is not None and fragment.earliest_us >= self._hears_from_us

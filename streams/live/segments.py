@@ -6,9 +6,11 @@ Times with `_us` are microseconds since 1970 on our clock.
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from streams.live.rules import Ends, judge_segment, listed_from, target_seconds_for
 from streams.media.packets import TrackInfo
+from streams.media.playlists import rounded_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +95,12 @@ class Segments:
 
     def listed(self, span_us: int) -> list[LiveSegment]:
         """Return the newest segments, as many as a playlist names; empty before the target duration is known."""
-        if self.target_seconds is None:
+        target = self.target_seconds
+        if target is None:
             return []
-        done = list(self._done)
-        return done[listed_from([one.duration_us for one in done], self.target_seconds, span_us) :]
+        # One that was broken off before the target was known may be longer: it is not listed, nor what is before it.
+        done = list(takewhile(lambda one: rounded_seconds(one.duration_us) <= target, reversed(self._done)))[::-1]
+        return done[listed_from([one.duration_us for one in done], target, span_us) :]
 
     def _begin(self, run: Run, position: int, captured_from_us: int) -> None:
         self._open = _Open(run, position, captured_from_us, self._is_new_timeline)

@@ -99,6 +99,15 @@ def test_the_target_duration_never_changes() -> None:
     assert max(one.duration_us for one in ring.segments) < 2.5 * S
 
 
+def test_a_segment_broken_off_before_the_target_was_known_is_not_listed_if_it_is_longer() -> None:
+    ring, maker = Ring(max_seconds=60), Fragmenter()
+    fill(ring, drawn(5, gop_s=60), plain_epoch(1), maker)
+    fill(ring, drawn(9, captured_from_s=6, gop_s=2), plain_epoch(2, init=b"other"), maker)
+    assert [one.duration_us for one in ring.segments] == [5 * S, 2 * S, 2 * S, 2 * S, 2 * S]
+    assert ring.segments.target_seconds == 2
+    assert [one.number for one in ring.listed()] == [1, 2, 3, 4]
+
+
 def test_only_the_newest_half_is_listed_and_the_rest_can_still_be_had() -> None:
     ring = Ring(max_seconds=30)
     fill(ring, drawn(40))
@@ -227,6 +236,16 @@ def test_sound_that_is_no_longer_allowed_is_forgotten_at_once() -> None:
     assert {fragment.track for fragment in held(ring)} == {Track.VIDEO}
     assert ring.run is not None
     assert (ring.run.number, ring.run.init) == (2, PICTURES)
+
+
+def test_sound_is_forgotten_at_once_though_the_camera_has_none_any_more() -> None:
+    ring, maker = Ring(), Fragmenter()
+    ring.hear(START_US)
+    fill(ring, drawn(9, audio=True), plain_epoch(1, audio=True), maker)
+    fill(ring, drawn(5, captured_from_s=10), plain_epoch(2), maker)
+    assert {fragment.track for fragment in held(ring)} == set(Track)
+    assert ring.hear(None)
+    assert (held(ring), list(ring.segments)) == ([], [])
 
 
 def test_a_camera_without_sound_goes_on_undisturbed_when_sound_is_allowed() -> None:
