@@ -13,6 +13,7 @@ from streams.ingest.tap import Tap
 from streams.media.child_protocol import NewEpoch
 from streams.media.faults import SourceFailed
 from streams.media.packets import Epoch, Packet, Track
+from streams.media.unforeseen import failure_of
 from vms_privacy.ids import Randomness
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -117,7 +118,10 @@ class KeptCamera:
         clock = self._joints.clock
         before_us = self._newest_us
         began_s = clock.monotonic()
-        failed = await Connection(self.source, self._joints, self, self.tap.captured_us).run()
+        try:
+            failed = await Connection(self.source, self._joints, self, self.tap.captured_us).run()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the camera is tried again
+            failed = failure_of(error)
         lasted_s = clock.monotonic() - began_s
         was_well = self._newest_us > before_us and lasted_s >= self._back_off.well_after.total_seconds()
         return failed, was_well

@@ -67,12 +67,12 @@ class Connection:
         """Bring packets until it is over; return why. Cancelling it ends the connection."""
         try:
             connected = await self._joints.relay.connect(self._source.address, self._source.pin)
+            try:
+                return await self._stream(connected)
+            finally:
+                connected.link.leave()
         except SourceFailed as failed:
             return failed
-        try:
-            return await self._stream(connected)
-        finally:
-            connected.link.leave()
 
     async def _stream(self, connected: Connected) -> SourceFailed:
         self._receiver.offered(connected.offer.audio_left_out or "")
@@ -86,8 +86,6 @@ class Connection:
                 return await self._over
             finally:
                 pump.stop()
-        except SourceFailed as failed:
-            return failed
         finally:
             channel.close()
 

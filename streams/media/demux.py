@@ -29,7 +29,7 @@ from streams.media.child_protocol import (
     write_head,
     write_plan,
 )
-from streams.media.faults import Fault
+from streams.media.faults import Fault, SourceFailed
 from vms_privacy.clock import Clock
 
 CAMERAS_PER_CHILD: Final = 32
@@ -87,7 +87,10 @@ class DemuxPool:
         self.died = 0
 
     def open(self, name: str, plan: Plan, hearer: Hearer) -> Channel:
-        """Give a camera a place in a child, starting one if need be. `name` remembers under whom children died."""
+        """Give a camera a place in a child, starting one if need be. `name` remembers under whom children died.
+
+        Raises SourceFailed where the system starts no more processes.
+        """
         is_alone = self._deaths.get(name, 0) >= _DEATHS_TO_BE_ALONE
         child = (
             None if is_alone else next((one for one in self._children if one.has_room(self._cameras_per_child)), None)
@@ -267,12 +270,15 @@ def _start() -> "subprocess.Popen[bytes]":
 
     An empty environment; the one variable keeps the C library from holding memory for threads there are none of.
     """
-    return subprocess.Popen(
-        [sys.executable, "-E", "-s", "-m", "streams.media.demux_child"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        bufsize=0,
-        env={"MALLOC_ARENA_MAX": "1"},
-        cwd=Path(streams.__file__).parent.parent,
-        pipesize=_PIPE,
-    )
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-E", "-s", "-m", "streams.media.demux_child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            env={"MALLOC_ARENA_MAX": "1"},
+            cwd=Path(streams.__file__).parent.parent,
+            pipesize=_PIPE,
+        )
+    except OSError:
+        raise SourceFailed(Fault.DEMUXER_DIED, "this machine starts no demux process") from None

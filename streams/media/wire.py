@@ -59,11 +59,14 @@ class Trust:
 
 
 class Wire:
-    """One connection to a camera. Closing it is all that is ever needed to end it, from the loop's thread."""
+    """One connection to a camera. Closing it is all that is ever needed to end it, from the loop's thread.
 
-    def __init__(self, sock: socket.socket) -> None:
+    `peer` is the address that was connected to: one that hung up already has none that the system could tell.
+    """
+
+    def __init__(self, sock: socket.socket, peer: str) -> None:
         self._sock = sock
-        self.peer = str(sock.getpeername()[0])
+        self.peer = peer
         self._buffer = memoryview(bytearray(_READ))
         self._tls: ssl.SSLObject | None = None
         self._incoming = ssl.MemoryBIO()
@@ -74,8 +77,8 @@ class Wire:
         cls, address: RtspAddress, networks: Sequence[Network], trust: Trust, pin: str | None, resolve: Resolve
     ) -> "Wire":
         """Return an open connection. Raises SourceFailed (unreachable, not allowed, not verified)."""
-        sock = await _connected(address, networks, resolve)
-        wire = cls(sock)
+        peer = await _allowed(address, networks, resolve)
+        wire = cls(await _connected(peer, address.port), peer)
         try:
             if address.is_encrypted:
                 await wire._shake_hands(address.host, trust.context(pin), pin)
@@ -202,7 +205,7 @@ def _step(tls: ssl.SSLObject) -> bool:
     return True
 
 
-async def _connected(address: RtspAddress, networks: Sequence[Network], resolve: Resolve) -> socket.socket:
+async def _allowed(address: RtspAddress, networks: Sequence[Network], resolve: Resolve) -> str:
     try:
         addresses = await resolve(address.host, address.port)
     except OSError:
@@ -210,12 +213,18 @@ async def _connected(address: RtspAddress, networks: Sequence[Network], resolve:
     allowed = allowed_among(addresses, networks)
     if not allowed:
         raise SourceFailed(Fault.ADDRESS_NOT_ALLOWED, "the camera's address lies outside the allowed networks")
-    target = allowed[0]
-    sock = socket.socket(socket.AF_INET6 if ":" in target else socket.AF_INET, socket.SOCK_STREAM)
+    return allowed[0]
+
+
+async def _connected(peer: str, port: int) -> socket.socket:
+    try:
+        sock = socket.socket(socket.AF_INET6 if ":" in peer else socket.AF_INET, socket.SOCK_STREAM)
+    except OSError:
+        raise SourceFailed(Fault.UNREACHABLE, "this machine has no socket left for the camera") from None
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await asyncio.get_running_loop().sock_connect(sock, (target, address.port))
+        await asyncio.get_running_loop().sock_connect(sock, (peer, port))
     except OSError:
         sock.close()
         raise SourceFailed(Fault.UNREACHABLE, "the camera does not take the connection") from None

@@ -14,7 +14,7 @@ from streams.ingest.subscription import Item, Subscription
 from streams.media.fmp4 import Fragmenter
 from streams.media.packets import Epoch, Fragment, Packet, Track
 from streams.media.relay import Relay, RelayLimits
-from streams.media.wire import Trust
+from streams.media.wire import Resolve, Trust, resolve_by_system
 from vms_privacy.clock import SystemClock
 from vms_privacy.ids import CameraId, OperatorId, SystemRandomness
 
@@ -37,9 +37,11 @@ async def ingesting(
     limits: RelayLimits | None = None,
     trust: Trust | None = None,
     key_picture_within: timedelta = timedelta(seconds=15),
+    resolve: Resolve = resolve_by_system,
 ) -> AsyncIterator[IngestService]:
     clock, randomness = SystemClock(), SystemRandomness()
-    relay = Relay(clock, randomness, trust or Trust(), limits=limits or RelayLimits(gulp_s=0.02))
+    limits = limits or RelayLimits(gulp_s=0.02)
+    relay = Relay(clock, randomness, trust or Trust(), limits=limits, resolve=resolve)
     service = IngestService(relay, clock, randomness, Fragmenter, SOON, key_picture_within)
     service.open()
     try:

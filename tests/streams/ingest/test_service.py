@@ -1,6 +1,7 @@
 """Keeping cameras connected: again and again, never in each other's way, and always with a reason."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from itertools import pairwise
 
@@ -118,6 +119,27 @@ async def test_a_broken_camera_is_not_in_a_good_one_s_way() -> None:
         await until(service, source(bad.url, 1), CameraState.WAITING, "garbage")
         assert service.children_died == 0
         assert service.status(source(good.url, 2).camera_id).reconnects == 0
+
+
+async def test_a_camera_that_failed_in_a_way_nobody_foresaw_is_tried_again_and_the_failure_is_told() -> None:
+    asked: list[str] = []
+    told: list[BaseException] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
+
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        asked.append(host)
+        if len(asked) == 1:
+            raise UnicodeError("label too long")
+        return [host]
+
+    async with scripted_camera(good_camera) as camera, ingesting(QUICK, resolve=resolve) as service:
+        this = source(camera.url)
+        reasons: list[str] = []
+        service.on_status(lambda _, status: reasons.append(status.why))
+        service.start(this)
+        status = await until(service, this, CameraState.RUNNING)
+    assert (status.reconnects, "internal-error" in reasons) == (1, True)
+    assert [type(error) for error in told] == [UnicodeError]
 
 
 async def test_every_change_of_state_is_told() -> None:

@@ -15,10 +15,11 @@ import pytest
 
 from streams.media.child_protocol import Plan
 from streams.media.demux import Channel, DemuxPool
-from streams.media.faults import Fault
+from streams.media.faults import Fault, SourceFailed
 from streams.media.offer import VideoOffer
 from streams.media.packets import Track
 from tests.given.clock import HandClock
+from tests.given.full_table import no_more_files
 from tests.given.heard import Listening
 from tests.given.scripted_camera import RtpTrack, filmed, frames_of
 
@@ -63,6 +64,15 @@ async def test_a_child_has_no_environment_no_files_no_sockets_and_no_core(pool: 
     assert process.rlimit(resource.RLIMIT_FSIZE) == (0, 0)
     assert process.rlimit(resource.RLIMIT_NOFILE) == (3, 3)
     assert process.num_threads() <= 2
+
+
+async def test_a_machine_that_starts_no_process_costs_the_camera_this_one_connection(pool: DemuxPool) -> None:
+    with no_more_files(), pytest.raises(SourceFailed) as caught:
+        pool.open("camera", PLAN, Listening())
+    assert caught.value.fault is Fault.DEMUXER_DIED
+    heard = Listening()
+    count = film(pool.open("camera", PLAN, heard), pool)
+    await heard.until_packets(count)
 
 
 async def test_a_dead_child_costs_its_own_cameras_one_reconnect_and_nobody_else(pool: DemuxPool) -> None:
