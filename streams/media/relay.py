@@ -19,7 +19,7 @@ from streams.media.demux import Channel
 from streams.media.faults import Fault, SourceFailed
 from streams.media.interleaved import walk
 from streams.media.offer import Offer
-from streams.media.unforeseen import failure_of, tell
+from streams.media.unforeseen import failure_of, tell_round_failed
 from streams.media.wire import PRIVATE_NETWORKS, Resolve, Trust, Wire, resolve_by_system
 from vms_privacy.clock import Clock
 from vms_privacy.ids import Randomness
@@ -221,7 +221,7 @@ class Pacer:
                 self.tick()
             except Exception as error:  # noqa: BLE001 - whatever it is, the next round must come
                 self.failed_rounds += 1
-                tell(error, "a round of moving the cameras' bytes failed")
+                tell_round_failed(error)
             await asyncio.sleep(self._gulp_s)
 
 

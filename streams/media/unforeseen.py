@@ -1,16 +1,27 @@
-"""What nobody foresaw, told where the service's log is, and made into a failure of the one camera that it struck."""
+"""What nobody foresaw: told in the log, and made into a failure of the one camera that it struck."""
 
-import asyncio
+from pathlib import Path
+from traceback import extract_tb
+
+import structlog
 
 from streams.media.faults import Fault, SourceFailed
 
+_log = structlog.get_logger("ingest")
 
-def tell(error: Exception, what: str) -> None:
-    """Tell the running event loop's handler, which writes it into the log. Returns."""
-    asyncio.get_running_loop().call_exception_handler({"message": what, "exception": error})
+
+def tell_round_failed(error: Exception) -> None:
+    """Tell that a round in which all cameras' bytes are moved failed."""
+    _log.error("round-failed", error=type(error).__name__, place=_place_of(error))
 
 
 def failure_of(error: Exception) -> SourceFailed:
     """Tell of it, and return what the camera's status says. It is tried again as after any other failure."""
-    tell(error, "a camera's connection failed in a way that nobody foresaw")
+    _log.error("connection-failed", error=type(error).__name__, place=_place_of(error))
     return SourceFailed(Fault.INTERNAL_ERROR, "the service failed; its log says where")
+
+
+def _place_of(error: Exception) -> str:
+    """Return file and line: the text of a foreign error may hold a camera's address with its password."""
+    frames = extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
