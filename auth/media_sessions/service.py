@@ -29,7 +29,7 @@ from vms_privacy.audit.events import Event, Outcome, Tag
 from vms_privacy.audit.log import AuditLog
 from vms_privacy.clock import Clock
 from vms_privacy.errors import Refusal
-from vms_privacy.group_commit import GroupCommit
+from vms_privacy.group_commit import GroupCommit, WriteFailed
 from vms_privacy.ids import CameraId, MediaSessionId, OperatorId, PersonId, Randomness, TokenId
 
 JUDGE_ALL_EVERY_S: Final = 10.0
@@ -43,6 +43,9 @@ class MediaSessions:
 
     A cut is decided in memory first, so `check` refuses from then on; then every attached cut is called; then the
     audit is written. No viewer's cut waits for another's, and none waits for the database.
+
+    `failed_judgements` counts the rounds in which the grants could not be asked, `unwritten_ends` those in which ends
+    could not be written and were kept for the next.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class MediaSessions:
         self._writing = threading.Lock()
         self._judged_all_at = clock.monotonic()
         self.failed_judgements = 0
+        self.unwritten_ends = 0
 
     def open(self, admission: Admission, protocol: Protocol, address: str) -> MediaSession:
         """Return a session for an admission, in the audit before this returns; it rests on nothing already withdrawn.
@@ -151,7 +155,13 @@ class MediaSessions:
         if everybody:
             self._judged_all_at = self._clock.monotonic()
         self._book.forget(self._clock.monotonic() - LONGEST_GAP_S)
-        self.write_ends()
+        try:
+            self.write_ends()
+        except (WriteFailed, SQLAlchemyError):
+            # Whoever told of an event has committed it and must not fail by this: the timer writes again, and says so.
+            self.unwritten_ends += 1
+            if only is None:
+                raise
         return cut
 
     def hear_grant(self, change: GrantChange) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from auth.errors import NotFound
 from auth.media_sessions.errors import SessionOver, TooManySessions
@@ -77,6 +78,20 @@ def test_an_end_that_could_not_be_written_is_written_later(parts: TokenParts) ->
         parts.sessions.write_ends()
     parts.sessions.write_ends()
     assert len(parts.events(Tag.MEDIA_ENDED)) == 1
+
+
+def test_an_event_is_heard_though_the_end_it_causes_cannot_be_written_yet(parts: TokenParts) -> None:
+    session, _ = opened(parts)
+    with parts.db.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE audit_event RENAME TO taken_away")
+    parts.sessions.hear_person(session.person_id)
+    assert (session.end, parts.sessions.unwritten_ends) == (End.WITHDRAWN, 1)
+    with pytest.raises(OperationalError):
+        parts.sessions.rejudge()
+    with parts.db.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE taken_away RENAME TO audit_event")
+    beat(parts)
+    assert len(parts.events(Tag.MEDIA_CUT)) == 1
 
 
 def test_each_endless_response_is_a_session_of_its_own(parts: TokenParts) -> None:
