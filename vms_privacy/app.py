@@ -4,7 +4,7 @@ Each part is one property, so that a story can replace exactly one of them by an
 """
 
 import threading
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import datetime
 from functools import cached_property
 from typing import Final
@@ -47,13 +47,13 @@ from auth.tokens.service import StreamTokens
 from auth.tokens.signing import TokenSigner
 from auth.tokens.withdrawing import TokenWithdrawals
 from streams.cameras.service import CameraService
+from streams.ingest.drawing import drawn, pictures
 from streams.ingest.events import CameraEvents
 from streams.ingest.service import IngestService
 from streams.ingest.subscription import Item, Wants
 from streams.live.channel import LiveLimits
-from streams.live.service import LiveService
+from streams.live.service import LiveFeed, LiveService
 from streams.media.fmp4 import Fragmenter
-from streams.media.packets import Epoch, Fragment
 from streams.media.relay import Relay
 from streams.media.wire import Trust
 from vms_privacy.audit.anchor import Anchor
@@ -270,13 +270,13 @@ class Assembly:
     def camera_events(self) -> CameraEvents:
         return CameraEvents(self.db, self.audit, self.clock)
 
-    def feed_of(self, camera_id: CameraId) -> AsyncIterator[Epoch | Fragment]:
+    def feed_of(self, camera_id: CameraId) -> LiveFeed:
         """Return the fragments of a camera for its live channel."""
-        return _pictures(self.ingest.tap(camera_id).subscribe("live", Wants.FRAGMENTS, TAP_BYTES))
+        return pictures(self.ingest.tap(camera_id).subscribe("live", Wants.FRAGMENTS, TAP_BYTES))
 
-    def recorder_feed_of(self, camera_id: CameraId) -> AsyncIterable[Item]:
+    def recorder_feed_of(self, camera_id: CameraId) -> AsyncGenerator[Item, None]:
         """Return the fragments of a camera for its recorder, which is told when the camera is lost."""
-        return self.ingest.tap(camera_id).subscribe("recorder", Wants.FRAGMENTS, TAP_BYTES, tells_loss=True)
+        return drawn(self.ingest.tap(camera_id).subscribe("recorder", Wants.FRAGMENTS, TAP_BYTES, tells_loss=True))
 
     @cached_property
     def live(self) -> LiveService:
@@ -386,9 +386,3 @@ class Assembly:
             self.installation_id,
             root_life=self.settings.root_life,
         )
-
-
-async def _pictures(items: AsyncIterable[Item]) -> AsyncIterator[Epoch | Fragment]:
-    async for item in items:
-        if isinstance(item, Epoch | Fragment):
-            yield item

@@ -7,15 +7,17 @@ from prometheus_client.registry import Collector
 
 from streams.cameras.rules import CameraState
 from vms_privacy.app import Assembly
+from vms_privacy.camera_care import CameraCare
 from vms_privacy.worker import Jobs
 
 
 class ServiceCollector(Collector):
     """Reads the parts when it is asked; keeps nothing. Times are seconds, sizes bytes."""
 
-    def __init__(self, parts: Assembly, jobs: Jobs) -> None:
+    def __init__(self, parts: Assembly, jobs: Jobs, cameras: CameraCare) -> None:
         self._parts = parts
         self._jobs = jobs
+        self._care = cameras
 
     def describe(self) -> Iterable[Metric]:
         """Name nothing before the first question: the parts may not have started."""
@@ -77,6 +79,11 @@ class ServiceCollector(Collector):
         for state in CameraState:
             states.add_metric([state], found.get(state, 0))
         yield states
+        yield _gauge(
+            "cameras_failed",
+            "Cameras that could not be started or stopped, and are tried again.",
+            len(self._care.failed),
+        )
         yield _counter("demux_children_died", "Demux children that died or hung.", self._parts.ingest.children_died)
 
 

@@ -19,17 +19,15 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from archive.receipts.hourly import sign_hourly
-from archive.recorder.feed import feed_recorder
 from archive.recorder.start import bring_in_order
-from auth.errors import NotFound
 from auth.media_sessions.loading import load_revocations
 from auth.media_sessions.transport import MediaHttpProtocol
 from vms_privacy.app import Assembly
 from vms_privacy.audit.events import Event, Tag
+from vms_privacy.camera_care import CameraCare
 from vms_privacy.errors import Refusal
 from vms_privacy.faces import build_api, surround
 from vms_privacy.http.health import Probe
-from vms_privacy.ids import CameraId
 from vms_privacy.journal.journal import JournalIsDamaged, JournalUnavailable
 from vms_privacy.metrics import ServiceCollector
 from vms_privacy.worker import Job, Jobs
@@ -48,13 +46,11 @@ class Running:
     def __init__(self, parts: Assembly) -> None:
         self.parts = parts
         self.registry = CollectorRegistry()
-        self.jobs = Jobs(jobs_of(parts), parts.clock)
+        self.cameras = CameraCare(parts, str(parts.randomness.uuid()))
+        self.jobs = Jobs([*jobs_of(parts), cameras_job(self.cameras)], parts.clock)
         self.is_up = threading.Event()
         self.port = 0
         self._server: uvicorn.Server | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._run = str(parts.randomness.uuid())
-        self._feeds: dict[CameraId, asyncio.Task[None]] = {}
 
     def serve(self) -> None:
         """Open the port and serve until `stop`, or a signal where this is the main thread.
@@ -69,7 +65,7 @@ class Running:
         load_revocations(self.parts.db, self.parts.revocation, self.parts.withdrawals)
         api = build_api(self.parts, self.probes(), self.registry)
         api.router.lifespan_context = self._alive
-        self.registry.register(ServiceCollector(self.parts, self.jobs))
+        self.registry.register(ServiceCollector(self.parts, self.jobs, self.cameras))
         config = uvicorn.Config(
             surround(api, self.parts),
             http=MediaHttpProtocol,
@@ -115,14 +111,13 @@ class Running:
     @contextlib.asynccontextmanager
     async def _alive(self, _: FastAPI) -> AsyncIterator[None]:
         parts = self.parts
-        self._loop = asyncio.get_running_loop()
         # Before anything records, looks or sweeps: a key that came back with an older keyring opens nothing.
         await asyncio.to_thread(_bring_in_order, parts)
         parts.live.open()
         parts.ingest.open()
-        parts.cameras.on_change(self._camera_changed)
-        for camera_id in await asyncio.to_thread(self._cameras):
-            await asyncio.to_thread(self._camera_changed, camera_id)
+        self.cameras.open()
+        parts.cameras.on_change(self.cameras.hear)
+        await asyncio.to_thread(self.cameras.start_all)
         self.jobs.start()
         # What is loaded by now stays for good. Looking through all of it for garbage, as Python does now and then, held
         # up every viewer and every request for some 190 ms each time.
@@ -136,45 +131,12 @@ class Running:
             self.is_up.clear()
             await asyncio.to_thread(parts.sessions.stop)
             await parts.ingest.close()
-            await asyncio.gather(*self._feeds.values(), return_exceptions=True)
+            await self.cameras.close()
             await parts.live.close()
             await asyncio.to_thread(parts.recorder.stop, _STOP_WITHIN_S)
             await asyncio.to_thread(self.jobs.stop)
             await asyncio.to_thread(parts.camera_events.close)
             await asyncio.to_thread(parts.refusals.flush_all)
-
-    def _cameras(self) -> list[CameraId]:
-        with self.parts.db.reading() as session:
-            return [source.camera_id for source in self.parts.cameras.sources(session)]
-
-    def _camera_changed(self, camera_id: CameraId) -> None:
-        """Start, move or stop a camera, as its row says now; called in the thread that committed the change."""
-        parts = self.parts
-        try:
-            with parts.db.reading() as session:
-                source = parts.cameras.source_of(session, camera_id)
-        except NotFound:
-            self._stop_camera(camera_id)
-            return
-        parts.ingest.start(source)
-        parts.recorder.add(source.operator_id, camera_id)
-        parts.live.start(camera_id)
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._feed_recorder, camera_id)
-
-    def _stop_camera(self, camera_id: CameraId) -> None:
-        parts = self.parts
-        parts.ingest.stop(camera_id)
-        parts.live.stop(camera_id)
-        parts.recorder.remove(camera_id)
-
-    def _feed_recorder(self, camera_id: CameraId) -> None:
-        if camera_id in self._feeds and not self._feeds[camera_id].done():
-            return
-        items = self.parts.recorder_feed_of(camera_id)
-        # The tap outlives connections but not this process: its epochs are counted within this run.
-        feed = feed_recorder(self.parts.recorder, camera_id, self._run, items)
-        self._feeds[camera_id] = asyncio.get_running_loop().create_task(feed)
 
     def _note_start(self) -> None:
         """Tell the audit, once address, port and TLS are had: a service that never listened never started."""
@@ -227,6 +189,11 @@ def jobs_of(parts: Assembly) -> list[Job]:
         Job("root", timedelta(seconds=60), lambda: _quiet(parts.root_care.round)),
         Job("journal", timedelta(hours=1), lambda: _verify_journal(parts)),
     ]
+
+
+def cameras_job(care: CameraCare) -> Job:
+    """Return what tries failed cameras again. One of them makes no service unready: `vms_cameras_failed` counts it."""
+    return Job("cameras", timedelta(seconds=5), lambda: _quiet(care.round))
 
 
 def tls_context(certificate: str, key: str) -> ssl.SSLContext:

@@ -49,7 +49,10 @@ class CameraChanges:
 
 
 class CameraService:
-    """Takes a session, never commits. What it was told to call hears of each change once it is committed."""
+    """Takes a session, never commits. What it was told to call hears of each change once it is committed.
+
+    `listener_failures` counts those that raised then: the change stands, and the others hear of it all the same.
+    """
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class CameraService:
         self._randomness = randomness
         self._cameras = CameraStore()
         self._listeners: list[Callable[[CameraId], None]] = []
+        self.listener_failures = 0
 
     def on_change(self, listener: Callable[[CameraId], None]) -> None:
         """Call `listener` after the commit of each creation, change of address, and removal, in that thread."""
@@ -157,32 +161,25 @@ class CameraService:
 
     def source_of(self, session: Session, camera_id: CameraId) -> CameraSource:
         """Open a camera's address for the relay. Raises NotFound, WrapIsDamaged."""
-        found = self._cameras.sealed(session, camera_id)
-        if not found:
+        row = self._cameras.living_row(session, camera_id)
+        if row is None:
             raise NotFound
-        return self._source(*found[0])
+        return CameraSource(camera_id, OperatorId(row.operator_id), parse_address(self._opened(row)), row.pin or None)
 
-    def sources(self, session: Session) -> list[CameraSource]:
-        """Open the addresses of all living cameras: what is started when the service starts."""
-        return [self._source(row, sealed) for row, sealed in self._cameras.sealed(session)]
+    def living(self, session: Session) -> list[CameraId]:
+        """Return all living cameras, no address opened: what is started when the service starts."""
+        return self._cameras.living(session)
 
     def _put_address(self, row: CameraRow, camera_id: CameraId, url: str, address: RtspAddress) -> None:
         row.scheme, row.host, row.port = address.scheme, address.host, address.port
         row.has_credential = address.user is not None
         row.sealed_url = self._keyring.seal(Purpose.CAMERA_CREDENTIAL, url.encode(), _SEALED_FOR + camera_id.bytes)
 
-    def _source(self, row: CameraRow, sealed: bytes) -> CameraSource:
-        camera_id = CameraId(row.id)
-        address = parse_address(self._open(camera_id, sealed))
-        return CameraSource(camera_id, OperatorId(row.operator_id), address, row.pin or None)
-
     def _opened(self, row: CameraRow) -> str:
         if row.sealed_url is None:
             raise NotFound
-        return self._open(CameraId(row.id), row.sealed_url)
-
-    def _open(self, camera_id: CameraId, sealed: bytes) -> str:
-        return self._keyring.open(Purpose.CAMERA_CREDENTIAL, sealed, _SEALED_FOR + camera_id.bytes).decode()
+        context = _SEALED_FOR + CameraId(row.id).bytes
+        return self._keyring.open(Purpose.CAMERA_CREDENTIAL, row.sealed_url, context).decode()
 
     def _living(self, session: Session, camera_id: CameraId) -> CameraRow:
         row = self._cameras.row(session, camera_id)
@@ -205,4 +202,7 @@ class CameraService:
 
     def _tell(self, camera_id: CameraId) -> None:
         for listener in self._listeners:
-            listener(camera_id)
+            try:
+                listener(camera_id)
+            except Exception:  # noqa: BLE001 - the change is committed; one deaf listener must not silence the others
+                self.listener_failures += 1

@@ -31,12 +31,15 @@ class CameraStore:
         query = _cameras().where(CameraRow.operator_id == operator_id, CameraRow.removed_at.is_(None))
         return [_camera(row, resource) for row, resource in session.execute(query.order_by(ResourceRow.name))]
 
-    def sealed(self, session: Session, camera_id: CameraId | None = None) -> list[tuple[CameraRow, bytes]]:
-        """Return living cameras with their sealed addresses, or the one of that id."""
-        query = select(CameraRow).where(CameraRow.removed_at.is_(None)).order_by(CameraRow.id)
-        if camera_id is not None:
-            query = query.where(CameraRow.id == camera_id)
-        return [(row, row.sealed_url) for row in session.scalars(query) if row.sealed_url is not None]
+    def living(self, session: Session) -> list[CameraId]:
+        """Return all living cameras, of whatever operator."""
+        query = select(CameraRow.id).where(CameraRow.removed_at.is_(None)).order_by(CameraRow.id)
+        return [CameraId(camera_id) for camera_id in session.scalars(query)]
+
+    def living_row(self, session: Session, camera_id: CameraId) -> CameraRow | None:
+        """Return the row of a living camera to read it."""
+        query = select(CameraRow).where(CameraRow.id == camera_id, CameraRow.removed_at.is_(None))
+        return session.scalars(query).one_or_none()
 
 
 def _cameras() -> Select[CameraRow, ResourceRow]:

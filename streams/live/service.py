@@ -5,10 +5,10 @@ One event loop owns the channels; `start`, `stop` and `consent_changed` may be c
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from streams.live.channel import Channel, LiveLimits
 from streams.live.errors import CameraNotLive
@@ -17,11 +17,8 @@ from streams.media.packets import Epoch, Fragment
 from vms_privacy.clock import Clock
 from vms_privacy.ids import CameraId
 
-
-class LiveFeed(Protocol):
-    """Epochs and fragments of one camera as they come, from its tap; it ends when the camera is stopped."""
-
-    def __aiter__(self) -> AsyncIterator[Epoch | Fragment]: ...
+LiveFeed = AsyncGenerator[Epoch | Fragment, None]
+"""Epochs and fragments of one camera as they come, from its tap; it ends when the camera is stopped, and is closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +143,9 @@ class LiveService:
             self._stop(camera_id)
 
     async def _fill(self, channel: Channel) -> None:
-        async for item in self._feeds(channel.camera_id):
-            channel.take(item)
+        async with aclosing(self._feeds(channel.camera_id)) as feed:
+            async for item in feed:
+                channel.take(item)
 
     async def _keep_tidy(self) -> None:
         while True:

@@ -1,7 +1,7 @@
 """A camera that does what the test says: epochs and packets by hand, through a real fragmenter, to any listener."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 
 from streams.media.boxes import box, full_box, pack_u32
 from streams.media.fmp4 import Fragmenter
@@ -86,7 +86,7 @@ class ScriptedSource:
         """The camera is stopped: every feed ends."""
         self._tell(None)
 
-    def feed(self) -> AsyncIterator[Epoch | Fragment]:
+    def feed(self) -> AsyncGenerator[Epoch | Fragment, None]:
         listener: asyncio.Queue[Epoch | Fragment | None] = asyncio.Queue()
         if self._epoch is not None:
             listener.put_nowait(self._epoch)
@@ -99,6 +99,6 @@ class ScriptedSource:
             listener.put_nowait(item)
 
 
-async def _read(listener: asyncio.Queue[Epoch | Fragment | None]) -> AsyncIterator[Epoch | Fragment]:
+async def _read(listener: asyncio.Queue[Epoch | Fragment | None]) -> AsyncGenerator[Epoch | Fragment, None]:
     while (item := await listener.get()) is not None:
         yield item

@@ -69,7 +69,7 @@ class HandAssembly(Assembly):
     def passwords(self) -> Passwords:
         return Passwords(self.randomness, CHEAP)
 
-    def feed_of(self, camera_id: CameraId) -> LiveFeed:  # type: ignore[override]
+    def feed_of(self, camera_id: CameraId) -> LiveFeed:
         return self.source.feed()
 
 

@@ -38,7 +38,6 @@ KEPT_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "vms_privacy.consent.ledger.OwnedCamera": ("auth.resources.rules.Resource",),
     "streams.cameras.http.CameraStatuses": ("streams.ingest.service.IngestService",),
     "streams.ingest.tap.FragmentMaker": ("streams.media.fmp4.Fragmenter",),
-    "streams.live.service.LiveFeed": ("streams.ingest.subscription.Subscription",),
     "streams.rtsp.sources.RtspSources": ("streams.simulator.service.SimulatedSources",),
     "streams.rtsp.sources.RtspFeed": ("streams.simulator.broadcast.SimulatedFeed",),
     "archive.recorder.standing.Policies": ("archive.retention.service.RetentionService",),

@@ -15,6 +15,7 @@ from tests.given.access import Access
 from tests.given.stage import Stage
 from tests.given.tokens import token_for
 from tests.given.whole_app import WholeApp, whole_app
+from vms_privacy.camera_care import CameraCare
 from vms_privacy.ids import CameraId, MediaSessionId
 from vms_privacy.keyring.rules import ROOT_HEAD_START
 from vms_privacy.metrics import ServiceCollector
@@ -76,7 +77,7 @@ def test_the_services_own_job_rotates_a_root_whose_time_is_over_and_shows_how_lo
     """The installation was made years ago on the clock of this test."""
     jobs = Jobs(jobs_of(app.parts), app.clock)
     metrics = CollectorRegistry()
-    metrics.register(ServiceCollector(app.parts, jobs))
+    metrics.register(ServiceCollector(app.parts, jobs, CameraCare(app.parts, "a run")))
     assert (metrics.get_sample_value("vms_root_seconds_left") or 0) < 0
     before = app.parts.keyring.root_version
     assert jobs.run_once("root") == ""

@@ -1,6 +1,6 @@
 """Broken parts on the way of a look: relay, tap, gate, tokens, sessions."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -78,14 +78,14 @@ class TapMixesCameras(Assembly):
         self.ledger.on_change(self._begin)
         return []
 
-    def recorder_feed_of(self, camera_id: CameraId) -> AsyncIterable[Item]:
+    def recorder_feed_of(self, camera_id: CameraId) -> AsyncGenerator[Item, None]:
         self._cameras.append(camera_id)
         return self._mixed(camera_id, super().recorder_feed_of(camera_id))
 
     def _begin(self, _: CameraId) -> None:
         self._mixes_until_s = self._mixes_until_s or self.clock.monotonic() + 3
 
-    async def _mixed(self, camera_id: CameraId, items: AsyncIterable[Item]) -> AsyncIterator[Item]:
+    async def _mixed(self, camera_id: CameraId, items: AsyncIterable[Item]) -> AsyncGenerator[Item, None]:
         async for item in items:
             if isinstance(item, Fragment) and item.starts_with_key:
                 self._newest_key[camera_id] = item

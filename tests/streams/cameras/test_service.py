@@ -180,7 +180,7 @@ def test_removing_forgets_the_address_and_keeps_the_rest(registry: Registry) -> 
     with registry.db.reading() as session:
         assert registry.cameras.get(session, camera_id).removed_at is not None
         assert registry.cameras.listing(session, registry.operator) == []
-        assert registry.cameras.sources(session) == []
+        assert registry.cameras.living(session) == []
         with pytest.raises(NotFound):
             registry.cameras.source_of(session, camera_id)
     with pytest.raises(NotFound):
@@ -195,6 +195,17 @@ def test_listeners_hear_of_a_change_after_its_commit_and_of_no_refusal(registry:
         registry.create()
     registry.change(camera_id, title="Gate")
     assert registry.told == [camera_id, camera_id]
+
+
+def test_a_listener_that_fails_is_counted_and_silences_no_other(registry: Registry) -> None:
+    def fails(camera_id: CameraId) -> None:
+        raise OSError(camera_id)
+
+    late: list[CameraId] = []
+    registry.cameras.on_change(fails)
+    registry.cameras.on_change(late.append)
+    camera_id = registry.create()
+    assert (late, registry.cameras.listener_failures) == ([camera_id], 1)
 
 
 def test_every_change_is_in_the_audit_with_ids_alone(registry: Registry) -> None:

@@ -2,12 +2,14 @@
 
 import asyncio
 import threading
+from contextlib import aclosing
 from itertools import pairwise
 from uuid import UUID
 
 import pytest
 
 from streams.errors import TooManyListeners
+from streams.ingest.drawing import drawn, pictures
 from streams.ingest.subscription import Item, Lost, Subscription, Wants
 from streams.ingest.tap import Tap
 from streams.media.fmp4 import Fragmenter
@@ -38,6 +40,16 @@ def test_two_listeners_hear_the_same_from_the_first_picture_on() -> None:
     film(this)
     first, second = everything(one), everything(two)
     assert first == second == [FILM.epoch(1), *FILM.packets]
+
+
+async def test_whoever_stops_reading_has_left_the_tap() -> None:
+    this = tap()
+    live, recorder = (this.subscribe(name, Wants.FRAGMENTS, 2**26) for name in ("live", "recorder"))
+    film(this)
+    for items in (pictures(live), drawn(recorder)):
+        async with aclosing(items):
+            assert isinstance(await anext(items), Epoch)
+    assert this.listeners == ()
 
 
 def test_fragments_are_cut_once_for_all_who_want_them() -> None:

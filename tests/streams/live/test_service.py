@@ -1,6 +1,6 @@
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -226,7 +226,7 @@ async def test_a_feed_that_ends_takes_its_camera_with_it() -> None:
 async def test_a_feed_that_fails_is_counted_and_takes_no_other_camera_with_it() -> None:
     house = House()
 
-    async def broken() -> AsyncIterator[Epoch | Fragment]:
+    async def broken() -> AsyncGenerator[Epoch | Fragment, None]:
         yield plain_epoch()
         raise OSError
 
@@ -242,6 +242,30 @@ async def test_a_feed_that_fails_is_counted_and_takes_no_other_camera_with_it() 
     house.source.begin(plain_epoch())
     await house.send(live, 3)
     assert live.state(CAMERA).is_alive
+    await live.close()
+
+
+async def test_a_channel_that_fails_leaves_its_feed() -> None:
+    house = House()
+    left = asyncio.Event()
+
+    async def feed() -> AsyncGenerator[Epoch | Fragment, None]:
+        try:
+            async for item in house.source.feed():
+                yield item
+        finally:
+            left.set()
+
+    feeds = {CAMERA: feed()}
+    live = LiveService(feeds.__getitem__, house.heard.get, house.clock, house.limits)
+    live.open()
+    live.start(CAMERA)
+    await house.source.listened_to()
+    house.source.begin(Epoch(1, plain_epoch().tracks, {}))
+    await house.send(live, 1)
+    async with asyncio.timeout(5):
+        await left.wait()
+    assert live.failed_feeds == 1
     await live.close()
 
 

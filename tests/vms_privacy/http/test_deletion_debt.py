@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from auth.principal import Right
 from tests.given.destroyed import EXPIRES_IN, record
 from tests.given.stage import Stage, Who
+from vms_privacy.camera_care import CameraCare
 from vms_privacy.metrics import ServiceCollector
 from vms_privacy.worker import Jobs
 
@@ -34,7 +35,7 @@ def _debt(stage: Stage, auditor: httpx.Client) -> Any:
 
 def _metric(stage: Stage, name: str) -> float:
     registry = CollectorRegistry()
-    registry.register(ServiceCollector(stage.parts, Jobs([], stage.app.clock)))
+    registry.register(ServiceCollector(stage.parts, Jobs([], stage.app.clock), CameraCare(stage.parts, "a run")))
     (line,) = [
         line
         for line in generate_latest(registry).decode().splitlines()
