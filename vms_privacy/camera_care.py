@@ -62,13 +62,13 @@ class CameraCare:
     def hear(self, camera_id: CameraId) -> None:
         """Hear that a camera was created, changed or removed; called in the thread that committed it."""
         with self._following:
+            # Beforehand: what fails in the event loop because of this may be noted before this is over.
+            self._failed.pop(camera_id, None)
             try:
                 self._follow(camera_id)
             except Exception as error:  # noqa: BLE001 - whatever it is, this camera is tried again and no other waits
                 self._failed[camera_id] = why = error.code if isinstance(error, Refusal) else type(error).__name__
                 _log.warning("camera-not-followed", camera=str(camera_id), why=why)
-            else:
-                self._failed.pop(camera_id, None)
 
     def _follow(self, camera_id: CameraId) -> None:
         parts = self._parts

@@ -1,4 +1,8 @@
-"""Running one service: parts started in order, the port opened last; stopped in the opposite order."""
+"""Running one service: parts started in order, the port opened last; stopped in the opposite order.
+
+Whoever asks before everything is started is refused by the system, and does not wait. Whatever fails while a part is
+stopped, those after it are stopped all the same: a growing segment is sealed though the database is away.
+"""
 
 import asyncio
 import contextlib
@@ -8,8 +12,9 @@ import resource
 import socket
 import ssl
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -50,12 +55,14 @@ class Running:
         self.jobs = Jobs([*jobs_of(parts), cameras_job(self.cameras)], parts.clock)
         self.is_up = threading.Event()
         self.port = 0
+        self.failed_to_stop: dict[str, str] = {}
         self._server: uvicorn.Server | None = None
 
     def serve(self) -> None:
-        """Open the port and serve until `stop`, or a signal where this is the main thread.
+        """Start, open the port and serve until `stop`, or a signal where this is the main thread.
 
-        Whoever owns the process has called `leave_no_core`: it cannot be taken back.
+        Raises what keeps a part from starting, OSError where address or port cannot be had. Whoever owns the process
+        has called `leave_no_core`: it cannot be taken back.
         """
         settings = self.parts.settings
         tls = None
@@ -63,35 +70,37 @@ class Running:
             tls = tls_context(str(settings.tls_certificate), str(settings.tls_key))
         join(self.parts)
         load_revocations(self.parts.db, self.parts.revocation, self.parts.withdrawals)
-        api = build_api(self.parts, self.probes(), self.registry)
-        api.router.lifespan_context = self._alive
         self.registry.register(ServiceCollector(self.parts, self.jobs, self.cameras))
         config = uvicorn.Config(
-            surround(api, self.parts),
+            surround(self.api(), self.parts),
             http=MediaHttpProtocol,
             loop="uvloop",
             ws="none",
-            lifespan="on",
+            lifespan="off",
             access_log=False,
             log_config=None,
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=5,
         )
-        with socket.create_server((settings.host, settings.port), family=_family(settings.host)) as listener:
+        with _bound(settings.host, settings.port) as listener:
             self.port = listener.getsockname()[1]
             if tls is not None:
                 config.load()
                 config.ssl = tls
-            self._note_start()
-            self._server = uvicorn.Server(config)
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(self._server.serve(sockets=[listener]))
+            server = self._server = uvicorn.Server(config)
+            # Round everything: a signal while parts are started or stopped ends the service in order, too.
+            with server.capture_signals(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(self._live(server, listener))
 
     def stop(self) -> None:
         """Ask the service to stop; `serve` returns once everything is closed."""
         if self._server is not None:
             self._server.should_exit = True
+
+    def api(self) -> FastAPI:
+        """Return everything that is asked over HTTP."""
+        return build_api(self.parts, self.probes(), self.registry)
 
     def probes(self) -> Mapping[str, Probe]:
         """Return one probe per part; each answers a stable code where its part is not ready."""
@@ -108,14 +117,37 @@ class Running:
             ),
         }
 
-    @contextlib.asynccontextmanager
-    async def _alive(self, _: FastAPI) -> AsyncIterator[None]:
+    async def _live(self, server: uvicorn.Server, listener: socket.socket) -> None:
+        async with contextlib.AsyncExitStack() as ending:
+            await self._start(ending)
+            if server.should_exit:
+                return
+            listener.listen(server.config.backlog)
+            await asyncio.to_thread(self._note_start)
+            self.is_up.set()
+            ending.callback(self.is_up.clear)
+            await server.serve(sockets=[listener])
+
+    async def _start(self, ending: contextlib.AsyncExitStack) -> None:
+        """Start every part, and leave with `ending` how it is stopped."""
         parts = self.parts
+
+        def ends(name: str, end: Callable[[], Awaitable[object]]) -> None:
+            ending.push_async_callback(self._end, name, end)
+
+        ends("refusals", partial(asyncio.to_thread, parts.refusals.flush_all))
+        ends("camera-events", partial(asyncio.to_thread, parts.camera_events.close))
         # Before anything records, looks or sweeps: a key that came back with an older keyring opens nothing.
         await asyncio.to_thread(_bring_in_order, parts)
+        ends("jobs", partial(asyncio.to_thread, self.jobs.stop))
+        ends("recorder", partial(asyncio.to_thread, parts.recorder.stop, _STOP_WITHIN_S))
         parts.live.open()
-        parts.ingest.open()
+        ends("live", parts.live.close)
         self.cameras.open()
+        ends("feeds", self.cameras.close)
+        parts.ingest.open()
+        ends("ingest", parts.ingest.close)
+        ends("sessions", partial(asyncio.to_thread, parts.sessions.stop))
         parts.cameras.on_change(self.cameras.hear)
         await asyncio.to_thread(self.cameras.start_all)
         self.jobs.start()
@@ -124,22 +156,19 @@ class Running:
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_GARBAGE)
-        self.is_up.set()
+
+    async def _end(self, name: str, end: Callable[[], Awaitable[object]]) -> None:
+        """Stop one part; what fails is told, and keeps no other from being stopped."""
         try:
-            yield
-        finally:
-            self.is_up.clear()
-            await asyncio.to_thread(parts.sessions.stop)
-            await parts.ingest.close()
-            await self.cameras.close()
-            await parts.live.close()
-            await asyncio.to_thread(parts.recorder.stop, _STOP_WITHIN_S)
-            await asyncio.to_thread(self.jobs.stop)
-            await asyncio.to_thread(parts.camera_events.close)
-            await asyncio.to_thread(parts.refusals.flush_all)
+            why = "" if await end() is not False else "not-in-time"
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other parts are stopped
+            why = _name_of(error)
+        if why:
+            self.failed_to_stop[name] = why
+            _log.error("stop-failed", part=name, why=why)
 
     def _note_start(self) -> None:
-        """Tell the audit, once address, port and TLS are had: a service that never listened never started."""
+        """Tell the audit, once it listens: a service that never listened never started."""
         parts = self.parts
         with parts.db.writing() as session:
             parts.audit.note(session, Event(Tag.SERVICE_STARTED, parts.clock.now(), "worker:service"))
@@ -250,12 +279,25 @@ def _quiet(run: Callable[[], object]) -> str:
 def _code_of(probe: Callable[[], object]) -> str:
     try:
         probe()
-    except Refusal as refusal:
-        return refusal.code
     except Exception as error:  # noqa: BLE001 - whatever it is, the part is not ready
-        return type(error).__name__
+        return _name_of(error)
     return ""
 
 
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
+def _name_of(error: Exception) -> str:
+    return error.code if isinstance(error, Refusal) else type(error).__name__
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Return a socket that has its address and does not listen yet. Raises OSError."""
+    is_v6 = ":" in host
+    bound = socket.socket(socket.AF_INET6 if is_v6 else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if is_v6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.bind((host, port))
+    except BaseException:
+        bound.close()
+        raise
+    return bound

@@ -7,8 +7,6 @@ what is read.
 
 import sys
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -45,16 +43,16 @@ class Counted(Assembly):
 class WithBareRoute(Running):
     """The service with a route that does nothing."""
 
-    @asynccontextmanager
-    async def _alive(self, app: FastAPI) -> AsyncIterator[None]:
+    def api(self) -> FastAPI:
+        app = super().api()
+
         @app.get("/bench/bare", **public("a bench compares other routes with it"))
         def bare() -> dict[str, bool]:
             return {"bare": True}
 
         # It is found at once: behind all others, looking for it would cost more than answering.
         app.router.routes.insert(0, app.router.routes.pop())
-        async with super()._alive(app):
-            yield
+        return app
 
 
 def main() -> None:

@@ -118,6 +118,17 @@ def test_a_wrong_data_folder_is_a_sentence(tmp_path: Path) -> None:
     assert err.startswith(f"not-initialised: there is no installation in {tmp_path / 'elsewhere'}")
 
 
+def test_what_fails_while_the_service_starts_is_a_sentence_with_a_next_step(installed: Path) -> None:
+    spool = Settings(data_dir=installed).spool
+    spool.rmdir()
+    code, out, err = _refused(_environment(installed), "serve")
+    assert (code, out) == (4, "")
+    assert err.startswith(f"no-such-file: {spool}: ")
+    assert "next: " in err
+    assert "Traceback" not in err
+    assert _started(installed) == 0
+
+
 def test_a_damaged_database_is_a_sentence(installed: Path) -> None:
     for file in installed.glob("vms-privacy.db*"):
         file.unlink()
