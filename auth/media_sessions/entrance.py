@@ -58,7 +58,7 @@ class MediaEntrance:
         until_us: int | None = None,
     ) -> MediaSession:
         """Open, or find again, the session of a request with a token. Raises what `MediaDoor.enter` raises."""
-        address = self._pseudonyms.address(request.client.host if request.client else "")
+        address = self._address(request)
         asked = Asked(_plain(request, operator), camera, self._action, from_us, until_us)
         session, admission = self._door.enter(token, asked, protocol, address)
         mark(request.scope, by_token(self._action)["x-needs"])
@@ -66,8 +66,15 @@ class MediaEntrance:
         return session
 
     def only_asking(self, request: Request, operator: str, camera: str, token: str | None) -> Admission:
-        """Let a request in that looks at no picture, so opens no session. Raises what `StreamTokens.admit` raises."""
-        admission = self._tokens.admit(token, Asked(_plain(request, operator), camera, self._action))
+        """Let a request in that looks at no picture, so opens no session. Raises what `StreamTokens.admit` raises.
+
+        A player asks every few seconds for as long as it plays: after `exp` too, as long as a session of the same
+        client with this token goes on. Asking does not make it last longer.
+        """
+        claims = self._tokens.read(token)
+        is_looking = self._sessions.is_looking(claims, self._action, self._address(request))
+        asked = Asked(_plain(request, operator), camera, self._action)
+        admission = self._tokens.admit_claims(claims, asked, going_on=is_looking)
         mark(request.scope, by_token(self._action)["x-needs"])
         return admission
 
@@ -81,6 +88,9 @@ class MediaEntrance:
         session = self._sessions.resume(key or "", camera_id, self._action)
         mark(request.scope, by_key(self._action)["x-needs"])
         return session
+
+    def _address(self, request: Request) -> str:
+        return self._pseudonyms.address(request.client.host if request.client else "")
 
 
 def _plain(request: Request, operator: str) -> str:

@@ -5,7 +5,7 @@ session's own methods are memory only and may be called from the event loop.
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from typing import Final, NoReturn
 
@@ -112,11 +112,11 @@ class MediaSessions:
         """Return the living session that a client's next request with the same token belongs to, if there is one."""
         if not protocol.comes_again:
             return None
-        for session in self._book.living():
-            same = session.claims.token_id == claims.token_id and session.action is action
-            if same and (session.protocol, session.address) == (protocol, address) and self._stays(session):
-                return session
-        return None
+        return next((one for one in self._of_client(claims, action, address) if one.protocol is protocol), None)
+
+    def is_looking(self, claims: Claims, action: Action, address: str) -> bool:
+        """Say whether a client has a living session with this token, by whatever protocol."""
+        return any(self._of_client(claims, action, address))
 
     def resume(self, key: str, camera_id: CameraId, action: Action) -> MediaSession:
         """Return the session that a nested URI names by its key, if it is for this camera and action, and goes on.
@@ -205,6 +205,12 @@ class MediaSessions:
             with self._writing:
                 self._unwritten = ready + self._unwritten
             raise
+
+    def _of_client(self, claims: Claims, action: Action, address: str) -> Iterator[MediaSession]:
+        wanted = (claims.token_id, action, address)
+        for session in self._book.living():
+            if (session.claims.token_id, session.action, session.address) == wanted and self._stays(session):
+                yield session
 
     def _stays(self, session: MediaSession) -> bool:
         return isinstance(judge_session(session.signs(), self._clock.for_reading()), Stays)

@@ -280,24 +280,3 @@ async def test_a_change_of_parameters_is_a_discontinuity_with_its_own_init(parts
         first, second = [(await server.get(uri))[2] for uri in init_uris(text)]
     assert text.count("#EXT-X-DISCONTINUITY\n") == 1
     assert (first, second) == (small.inits[frozenset({Track.VIDEO})], large.inits[frozenset({Track.VIDEO})])
-
-
-async def test_info_says_what_can_be_played(parts: TokenParts, token: str) -> None:
-    made = encoded(3.0, audio=True)
-    async with LiveServer(parts, LiveLimits()) as server:
-        status, _, silent = await server.get(f"info.json?token={token}")
-        assert status == 200
-        assert b'"status":"waiting","alive":false,"last_dts_at":null' in silent
-        server.source.begin(made.epoch())
-        server.source.send(made.packets)
-        await server.until(lambda: server.channel.ring.held_bytes > 0)
-        _, _, body = await server.get(f"info.json?token={token}")
-        _, _, tracks = await server.get(f"media_info.json?token={token}")
-        assert parts.sessions.of_operator(parts.operator_id) == []
-    assert b'"name":"door"' in body
-    assert b'"status":"running","alive":true,"last_dts_at":18947088' in body
-    assert b'"mseld":false' in body
-    assert b'"flow_type":"stream","width":160,"height":96,"tracks":[{"track_id":"v1","content":"video"' in tracks
-    assert b'"codec":"h264","rfc6381":"avc1.' in tracks
-    # Sound that is not opted in is not even named.
-    assert b'"audio"' not in tracks
