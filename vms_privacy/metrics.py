@@ -1,5 +1,6 @@
 """What the service tells a collector: counts and ages, never an id, a name or an address."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -37,9 +38,7 @@ class ServiceCollector(Collector):
             self._parts.keyring.root_seconds_left,
         )
         yield _gauge("keys_remembered", "Opened segment keys in memory.", self._parts.keys.remembered)
-        yield _counter(
-            "listener_failures", "Listeners of the opt-in ledger that failed.", self._parts.ledger.listener_failures
-        )
+        yield from self._failures()
 
     def _debt(self) -> Iterable[Metric]:
         parts = self._parts
@@ -59,6 +58,34 @@ class ServiceCollector(Collector):
             failures.add_metric([name], state.failures)
         return rounds, failures
 
+    def _failures(self) -> Iterable[Metric]:
+        """What failed and was not raised to anybody: counted where it happened, shown here (P12)."""
+        parts, ingest = self._parts, self._parts.ingest
+        counted = {
+            "listener_failures": ("Listeners of the opt-in ledger that failed.", parts.ledger.listener_failures),
+            "camera_listener_failures": (
+                "Listeners of the registry of cameras that failed.",
+                parts.cameras.listener_failures,
+            ),
+            "camera_event_failures": ("Notes of outages that the database refused.", parts.camera_events.failed),
+            "camera_events_dropped": ("Notes of outages given up for newer ones.", parts.camera_events.dropped),
+            "ingest_round_failures": ("Rounds of moving the cameras' bytes that failed.", ingest.failed_rounds),
+            "live_feed_failures": ("Live channels whose feed failed.", parts.live.failed_feeds),
+            "recorder_feed_failures": ("Recorders whose feed failed.", self._care.failed_feeds),
+            "judgement_failures": ("Times the grants could not be asked again.", parts.sessions.failed_judgements),
+            "session_end_failures": ("Times ends of looks could not be written.", parts.sessions.unwritten_ends),
+            "delivery_failures": ("Rounds of delivery between timers that failed.", parts.recorder.failed_deliveries),
+            "damaged_segments_met": ("Segments left out of an answer because damaged.", parts.footage.damaged),
+            "writes_untold": ("Writes whose outcome nobody was left to hear.", parts.group.untold),
+        }
+        for name, (says, value) in counted.items():
+            yield _counter(name, says, value)
+        yield _gauge("camera_events_waiting", "Notes of outages not written yet.", parts.camera_events.waiting)
+        failures = CounterMetricFamily("vms_camera_failures", "Connections that failed, by reason.", labels=["why"])
+        for why, times in ingest.failures().items():
+            failures.add_metric([why], times)
+        yield failures
+
     def _recording(self) -> Iterable[Metric]:
         tallies = list(self._parts.recorder.tallies().values())
         yield _counter(
@@ -67,6 +94,12 @@ class ServiceCollector(Collector):
         yield _counter("left_out_fragments", "Fragments not written.", sum(one.left_out for one in tallies))
         yield _counter("recorded_segments", "Segments begun.", sum(one.segments for one in tallies))
         yield _counter("recorder_failures", "Failures of recorders.", sum(one.failures for one in tallies))
+        reasons = GaugeMetricFamily(
+            "vms_recorders", "Recorders by why they last left something out or ended a segment.", labels=["last_why"]
+        )
+        for why, count in Counter(one.last_why for one in tallies).items():
+            reasons.add_metric([why], count)
+        yield reasons
         yield _gauge(
             "spool_undelivered",
             "Segments the store refused in the last round.",

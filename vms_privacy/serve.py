@@ -212,6 +212,7 @@ def jobs_of(parts: Assembly) -> list[Job]:
         Job("clock", _SECOND, lambda: _quiet(parts.clock_care.round)),
         Job("refusals", timedelta(seconds=60), lambda: _quiet(parts.refusals.flush_once)),
         Job("forget", timedelta(seconds=5), lambda: _forget(parts)),
+        Job("camera-events", timedelta(seconds=5), lambda: _quiet(parts.camera_events.retry)),
         Job("sweep", parts.settings.sweep_every, lambda: ",".join(parts.eraser.sweep().failed.values())),
         Job("deliver", timedelta(seconds=5), lambda: ",".join(parts.recorder.deliver().failed.values())),
         Job("receipts", timedelta(minutes=5), lambda: ",".join(sign_hourly(parts.db, parts.receipts).failed.values())),

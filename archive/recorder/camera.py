@@ -31,7 +31,10 @@ RETRY_AFTER_S: Final = 2.0
 
 @dataclass(slots=True)
 class Tally:
-    """What one camera's recorder did; shown in metrics and in the camera's status."""
+    """What one camera's recorder did; summed up in the metrics.
+
+    `last_why` says why a fragment was left out or a segment ended, the last time.
+    """
 
     fragments: int = 0
     left_out: int = 0

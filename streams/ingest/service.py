@@ -17,6 +17,7 @@ from streams.ingest.connection import Joints
 from streams.ingest.rules import BackOff
 from streams.ingest.tap import FragmentMaker, Tap
 from streams.media.demux import DemuxPool
+from streams.media.faults import Fault
 from streams.media.relay import Pacer, Relay
 from vms_privacy.clock import Clock
 from vms_privacy.ids import CameraId, Randomness
@@ -48,6 +49,8 @@ class IngestService:
         self._listeners: list[StatusListener] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pacing: asyncio.Task[None] | None = None
+        # Every reason from the start: read by other threads while it counts.
+        self._failures = Counter(dict.fromkeys(Fault, 0))
 
     def on_status(self, listener: StatusListener) -> None:
         """Call `listener` in the event loop with each change of state; it must not wait and must not raise."""
@@ -113,6 +116,15 @@ class IngestService:
         with self._lock:
             return Counter(camera.status.state for camera in self._kept.values())
 
+    def failures(self) -> Counter[Fault]:
+        """Return how often a connection failed, by reason, since the start. Any thread."""
+        return Counter(self._failures)
+
+    @property
+    def failed_rounds(self) -> int:
+        """Return how many rounds of moving the cameras' bytes failed since the start."""
+        return self._pacer.failed_rounds
+
     @property
     def child_processes(self) -> tuple[int, ...]:
         """Return the process ids of the demux children."""
@@ -138,5 +150,7 @@ class IngestService:
         camera.tap.close()
 
     def _tell(self, source: CameraSource, status: CameraStatus) -> None:
+        if status.state is CameraState.WAITING:
+            self._failures[Fault(status.why)] += 1
         for listener in self._listeners:
             listener(source, status)

@@ -1,6 +1,8 @@
 """Outages of cameras in the audit: each once, with its reason, and nothing else."""
 
+import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from streams.cameras.rules import CameraState, CameraStatus
 from streams.ingest.events import CameraEvents
@@ -36,10 +38,52 @@ def test_an_outage_is_noted_once_when_it_begins_and_once_when_it_is_over(
     assert events.failed == 0
 
 
-def test_a_database_that_refuses_is_counted(db: Database, clock: HandClock, randomness: CountedRandomness) -> None:
+def test_an_outage_that_the_database_refused_is_counted_and_noted_once_it_takes_it(
+    db: Database, clock: HandClock, randomness: CountedRandomness
+) -> None:
     events = CameraEvents(db, AuditLog(db, randomness), clock)
-    with db.writing() as session:
-        session.execute(text("DROP TABLE audit_event"))
+    rename(db, "audit_event", "taken_away")
+    events.hear(CAMERA, CameraStatus(CameraState.WAITING, NOON, why="stalled"))
     events.hear(CAMERA, CameraStatus(CameraState.RUNNING, NOON))
+    with pytest.raises(OperationalError):
+        events.retry()
+    assert (events.failed, events.waiting) == (2, 2)
+    rename(db, "taken_away", "audit_event")
+    events.retry()
+    assert events.waiting == 0
     events.close()
-    assert events.failed == 1
+    with db.reading() as session:
+        rows = session.execute(text("SELECT tag, reason FROM audit_event ORDER BY number")).all()
+    assert [(row.tag, row.reason) for row in rows] == [(43, "stalled"), (44, "")]
+
+
+def test_of_more_events_than_may_wait_the_oldest_give_way_and_are_counted(
+    db: Database, clock: HandClock, randomness: CountedRandomness
+) -> None:
+    events = CameraEvents(db, AuditLog(db, randomness), clock, most_waiting=2)
+    rename(db, "audit_event", "taken_away")
+    for state, why in ((CameraState.WAITING, "stalled"), (CameraState.RUNNING, ""), (CameraState.WAITING, "garbage")):
+        events.hear(CAMERA, CameraStatus(state, NOON, why=why))
+    with pytest.raises(OperationalError):
+        events.retry()
+    assert (events.waiting, events.dropped) == (2, 1)
+    rename(db, "taken_away", "audit_event")
+    events.close()
+    with db.reading() as session:
+        reasons = session.execute(text("SELECT reason FROM audit_event ORDER BY number")).scalars().all()
+    assert reasons == ["", "garbage"]
+
+
+def test_events_that_cannot_be_written_at_the_end_are_told(
+    db: Database, clock: HandClock, randomness: CountedRandomness
+) -> None:
+    events = CameraEvents(db, AuditLog(db, randomness), clock)
+    rename(db, "audit_event", "taken_away")
+    events.hear(CAMERA, CameraStatus(CameraState.RUNNING, NOON))
+    with pytest.raises(OperationalError):
+        events.close()
+
+
+def rename(db: Database, old: str, new: str) -> None:
+    with db.engine.begin() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE {old} RENAME TO {new}")

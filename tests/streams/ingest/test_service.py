@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from streams.cameras.rules import CameraSource, CameraState, CameraStatus
 from streams.errors import CameraNotStarted
 from streams.ingest.subscription import Wants
+from streams.media.faults import Fault
 from streams.media.packets import Epoch, Packet
 from streams.media.relay import RelayLimits
 from tests.given.ingesting import drawn, ingesting, source, until
@@ -140,6 +141,7 @@ async def test_a_camera_that_failed_in_a_way_nobody_foresaw_is_tried_again_and_t
             status = await until(service, this, CameraState.RUNNING)
     assert (status.reconnects, "internal-error" in reasons) == (1, True)
     assert [(one["event"], one["error"]) for one in told] == [("connection-failed", "UnicodeError")]
+    assert {why: times for why, times in service.failures().items() if times} == {Fault.INTERNAL_ERROR: 1}
 
 
 async def test_every_change_of_state_is_told() -> None:
