@@ -77,7 +77,7 @@ def test_a_wrong_number_is_found() -> None:
 
 def test_the_audit_is_sealed_each_second_and_signed_each_minute(tmp_path: Any) -> None:
     from vms_privacy.app import Assembly
-    from vms_privacy.serve import jobs_of
+    from vms_privacy.rounds import jobs_of
     from vms_privacy.settings import Settings
 
     every = {job.name: job.every for job in jobs_of(Assembly(Settings(data_dir=tmp_path)))}

@@ -19,7 +19,7 @@ from vms_privacy.camera_care import CameraCare
 from vms_privacy.ids import CameraId, MediaSessionId
 from vms_privacy.keyring.rules import ROOT_HEAD_START
 from vms_privacy.metrics import ServiceCollector
-from vms_privacy.serve import jobs_of
+from vms_privacy.rounds import jobs_of
 from vms_privacy.worker import Jobs
 
 

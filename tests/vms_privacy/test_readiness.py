@@ -17,7 +17,8 @@ from vms_privacy.http.health import health_routes
 from vms_privacy.install import initialise
 from vms_privacy.journal.journal import Journal
 from vms_privacy.journal.rules import JournalKind
-from vms_privacy.serve import Running, jobs_of
+from vms_privacy.rounds import jobs_of
+from vms_privacy.serve import Running
 from vms_privacy.settings import Settings
 
 

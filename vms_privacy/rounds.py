@@ -1,0 +1,66 @@
+"""What comes round by time while the service runs, and how often."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+from archive.receipts.hourly import sign_hourly
+from vms_privacy.app import Assembly
+from vms_privacy.camera_care import CameraCare
+from vms_privacy.journal.journal import JournalIsDamaged, JournalUnavailable
+from vms_privacy.worker import Job
+
+_SECOND: Final = timedelta(seconds=1)
+
+
+def jobs_of(parts: Assembly) -> list[Job]:
+    """Return everything that comes round by time."""
+    return [
+        # Apart from the judging: that may wait for the database, and must not make the view think it is deaf.
+        Job("heartbeat", timedelta(milliseconds=250), lambda: _quiet(parts.revocation.heartbeat)),
+        Job("rejudge", timedelta(milliseconds=250), lambda: _quiet(parts.sessions.rejudge)),
+        Job("forget-tokens", timedelta(hours=1), lambda: _forget_tokens(parts)),
+        # Often and little: a second's worth at once would hold up everybody who waits for a token just then.
+        Job("seal", timedelta(milliseconds=100), lambda: _quiet(parts.sealer.seal_once)),
+        Job("checkpoint", timedelta(seconds=60), lambda: _quiet(parts.sealer.checkpoint_once)),
+        Job("clock", _SECOND, lambda: _quiet(parts.clock_care.round)),
+        Job("refusals", timedelta(seconds=60), lambda: _quiet(parts.refusals.flush_once)),
+        Job("forget", timedelta(seconds=5), lambda: _forget(parts)),
+        Job("camera-events", timedelta(seconds=5), lambda: _quiet(parts.camera_events.retry)),
+        Job("sweep", parts.settings.sweep_every, lambda: ",".join(parts.eraser.sweep().failed.values())),
+        Job("deliver", timedelta(seconds=5), lambda: ",".join(parts.recorder.deliver().failed.values())),
+        Job("receipts", timedelta(minutes=5), lambda: ",".join(sign_hourly(parts.db, parts.receipts).failed.values())),
+        Job("root", timedelta(seconds=60), lambda: _quiet(parts.root_care.round)),
+        Job("journal", timedelta(hours=1), lambda: _verify_journal(parts)),
+    ]
+
+
+def cameras_job(care: CameraCare) -> Job:
+    """Return what tries failed cameras again. One of them makes no service unready: `vms_cameras_failed` counts it."""
+    return Job("cameras", timedelta(seconds=5), lambda: _quiet(care.round))
+
+
+def _forget_tokens(parts: Assembly) -> str:
+    with parts.db.writing() as session:
+        parts.withdrawals.forget(session)
+    return ""
+
+
+def _forget(parts: Assembly) -> str:
+    parts.keys.forget_old()
+    parts.keyring.forget_old()
+    parts.revocation.forget_old()
+    return ""
+
+
+def _verify_journal(parts: Assembly) -> str:
+    """Read the whole journal; whether it is as written stands in the job's state, where readiness finds it."""
+    try:
+        return "" if parts.journal.verify().ok else JournalIsDamaged.code
+    except JournalUnavailable as unavailable:
+        return unavailable.code
+
+
+def _quiet(run: Callable[[], object]) -> str:
+    run()
+    return ""
