@@ -2,9 +2,9 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, literal, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from archive.keys.rules import WrappedKey
@@ -203,9 +203,13 @@ def growing_cameras(session: Session) -> set[tuple[OperatorId, CameraId]]:
     return {(OperatorId(row.operator_id), CameraId(row.camera_id)) for row in found}
 
 
+# Written out, not bound: only then do both databases see that `ix_segment_in_spool` has all of it.
+_IS_IN_SPOOL: Final = SegmentRow.place == literal(Place.SPOOL.value, literal_execute=True)
+
+
 def in_spool(session: Session, limit: int, after: Segment | None = None) -> list[Segment]:
     """Return closed segments whose bytes the store has not confirmed, oldest first; those that come after one."""
-    query = select(*_COLUMNS).where(SegmentRow.state == State.STORED, SegmentRow.place == Place.SPOOL)
+    query = select(*_COLUMNS).where(SegmentRow.state == State.STORED, _IS_IN_SPOOL)
     if after is not None:
         query = query.where(tuple_(SegmentRow.starts_us, SegmentRow.id) > tuple_(after.starts_us, after.id))
     rows = session.execute(query.order_by(SegmentRow.starts_us, SegmentRow.id).limit(limit))

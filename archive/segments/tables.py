@@ -2,13 +2,16 @@
 
 import uuid
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vms_privacy.consent.tables import ConsentEntryRow, needs_active_entry
 from vms_privacy.db import Base, UTCDateTime
 from vms_privacy.db_guards import refuse
+
+_IN_SPOOL: Final = "place = 'spool'"
 
 
 class SegmentRow(Base):
@@ -27,6 +30,15 @@ class SegmentRow(Base):
         Index("ix_segment_camera_id_starts_us", "camera_id", "starts_us"),
         Index("ix_segment_state_destroy_from_us", "state", "destroy_from_us"),
         Index("ix_segment_bucket_key_id", "bucket_key_id"),
+        # Few rows of many: what waits for the store is asked for every few seconds.
+        Index(
+            "ix_segment_in_spool",
+            "state",
+            "starts_us",
+            "id",
+            sqlite_where=text(_IN_SPOOL),
+            postgresql_where=text(_IN_SPOOL),
+        ),
         Index("ix_segment_erasure_id", "erasure_id"),
         Index("ix_segment_receipt_id_state", "receipt_id", "state"),
     )

@@ -5,9 +5,9 @@ import os
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Final, cast
 
-from sqlalchemy import text
+from sqlalchemy import Table, text
 from sqlalchemy.orm import Session
 
 from archive.format.index import FragmentEntry, FragmentIndex
@@ -23,6 +23,7 @@ from tests.given.encoded import Encoded, encoded
 from tests.given.fragmented import fragments_of
 from vms_privacy.app import Assembly
 from vms_privacy.consent.rules import RecordingPermit
+from vms_privacy.db_guards import guards_of
 from vms_privacy.ids import CameraId, OperatorId, SegmentId
 
 MINUTE_US: Final = 60_000_000
@@ -134,7 +135,7 @@ def _seal(parts: Assembly, permit: RecordingPermit, place: Place, minute: _Minut
 
 def _rows(session: Session, permit: RecordingPermit, place: Place, rows: range, chosen: Sequence[int]) -> None:
     """All other rows by one statement. They do not overlap, and the guard that says so is slow with what is old."""
-    guards: dict[str, str] = cast("Any", SegmentRow.__table__).info["guards"]
+    (guard,) = guards_of(cast("Table", SegmentRow.__table__), "sqlite")[_GUARD]
     session.execute(text(f"DROP TRIGGER {_GUARD}"))
     session.execute(text("PRAGMA cache_size = -400000"))
     session.execute(text("CREATE TEMP TABLE chosen (back INTEGER PRIMARY KEY)"))
@@ -167,7 +168,7 @@ def _rows(session: Session, permit: RecordingPermit, place: Place, rows: range, 
         },
     )
     session.execute(text("DROP TABLE chosen"))
-    session.execute(text(guards[_GUARD]))
+    session.execute(text(guard))
 
 
 def cold(parts: Assembly) -> None:

@@ -39,10 +39,12 @@ _BATCH: Final = 500
 # A checkpoint that has more to speak for is made in several; each holds its leaves in memory.
 _LONGEST_CHECKPOINT: Final = 100_000
 
+# In the order of the list of work, which is short: in that of the events a database may go through all there ever were.
 _WAITING = (
     select(EventRow.number, *EVENT_FIELDS)
-    .join(UnsealedRow, UnsealedRow.number == EventRow.number)
-    .order_by(EventRow.number)
+    .select_from(UnsealedRow)
+    .join(EventRow, UnsealedRow.number == EventRow.number)
+    .order_by(UnsealedRow.number)
     .limit(_BATCH)
 )
 _ANY = select(UnsealedRow.number).limit(1)

@@ -430,6 +430,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("blob_name", name=op.f("uq_segment_blob_name")),
     )
     op.create_index("ix_segment_bucket_key_id", "segment", ["bucket_key_id"], unique=False)
+    op.create_index(
+        "ix_segment_in_spool",
+        "segment",
+        ["state", "starts_us", "id"],
+        unique=False,
+        sqlite_where=sa.text("place = 'spool'"),
+        postgresql_where=sa.text("place = 'spool'"),
+    )
     op.create_index("ix_segment_camera_id_ends_us", "segment", ["camera_id", "ends_us"], unique=False)
     op.create_index("ix_segment_camera_id_starts_us", "segment", ["camera_id", "starts_us"], unique=False)
     op.create_index("ix_segment_erasure_id", "segment", ["erasure_id"], unique=False)
