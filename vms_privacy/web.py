@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Final, Generic, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
@@ -57,6 +57,25 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("this moment is beyond the calendar") from None
 
 
+def is_name(text: str) -> bool:
+    """Say whether an operator or a camera could have this name; PostgreSQL cannot even be asked for some others."""
+    return re.fullmatch(NAME_PATTERN, text) is not None and not text.endswith("\n")
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("this is one line, without control characters")
+    return text
+
+
+def _lines(text: str) -> str:
+    if not all(line.isprintable() for line in text.split("\n")):
+        raise ValueError("this has no control characters but line breaks")
+    return text
+
+
+ONE_LINE: Final = AfterValidator(_one_line)
+LINES: Final = AfterValidator(_lines)
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=63)]
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Duration = Annotated[

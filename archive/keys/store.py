@@ -11,20 +11,18 @@ from vms_privacy.ids import BucketKeyId, CameraId, OperatorId
 
 
 def current(session: Session, camera_id: CameraId, hour: int) -> Bucket | None:
-    """Return the bucket that new keys of this hour go under, locked until the end of the transaction."""
+    """Return the bucket that new keys of this hour go under."""
     row = session.scalars(
-        select(BucketRow)
-        .where(BucketRow.camera_id == camera_id, BucketRow.hour == hour, BucketRow.replaced_at.is_(None))
-        .with_for_update()
+        select(BucketRow).where(
+            BucketRow.camera_id == camera_id, BucketRow.hour == hour, BucketRow.replaced_at.is_(None)
+        )
     ).one_or_none()
     return None if row is None else _bucket(row)
 
 
 def by_id(session: Session, bucket_key_id: BucketKeyId) -> Bucket | None:
-    """Return the bucket of a key, whatever became of it, locked until the end of the transaction."""
-    row = session.scalars(
-        select(BucketRow).where(BucketRow.bucket_key_id == bucket_key_id).with_for_update()
-    ).one_or_none()
+    """Return the bucket of a key, whatever became of it."""
+    row = session.scalars(select(BucketRow).where(BucketRow.bucket_key_id == bucket_key_id)).one_or_none()
     return None if row is None else _bucket(row)
 
 

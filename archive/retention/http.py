@@ -13,14 +13,14 @@ from auth.gate import Allowed, On, needs
 from auth.principal import Right
 from vms_privacy.db import Database
 from vms_privacy.ids import CameraId
-from vms_privacy.web import Duration, Moment, Strict
+from vms_privacy.web import LINES, Duration, Moment, Strict
 
 
 class RetentionChange(Strict):
     """How long footage of this camera shall be kept. Above PT72H a justification in words is needed."""
 
     keep_for: Duration
-    justification: Annotated[str, Field(max_length=2000)] = ""
+    justification: Annotated[str, Field(max_length=2000), LINES] = ""
 
 
 class Retention(Strict):

@@ -13,7 +13,7 @@ from auth.principal import Right
 from auth.source import Sources
 from vms_privacy.db import Database
 from vms_privacy.ids import OperatorId, PersonId
-from vms_privacy.web import Moment, Page, Strict
+from vms_privacy.web import ONE_LINE, Moment, Page, Strict
 
 Login = Annotated[str, Field(pattern=LOGIN_PATTERN, max_length=127)]
 NewPassword = Annotated[SecretStr, Field(min_length=SHORTEST_PASSWORD, max_length=LONGEST_PASSWORD)]
@@ -24,7 +24,7 @@ class NewPerson(Strict):
     """Somebody to invite. The password is theirs to choose."""
 
     login: Login
-    display_name: Annotated[str, Field(min_length=1, max_length=200)]
+    display_name: Annotated[str, Field(min_length=1, max_length=200), ONE_LINE]
 
 
 class InvitationShown(Strict):
@@ -124,7 +124,7 @@ def person_routes(db: Database, people: PersonService, gate: Gate) -> APIRouter:
     @routes.get("/people", **needs(Right.GRANT, on=On.OPERATOR))
     def list_people(
         operator_id: OperatorId,
-        after: Annotated[str, Query(max_length=127)] = "",
+        after: Annotated[str, Query(max_length=127), ONE_LINE] = "",
         limit: Annotated[int, Query(ge=1, le=200)] = 100,
     ) -> Page[PersonShown]:
         """Return the operator's people by log-in; `next` of a page is `after` of the following one."""

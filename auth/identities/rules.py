@@ -1,5 +1,6 @@
 """Who a person is, and which passwords and codes count."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum, unique
@@ -28,6 +29,11 @@ class Person:
     has_password: bool
     created_at: datetime
     disabled_at: datetime | None
+
+
+def is_login(text: str) -> bool:
+    """Say whether anybody could have this log-in; PostgreSQL cannot even be asked for some others."""
+    return re.fullmatch(LOGIN_PATTERN, text) is not None and not text.endswith("\n")
 
 
 @unique

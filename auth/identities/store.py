@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from auth.errors import NameIsTaken
-from auth.identities.rules import Code, Person
+from auth.identities.rules import Code, Person, is_login
 from auth.identities.tables import CodeRow, PersonRow
 from vms_privacy.ids import OperatorId, PersonId
 
@@ -40,6 +40,8 @@ class PersonStore:
 
     def by_login(self, session: Session, login: str) -> tuple[Person, str | None] | None:
         """Return a person and their password's digest."""
+        if not is_login(login):
+            return None
         row = session.scalars(select(PersonRow).where(PersonRow.login == login)).one_or_none()
         return None if row is None else (_person(row), row.password_hash)
 
@@ -96,7 +98,7 @@ class CodeStore:
 
     def by_digest(self, session: Session, digest: bytes) -> Code | None:
         """Return a code, used or not."""
-        row = session.get(CodeRow, digest, with_for_update=True)
+        row = session.get(CodeRow, digest)
         if row is None:
             return None
         return Code(None if row.person_id is None else PersonId(row.person_id), row.expires_at, row.used_at)

@@ -10,14 +10,14 @@ from auth.operators.rules import Operator
 from auth.operators.service import OperatorService
 from vms_privacy.db import Database
 from vms_privacy.ids import OperatorId
-from vms_privacy.web import Moment, Name, Page, Strict
+from vms_privacy.web import ONE_LINE, Moment, Name, Page, Strict
 
 
 class NewOperator(Strict):
     """An operator to create. `name` is the first segment of its streaming URLs and does not change."""
 
     name: Name
-    title: Annotated[str, Field(min_length=1, max_length=200)]
+    title: Annotated[str, Field(min_length=1, max_length=200), ONE_LINE]
 
 
 class OperatorShown(Strict):
@@ -42,7 +42,7 @@ def operator_routes(db: Database, operators: OperatorService) -> APIRouter:
 
     @routes.get("", **needs(None, on=On.PLATFORM))
     def list_operators(
-        after: Annotated[str, Query(max_length=63)] = "", limit: Annotated[int, Query(ge=1, le=200)] = 100
+        after: Annotated[str, Query(max_length=63), ONE_LINE] = "", limit: Annotated[int, Query(ge=1, le=200)] = 100
     ) -> Page[OperatorShown]:
         """Return all operators by name; `next` of a page is `after` of the following one."""
         with db.reading() as session:

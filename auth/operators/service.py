@@ -38,10 +38,6 @@ class OperatorService:
             raise NotFound
         return operator
 
-    def by_name(self, session: Session, name: str) -> Operator | None:
-        """Return the operator of a streaming URL's first segment, if there is one."""
-        return self._operators.by_name(session, name)
-
     def listing(self, session: Session, after: str = "", limit: int = 100) -> list[Operator]:
         """Return operators by name, from behind the name `after`."""
         return self._operators.listing(session, after, limit)

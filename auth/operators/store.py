@@ -28,11 +28,6 @@ class OperatorStore:
         row = session.get(OperatorRow, operator_id)
         return None if row is None else _operator(row)
 
-    def by_name(self, session: Session, name: str) -> Operator | None:
-        """Return the operator of a streaming URL's first segment."""
-        row = session.scalars(select(OperatorRow).where(OperatorRow.name == name)).one_or_none()
-        return None if row is None else _operator(row)
-
     def listing(self, session: Session, after: str, limit: int) -> list[Operator]:
         """Return operators by name, from behind the name `after`, at most `limit`."""
         wanted = select(OperatorRow).where(OperatorRow.name > after).order_by(OperatorRow.name).limit(limit)

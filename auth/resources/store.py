@@ -14,6 +14,7 @@ from auth.resources.rules import Resource
 from auth.resources.tables import ResourceRow
 from vms_privacy.db import Reading, connection_of
 from vms_privacy.ids import CameraId, OperatorId
+from vms_privacy.web import is_name
 
 # Each request asks these, so they are built once.
 _CAMERA: Final = select(*ResourceRow.__table__.columns)
@@ -64,6 +65,8 @@ class ResourceStore:
 
     def by_name(self, asked: Reading, operator_name: str, camera_name: str) -> Resource | None:
         """Return the camera of a streaming URL `/{operator}/{camera}`, in one query, removed or not."""
+        if not is_name(operator_name) or not is_name(camera_name):
+            return None
         return _one(asked, _BY_NAME, {"operator_name": operator_name, "camera_name": camera_name})
 
     def of_operator(self, session: Session, operator_id: OperatorId) -> list[Resource]:
@@ -76,7 +79,7 @@ class ResourceStore:
         return [_resource(row) for row in rows]
 
     def _row(self, session: Session, camera_id: CameraId) -> ResourceRow:
-        row = session.get(ResourceRow, camera_id, with_for_update=True)
+        row = session.get(ResourceRow, camera_id)
         if row is None:
             raise NotFound
         return row

@@ -20,9 +20,7 @@ _WITH_PERSON: Final = select(
     *LoginSessionRow.__table__.columns, PersonRow.operator_id, PersonRow.is_platform_admin, PersonRow.disabled_at
 ).join(PersonRow, PersonRow.id == LoginSessionRow.person_id)
 _BY_ACCESS: Final = _WITH_PERSON.where(LoginSessionRow.access_digest == bindparam("digest"))
-_BY_FAMILY: Final = _WITH_PERSON.where(LoginSessionRow.family_digest == bindparam("digest")).with_for_update(
-    of=LoginSessionRow
-)
+_BY_FAMILY: Final = _WITH_PERSON.where(LoginSessionRow.family_digest == bindparam("digest"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class LoginSessionStore:
         return _known(connection.execute(_BY_ACCESS, {"digest": digest}).one_or_none())
 
     def by_family(self, session: Session, digest: bytes) -> tuple[LoginSession, Principal] | None:
-        """Return the log-in session of a family, locked: two refreshes with one token are decided in turn."""
+        """Return the log-in session of a family; two refreshes with one token are decided in turn by `writing()`."""
         return _known(session.connection().execute(_BY_FAMILY, {"digest": digest}).one_or_none())
 
     def add(

@@ -13,12 +13,12 @@ from streams.cameras.rules import Camera, CameraState, CameraStatus
 from streams.cameras.service import CameraChanges, CameraService, NewCamera
 from vms_privacy.db import Database
 from vms_privacy.ids import CameraId, OperatorId
-from vms_privacy.web import Moment, Name, Page, Strict
+from vms_privacy.web import ONE_LINE, Moment, Name, Page, Strict
 
 Url = Annotated[str, Field(min_length=8, max_length=LONGEST, json_schema_extra={"writeOnly": True})]
-Title = Annotated[str, Field(max_length=200)]
-Purpose = Annotated[str, Field(min_length=3, max_length=500)]
-Exception_ = Annotated[str, Field(max_length=500)]
+Title = Annotated[str, Field(max_length=200), ONE_LINE]
+Purpose = Annotated[str, Field(min_length=3, max_length=500), ONE_LINE]
+Exception_ = Annotated[str, Field(max_length=500), ONE_LINE]
 Pin = Annotated[str, Field(max_length=95)]
 GroupPath = Annotated[str, Field(max_length=GROUP_PATH_LENGTH, pattern=rf"^$|{GROUP_PATH_PATTERN}")]
 

@@ -19,7 +19,7 @@ class CameraStore:
 
     def row(self, session: Session, camera_id: CameraId) -> CameraRow | None:
         """Return the row to change it, removed or not."""
-        return session.get(CameraRow, camera_id, with_for_update=True)
+        return session.get(CameraRow, camera_id)
 
     def by_id(self, session: Session, camera_id: CameraId) -> Camera | None:
         """Return the camera, removed or not."""

@@ -3,14 +3,13 @@
 Promise: what is refused here costs nothing: no code is used up for it. Whether a name is taken only the service knows.
 """
 
-import re
 from typing import Final
 
 from auth.errors import NameIsReserved, WeakPassword
-from auth.identities.rules import LOGIN_PATTERN, LOGIN_WORDS, LONGEST_PASSWORD, SHORTEST_PASSWORD, Weakness, weakness_of
+from auth.identities.rules import LOGIN_WORDS, LONGEST_PASSWORD, SHORTEST_PASSWORD, Weakness, is_login, weakness_of
 from auth.operators.rules import name_is_free_to_take
 from vms_privacy.cli.refusals import BadName
-from vms_privacy.web import NAME_PATTERN, NAME_WORDS
+from vms_privacy.web import NAME_WORDS, is_name
 
 PASSWORD_FORM: Final = f"at least {SHORTEST_PASSWORD} characters"
 _SAID: Final = {
@@ -23,7 +22,7 @@ _SAID: Final = {
 
 def check_operator_name(name: str) -> None:
     """Raise BadName, NameIsReserved."""
-    if not re.fullmatch(NAME_PATTERN, name):
+    if not is_name(name):
         raise BadName(NAME_WORDS)
     if not name_is_free_to_take(name):
         raise NameIsReserved
@@ -31,7 +30,7 @@ def check_operator_name(name: str) -> None:
 
 def check_login(login: str) -> None:
     """Raise BadName."""
-    if not re.fullmatch(LOGIN_PATTERN, login):
+    if not is_login(login):
         raise BadName(LOGIN_WORDS)
 
 
