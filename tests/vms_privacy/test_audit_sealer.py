@@ -172,7 +172,7 @@ def test_sealing_goes_on_while_the_anchor_is_away(audit: Audit, tmp_path: Path) 
 
 def test_an_event_that_the_service_would_not_have_noted_is_not_sealed(audit: Audit, db: Database) -> None:
     audit.note(2)
-    Intruder(db).run("UPDATE audit_event SET at_us = 'noon' WHERE number = 1")
+    Intruder(db).run("UPDATE audit_event SET operator_id = zeroblob(16) WHERE number = 1")
     with pytest.raises(ChainIsBroken):
         audit.sealer.seal_once()
     assert waiting(db) == 2

@@ -18,6 +18,9 @@ from vms_privacy.db import Database
 from vms_privacy.keyring.port import PublicKey
 
 _AT_ONCE: Final = 5000
+_COPIES: Final = (
+    select(CheckpointRow.number, CheckpointRow.line).order_by(CheckpointRow.number).execution_options(yield_per=500)
+)
 _PLACES: Final = (
     select(ChainRow.position, OPERATOR_BYTES, ChainRow.leaf, ChainRow.head, *EVENT_FIELDS)
     .join_from(ChainRow, EventRow, EventRow.number == ChainRow.event_number, isouter=True)
@@ -85,16 +88,17 @@ def _checkpoints(anchor: Anchor, count: int) -> Iterator[Checkpoint]:
 def _check_copies(session: Session, anchor: Anchor) -> Finding | None:
     lines = anchor.lines()
     good = 0
-    for number, copy in session.execute(
-        select(CheckpointRow.number, CheckpointRow.line).order_by(CheckpointRow.number).execution_options(yield_per=500)
-    ):
-        line = next(lines, None)
-        if line is None:
-            return Finding(Fault.ANCHOR_CUT, good + 1, f"the anchor ends before line {number}, which the database has")
-        if line != copy:
-            return Finding(Fault.ANCHOR_CHANGED, good + 1, f"line {number} of the anchor is not the database's copy")
-        point = parse(line)
-        good = point.checkpoint.last if point else good
+    with session.execute(_COPIES) as copies:
+        for number, copy in copies:
+            line = next(lines, None)
+            if line is None:
+                why = f"the anchor ends before line {number}, which the database has"
+                return Finding(Fault.ANCHOR_CUT, good + 1, why)
+            if line != copy:
+                why = f"line {number} of the anchor is not the database's copy"
+                return Finding(Fault.ANCHOR_CHANGED, good + 1, why)
+            point = parse(line)
+            good = point.checkpoint.last if point else good
     return None
 
 
