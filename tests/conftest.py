@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 from tests.given.clock import HandClock
-from tests.given.databases import Databases, PostgresDatabases, SqliteDatabases
+from tests.given.databases import Databases, DatabaseServer, PostgresDatabases, SqliteDatabases
 from tests.given.postgres import postgres
 from tests.given.randomness import CountedRandomness
 from tests.given.rgw import Rgw, started
@@ -19,9 +19,6 @@ from vms_privacy.db import Database
 # Two cores are shared: a slow moment is no counterexample. A real one is printed so that it can be replayed.
 settings.register_profile("house", deadline=None, print_blob=True)
 settings.load_profile("house")
-
-
-Makes = SqliteDatabases | PostgresDatabases
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,7 +45,9 @@ def randomness() -> CountedRandomness:
 
 
 @pytest.fixture(scope="session")
-def database_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Makes]:
+def database_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[DatabaseServer]:
     """What makes databases of the kind that was asked for, for all tests of this process."""
     if request.config.getoption("--database") == "sqlite":
         yield SqliteDatabases(tmp_path_factory.mktemp("databases"))
@@ -58,7 +57,7 @@ def database_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
 
 
 @pytest.fixture
-def databases(database_server: Makes) -> Iterator[Databases]:
+def databases(database_server: DatabaseServer) -> Iterator[Databases]:
     """What makes databases for this test."""
     with database_server.for_one_test() as made:
         yield made

@@ -12,6 +12,7 @@ from archive.check.rules import SECOND_US
 from archive.segments.rules import Segment
 from tests.given.checked import blob_path, change_behind_the_back, found, furnish
 from tests.given.footage import House
+from tests.given.tampering import NotTaken
 
 
 def _lose_blob(house: House, _: Segment, stored: Segment, __: Segment) -> None:
@@ -175,7 +176,10 @@ def test_each_kind_of_damage_is_found_and_nothing_else(
     rows = furnish(house)
     house.clock.forward(timedelta(seconds=8))
     assert found(house) == []
-    damage(house, *rows)
+    try:
+        damage(house, *rows)
+    except NotTaken:
+        pytest.skip("PostgreSQL takes no such row from anybody")
     assert found(house) == kinds
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
+from uuid import UUID
 
 import pytest
 
@@ -16,6 +17,7 @@ from archive.segments import store as segments
 from archive.segments.rules import Place, Span, State
 from tests.given.failing_db import FailingDatabase
 from tests.given.footage import House
+from tests.given.tampering import add_copies
 
 DEADLINE_S = 20.0
 
@@ -139,20 +141,15 @@ def test_more_files_that_cannot_be_moved_than_one_batch_keep_no_other_from_the_s
     house.record(2)
     [model] = house.rows()
     lost = [f"{number:021d}A" for number in range(BATCH + 5)]
-    connection = house.db.engine.raw_connection()
-    try:
-        for number, name in enumerate(lost):
-            at_us = model.starts_us - 10_000_000 + number
-            connection.cursor().execute(
-                "INSERT INTO segment SELECT ?, operator_id, camera_id, consent_entry_id, policy_version, state, place,"
-                " ?, ?, ?, keep_us, destroy_from_us, run, epoch, tracks, chunk_size, bucket_key_id, bucket_hour,"
-                " wrapped_key, salt, last_tag, size_bytes, recovered, erasure_id, key_destroyed_at, bytes_gone_at,"
-                " store_answer, receipt_id FROM segment WHERE id = ?",
-                (f"{number:032x}", name, at_us, at_us + 1, model.id.hex),
-            )
-        connection.commit()
-    finally:
-        connection.close()
+    at_us = model.starts_us - 10_000_000
+    add_copies(
+        house.db,
+        model.id,
+        [
+            {"id": UUID(int=number), "blob_name": name, "starts_us": at_us + number, "ends_us": at_us + number + 1}
+            for number, name in enumerate(lost)
+        ],
+    )
     report = house.delivery.deliver()
     assert len(report.failed) == len(lost)
     assert report.moved == [model.id]

@@ -2,8 +2,6 @@
 
 import itertools
 import shutil
-import sqlite3
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from archive.receipts.rules import Invalid, Valid
 from archive.receipts.service import NothingToTell, verify
 from archive.segments import store as segments
 from archive.segments.rules import Segment, Span, State
+from tests.given.databases import Databases
 from tests.given.footage import House
 from vms_privacy.db import Database
 from vms_privacy.journal.rules import JournalKind
@@ -114,15 +113,14 @@ def test_every_step_that_exists_is_told_in_order(house: House) -> None:
 
 
 def test_an_older_copy_of_database_and_store_with_todays_keyring_opens_nothing_destroyed(
-    house: House, tmp_path: Path
+    house: House, databases: Databases, tmp_path: Path
 ) -> None:
     """The deciding test of design §4: one middle segment of a living bucket is destroyed; its neighbours open."""
     first, second = _record_two(house)
     copy = tmp_path / "copy"
     copy.mkdir()
-    _copy_database(house, copy / "old.db")
     shutil.copytree(tmp_path / "archive", copy / "archive")
-    old = Database(f"sqlite:///{copy / 'old.db'}")
+    old = Database(databases.copy_of(house.db, copy, "old"))
     try:
         before = _thief(house, old, copy)
         sealed, index = before.segment(house.look(), first.id)
@@ -222,12 +220,6 @@ def _bucket_of(house: House, segment_id: object) -> object:
             if one.segment.id == segment_id
         ]
     return found
-
-
-def _copy_database(house: House, to: Path) -> None:
-    """Copy as a backup tool does: consistent, everything included."""
-    with closing(sqlite3.connect(house.db.engine.url.database or "")) as source, closing(sqlite3.connect(to)) as target:
-        source.backup(target)
 
 
 def _thief(house: House, old: Database, copy: Path) -> Footage:

@@ -1,7 +1,5 @@
 """What erasing does when something stands against it: it says so, tries again, and nobody else waits for it."""
 
-import sqlite3
-from contextlib import closing
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,7 +9,7 @@ from archive.errors import StoreUnavailable
 from archive.segments.rules import Segment, State
 from tests.given.failing_db import FailingDatabase, lost_connection
 from tests.given.footage import House
-from tests.given.tampering import past_the_guards
+from tests.given.tampering import past_the_guards, tamper
 from vms_privacy.ids import OperatorId
 
 _MINUTE = timedelta(seconds=60)
@@ -35,8 +33,7 @@ def _sql(house: House, statement: str, *values: object) -> None:
 
 def _erasures(house: House) -> list[tuple[int, int, int]]:
     """(step, segments, attempts) of each erasure."""
-    with closing(sqlite3.connect(house.db.engine.url.database or "")) as connection:
-        return connection.execute("SELECT step, segments, attempts FROM erasure ORDER BY started_at").fetchall()
+    return tamper(house.db, "SELECT step, segments, attempts FROM erasure ORDER BY started_at")
 
 
 def test_one_rows_damage_keeps_nothing_else_from_being_destroyed(house: House) -> None:
@@ -81,9 +78,8 @@ def test_one_damaged_bucket_keeps_nothing_else_of_the_same_erasure_from_being_de
 
 
 def _bucket_of(house: House, segment: Segment) -> str:
-    with closing(sqlite3.connect(house.db.engine.url.database or "")) as connection:
-        found = connection.execute("SELECT bucket_key_id FROM segment WHERE id = ?", (segment.id.hex,)).fetchone()
-    return str(found[0])
+    [(name,)] = tamper(house.db, "SELECT bucket_key_id FROM segment WHERE id = ?", segment.id.hex)
+    return str(name)
 
 
 def _nobody() -> tuple[str, str]:

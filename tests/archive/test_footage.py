@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -21,6 +22,7 @@ from streams.media.packets import Track
 from tests.given.encoded import encoded
 from tests.given.footage import House
 from tests.given.fragmented import fragments_of
+from tests.given.tampering import add_copies
 
 _ALL = Span(0, 2**60)
 _SECOND = 1_000_000
@@ -203,21 +205,19 @@ def test_a_span_with_more_segments_than_one_answer_is_refused_rather_than_cut_sh
     house.opt_in()
     house.record(2)
     [model] = house.rows()
-    connection = house.db.engine.raw_connection()
-    try:
-        connection.cursor().execute("DROP TRIGGER segment_never_overlaps")
-        connection.cursor().execute("DROP TRIGGER segment_needs_opt_in")
-        connection.cursor().execute(
-            "WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n <= ?) INSERT INTO segment"
-            " SELECT printf('%032x', n), operator_id, camera_id, consent_entry_id, policy_version, state, place,"
-            " printf('%022d', n), starts_us - n, starts_us - n + 1, keep_us, destroy_from_us, run, epoch, tracks,"
-            " chunk_size, bucket_key_id, bucket_hour, wrapped_key, salt, last_tag, size_bytes, recovered, erasure_id,"
-            " key_destroyed_at, bytes_gone_at, store_answer, receipt_id FROM segment, number WHERE id = ?",
-            (MOST_SEGMENTS, model.id.hex),
-        )
-        connection.commit()
-    finally:
-        connection.close()
+    add_copies(
+        house.db,
+        model.id,
+        [
+            {
+                "id": UUID(int=number),
+                "blob_name": f"{number:022d}",
+                "starts_us": model.starts_us - number,
+                "ends_us": model.starts_us - number + 1,
+            }
+            for number in range(1, MOST_SEGMENTS + 2)
+        ],
+    )
     with pytest.raises(SpanTooLong):
         _find(house)
 

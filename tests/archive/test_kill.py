@@ -9,6 +9,7 @@ from archive.segments import store as segments
 from archive.segments.rules import Span, State
 from archive.segments.store import Sealed
 from tests.given.clock import NOON
+from tests.given.databases import Databases
 from tests.given.footage import House
 from tests.given.killable import KEEP, killed_after, opened
 from tests.vectors.independent_reader import Head, Opened
@@ -57,16 +58,19 @@ def _kept(house: House) -> set[int]:
     return {entry.captured_from_us for index in indexes for entry in index.entries}
 
 
-def test_a_kill_at_any_moment_loses_at_most_the_fragment_in_hand_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_kill_at_any_moment_loses_at_most_the_fragment_in_hand_and_leaves_nothing_behind(
+    databases: Databases, tmp_path: Path
+) -> None:
+    url = databases.with_tables(tmp_path)
     moments = random.Random(20300115)
     now: datetime = NOON
     keys: dict[str, bytes] = {}
     taken: set[int] = set()
     for number in range(ROUNDS):
-        with killed_after(tmp_path, now, moments.randint(1, 60)) as told:
+        with killed_after(url, tmp_path, now, moments.randint(1, 60)) as told:
             now = max(at for _, _, at in told)
         taken |= {captured_us for what, captured_us, _ in told if what == "after"}
-        with opened(tmp_path, now) as house:
+        with opened(url, tmp_path, now) as house:
             left = _growing(house)
             assert not house.revive().recovered.failed, number
             assert State.WRITING not in {row.state for row in house.rows()}

@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import event, select
@@ -178,9 +179,9 @@ def test_a_start_asks_about_the_names_that_are_there_and_reads_no_row_of_what_wa
     house.keyring.create_bucket_key()
     asked: list[str] = []
 
-    def see(_: object, __: object, statement: str, values: tuple[str, ...], *___: object) -> None:
+    def see(_: object, __: object, statement: str, values: Any, *___: object) -> None:
         if statement.startswith("SELECT segment.blob_name"):
-            asked.extend(values)
+            asked.extend(values.values() if isinstance(values, dict) else values)
 
     event.listen(house.db.engine, "before_cursor_execute", see)
     report = house.revive()

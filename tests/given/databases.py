@@ -3,8 +3,9 @@
 import importlib
 import pkgutil
 import shutil
+import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +23,16 @@ class Databases(Protocol):
     def empty(self, folder: Path, name: str = "empty") -> str: ...
 
     def with_tables(self, folder: Path, name: str = "test") -> str: ...
+
+    def copy_of(self, db: Database, folder: Path, name: str) -> str:
+        """Copy as a backup tool does: consistent, everything included."""
+        ...
+
+
+class DatabaseServer(Protocol):
+    """Where databases come from, for all tests of a process."""
+
+    def for_one_test(self) -> AbstractContextManager[Databases]: ...
 
 
 class SqliteDatabases:
@@ -41,6 +52,14 @@ class SqliteDatabases:
 
     def with_tables(self, folder: Path, name: str = "test") -> str:
         shutil.copyfile(self._template, folder / f"{name}.db")
+        return self.empty(folder, name)
+
+    def copy_of(self, db: Database, folder: Path, name: str) -> str:
+        with (
+            closing(sqlite3.connect(db.engine.url.database or "")) as source,
+            closing(sqlite3.connect(folder / f"{name}.db")) as target,
+        ):
+            source.backup(target)
         return self.empty(folder, name)
 
 
@@ -77,6 +96,12 @@ class PostgresDatabases:
 
     def with_tables(self, folder: Path, name: str = "test") -> str:
         self._full.append(self._clean.pop() if self._clean else self.server.create(self._template))
+        return self.server.url(self._full[-1])
+
+    def copy_of(self, db: Database, folder: Path, name: str) -> str:
+        # The server copies only what nobody is connected to; whoever asks next is connected again.
+        db.close()
+        self._full.append(self.server.create(db.engine.url.database or ""))
         return self.server.url(self._full[-1])
 
     def _is_emptied(self, name: str) -> bool:

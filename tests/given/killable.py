@@ -11,7 +11,7 @@ from archive.recorder.standing import micros
 from tests.given.clock import HandClock
 from tests.given.encoded import encoded
 from tests.given.footage import House
-from vms_privacy.db import Base, Database
+from vms_privacy.db import Database
 from vms_privacy.ids import SystemRandomness
 
 KEEP = timedelta(seconds=20)
@@ -21,10 +21,9 @@ _STREAM = encoded(_SECONDS, gop=25)
 
 
 @contextmanager
-def opened(folder: Path, starts_at: datetime) -> Iterator[House]:
-    """The house in a folder, as one process has it; made if it is the first."""
-    db = Database(f"sqlite:///{folder / 'house.db'}")
-    Base.metadata.create_all(db.engine)
+def opened(url: str, folder: Path, starts_at: datetime) -> Iterator[House]:
+    """The house in a folder with its database, as one process has it; made if it is the first."""
+    db = Database(url)
     house = House(db, HandClock(starts_at), folder, SystemRandomness())
     try:
         yield house
@@ -33,9 +32,9 @@ def opened(folder: Path, starts_at: datetime) -> Iterator[House]:
         db.close()
 
 
-def record_until_killed(folder: Path, starts_at: datetime, told: Connection) -> None:
+def record_until_killed(url: str, folder: Path, starts_at: datetime, told: Connection) -> None:
     """Tell each fragment before it is handed over and after it was taken, with the clock of that moment."""
-    with opened(folder, starts_at) as house:
+    with opened(url, folder, starts_at) as house:
         house.revive()
         with house.db.reading() as session:
             is_opted_in = house.ledger.permit(session, house.camera.camera_id) is not None
@@ -59,12 +58,14 @@ def record_until_killed(folder: Path, starts_at: datetime, told: Connection) -> 
 
 
 @contextmanager
-def killed_after(folder: Path, starts_at: datetime, messages: int) -> Iterator[list[tuple[str, int, datetime]]]:
+def killed_after(
+    url: str, folder: Path, starts_at: datetime, messages: int
+) -> Iterator[list[tuple[str, int, datetime]]]:
     """Let it record in a process of its own, kill that after so many messages, and hand over all it has told."""
     context = get_context("forkserver")
     context.set_forkserver_preload([__name__])
     heard, tells = context.Pipe(duplex=False)
-    process = context.Process(target=record_until_killed, args=(folder, starts_at, tells), daemon=True)
+    process = context.Process(target=record_until_killed, args=(url, folder, starts_at, tells), daemon=True)
     process.start()
     tells.close()
     found: list[tuple[str, int, datetime]] = []

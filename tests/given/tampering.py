@@ -2,15 +2,18 @@
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, Table, insert, select, text
 
-from vms_privacy.db import Database
+from archive.segments.tables import SegmentRow
+from vms_privacy.db import Base, Database
+from vms_privacy.ids import SegmentId
 
 Run = Callable[..., list[tuple[Any, ...]]]
 """Takes a statement with question marks and its values; returns the rows, if there are any."""
@@ -87,3 +90,39 @@ def skip_unless_spoken(db: Database, statement: str) -> None:
     kind = "postgresql" if "TRUNCATE" in statement else "sqlite" if "OR REPLACE" in statement else ""
     if kind not in ("", db.engine.dialect.name):
         pytest.skip(f"only {kind} has this statement")
+
+
+def everything_stored(db: Database) -> bytes:
+    """Everything that SQLite wrote, or every row that PostgreSQL has, with its octets as they are."""
+    url = db.engine.url
+    if db.engine.dialect.name == "sqlite":
+        path = Path(url.database or "")
+        return b"".join(one.read_bytes() for one in path.parent.glob(path.name + "*"))
+    found = []
+    with db.reading() as session:
+        for table in Base.metadata.tables.values():
+            for row in session.connection().exec_driver_sql(f"SELECT * FROM {table.name}"):
+                found += [one if isinstance(one, bytes) else str(one).encode() for one in row]
+    return b"\0".join(found)
+
+
+def add_copies(db: Database, model: SegmentId, changes: Sequence[Mapping[str, object]]) -> None:
+    """Add rows like that of a segment, each with its changes, past the guards."""
+    table = cast("Table", SegmentRow.__table__)
+    with db.engine.begin() as connection:
+        triggers = []
+        if db.engine.dialect.name == "sqlite":
+            triggers = _sqlite_triggers(connection)
+            for name, _ in triggers:
+                connection.exec_driver_sql(f"DROP TRIGGER {name}")
+        else:
+            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        found = connection.execute(select(table).where(table.c.id == model)).one()._mapping
+        connection.execute(insert(table), [{**found, **change} for change in changes])
+        for _, statement in triggers:
+            connection.exec_driver_sql(statement)
+
+
+def _sqlite_triggers(connection: Connection) -> list[tuple[str, str]]:
+    rows = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+    return [(name, statement) for name, statement in rows]

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -9,12 +10,13 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from sqlalchemy import text
 
 from tests.given.audit import DOOR, GATE, NORTH, SOUTH
 from tests.given.clock import NOON, HandClock
 from tests.given.consent import PERSON, Cameras, make_ledger, opt_in
+from tests.given.databases import Databases, DatabaseServer
 from vms_privacy.consent.errors import (
     AlreadyOptedIn,
     ConsentRefusal,
@@ -41,7 +43,7 @@ from vms_privacy.consent.rules import (
     permit_at,
     stopped_at,
 )
-from vms_privacy.db import Base, Database
+from vms_privacy.db import Database
 from vms_privacy.ids import CameraId, ConsentEntryId
 
 VIDEO, LIVE, AUDIO = ConsentKind.VIDEO_RECORDING, ConsentKind.LIVE_AUDIO, ConsentKind.RECORDED_AUDIO
@@ -237,12 +239,15 @@ kinds = st.sampled_from(ConsentKind)
 class LedgerMachine(RuleBasedStateMachine):
     """Any sequence of acts leaves ledger, head, fold and model agreeing."""
 
+    server: DatabaseServer
+
     @initialize()
     def begin(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
         path = Path(self.folder.name)
-        self.db = Database(f"sqlite:///{path / 'test.db'}")
-        Base.metadata.create_all(self.db.engine)
+        self.ends = ExitStack()
+        databases: Databases = self.ends.enter_context(self.server.for_one_test())
+        self.db = Database(databases.with_tables(path))
         self.clock = HandClock()
         cameras = Cameras()
         for camera_id, operator_id in OWNERS.items():
@@ -314,10 +319,11 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_head_is_the_newest_entry(self) -> None:
+        differs = "IS NOT" if self.db.engine.dialect.name == "sqlite" else "IS DISTINCT FROM"
         with self.db.reading() as session:
             wrong = session.execute(
                 text(
-                    "SELECT count(*) FROM consent_head h WHERE h.active_entry_id IS NOT (SELECT CASE e.answer "
+                    f"SELECT count(*) FROM consent_head h WHERE h.active_entry_id {differs} (SELECT CASE e.answer "
                     "WHEN 'given' THEN e.id END FROM consent_entry e WHERE e.camera_id = h.camera_id "
                     "AND e.kind = h.kind ORDER BY e.number DESC LIMIT 1)"
                 )
@@ -326,8 +332,13 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.db.close()
+        self.ends.close()
         self.folder.cleanup()
 
 
-LedgerMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
-TestLedger = LedgerMachine.TestCase
+def test_any_sequence_of_acts_leaves_ledger_head_fold_and_model_agreeing(database_server: DatabaseServer) -> None:
+    class OnThisServer(LedgerMachine):
+        server = database_server
+
+    bounds = settings(max_examples=25, stateful_step_count=20, deadline=None)
+    run_state_machine_as_test(OnThisServer, settings=bounds)

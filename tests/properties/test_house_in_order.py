@@ -14,10 +14,11 @@ from archive.recorder.rules import Why
 from archive.recorder.standing import micros
 from archive.segments.rules import Span
 from tests.given.clock import HandClock
+from tests.given.databases import DatabaseServer
 from tests.given.footage import House
 from tests.given.rows import every
 from vms_privacy.consent.rules import ConsentKind
-from vms_privacy.db import Base, Database
+from vms_privacy.db import Database
 
 _ALL: Final = Span(0, 2**60)
 
@@ -101,12 +102,11 @@ def _told(house: House) -> list[str]:
     return [str(finding) for finding in house.check().findings]
 
 
-@given(st.lists(st.sampled_from(sorted(ACTS)), max_size=14))
+@given(acts=st.lists(st.sampled_from(sorted(ACTS)), max_size=14))
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_a_house_stays_in_order_whatever_happens_in_it(acts: list[str]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        db = Database(f"sqlite:///{folder}/house.db")
-        Base.metadata.create_all(db.engine)
+def test_a_house_stays_in_order_whatever_happens_in_it(database_server: DatabaseServer, acts: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder, database_server.for_one_test() as databases:
+        db = Database(databases.with_tables(Path(folder)))
         house = House(db, HandClock(), Path(folder))
         try:
             house.opt_in()

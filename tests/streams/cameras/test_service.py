@@ -15,6 +15,7 @@ from streams.errors import AddressNotAllowed, BadCameraAddress, PlainNeedsExcept
 from tests.given.access import Access
 from tests.given.clock import HandClock
 from tests.given.randomness import CountedRandomness
+from tests.given.tampering import everything_stored
 from vms_privacy.audit.log import AuditLog
 from vms_privacy.db import Database
 from vms_privacy.ids import CameraId, OperatorId
@@ -59,11 +60,6 @@ def registry(db: Database, clock: HandClock, randomness: CountedRandomness, tmp_
     told: list[CameraId] = []
     cameras.on_change(told.append)
     return Registry(db, cameras, operator, access.person(operator, "eve"), told)
-
-
-def everything_stored(db: Database) -> bytes:
-    path = Path(str(db.engine.url.database))
-    return b"".join(part.read_bytes() for part in path.parent.glob(f"{path.name}*"))
 
 
 def test_the_address_opens_for_the_relay_and_is_nowhere_in_clear(registry: Registry) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from streams.cameras.rules import CameraState, CameraStatus
 from streams.ingest.events import CameraEvents
@@ -45,7 +45,7 @@ def test_an_outage_that_the_database_refused_is_counted_and_noted_once_it_takes_
     rename(db, "audit_event", "taken_away")
     events.hear(CAMERA, CameraStatus(CameraState.WAITING, NOON, why="stalled"))
     events.hear(CAMERA, CameraStatus(CameraState.RUNNING, NOON))
-    with pytest.raises(OperationalError):
+    with pytest.raises(DatabaseError):
         events.retry()
     assert (events.failed, events.waiting) == (2, 2)
     rename(db, "taken_away", "audit_event")
@@ -64,7 +64,7 @@ def test_of_more_events_than_may_wait_the_oldest_give_way_and_are_counted(
     rename(db, "audit_event", "taken_away")
     for state, why in ((CameraState.WAITING, "stalled"), (CameraState.RUNNING, ""), (CameraState.WAITING, "garbage")):
         events.hear(CAMERA, CameraStatus(state, NOON, why=why))
-    with pytest.raises(OperationalError):
+    with pytest.raises(DatabaseError):
         events.retry()
     assert (events.waiting, events.dropped) == (2, 1)
     rename(db, "taken_away", "audit_event")
@@ -80,7 +80,7 @@ def test_events_that_cannot_be_written_at_the_end_are_told(
     events = CameraEvents(db, AuditLog(db, randomness), clock)
     rename(db, "audit_event", "taken_away")
     events.hear(CAMERA, CameraStatus(CameraState.RUNNING, NOON))
-    with pytest.raises(OperationalError):
+    with pytest.raises(DatabaseError):
         events.close()
 
 
