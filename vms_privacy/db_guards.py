@@ -11,6 +11,7 @@ from sqlalchemy import DDL, Table, event
 FOR_SHARE: Final = "{for_share}"
 """Ends a query inside a condition: nobody may change its row before this transaction is over. SQLite has one writer."""
 _KEPT_IN: Final = "guards"
+_REFUSED_IN: Final = "refused"
 
 
 def refuse(
@@ -23,6 +24,8 @@ def refuse(
     """
     on = f"{act}{' OF ' + ', '.join(of) if of else ''} ON {_table(table).name}"
     message = why.replace("'", "''")
+    if not when:
+        _table(table).info.setdefault(_REFUSED_IN, set()).add(act)
     if act != "TRUNCATE":
         condition = f" WHEN {_for_sqlite(when)}" if when else ""
         sqlite = f"CREATE TRIGGER {name} BEFORE {on}{condition} BEGIN SELECT RAISE(ABORT, '{message}'); END"
@@ -45,6 +48,11 @@ def guards_of(table: Table, dialect: str) -> dict[str, Sequence[str]]:
     """Return the statements that make each guard of a table, by the guard's name."""
     kept: dict[str, dict[str, Sequence[str]]] = table.info.get(_KEPT_IN, {})
     return kept.get(dialect, {})
+
+
+def refused_acts(table: Table) -> frozenset[str]:
+    """Return the acts that no row of a table ever sees."""
+    return frozenset(table.info.get(_REFUSED_IN, ()))
 
 
 def _attach(table: Any, dialect: str, name: str, statements: Sequence[str]) -> None:

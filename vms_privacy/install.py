@@ -32,7 +32,7 @@ from vms_privacy.journal.journal import Journal
 from vms_privacy.keyring.file_keyring import FileKeyring
 from vms_privacy.keyring.pkcs11_keyring import Pkcs11Keyring
 from vms_privacy.keyring.pkcs11_token import Pkcs11Token
-from vms_privacy.migrations import is_current, migrate
+from vms_privacy.migrations import grant, is_current, may_rewrite, migrate
 from vms_privacy.settings import Settings
 
 _MARK: Final = "installation-id"
@@ -57,6 +57,13 @@ class SchemaIsOld(Refusal):
 
     kind: ClassVar[Kind] = Kind.CONFLICT
     code: ClassVar[str] = "schema-is-old"
+
+
+class DatabaseRoleMayRewrite(Refusal):
+    """The role with which the service would use PostgreSQL may change or delete audit, opt-ins or receipts."""
+
+    kind: ClassVar[Kind] = Kind.CONFLICT
+    code: ClassVar[str] = "database-role-may-rewrite"
 
 
 class DataFolderIsNotPrivate(Refusal):
@@ -94,17 +101,24 @@ def initialise(settings: Settings) -> Initialised:
             make_private_folder(folder)
     make_private_folder(settings.spool)
     _make_database_file(settings.url)
-    db = Database(settings.url)
-    try:
-        migrate(db.engine)
-    finally:
-        db.close()
+    bring_database_up_to_date(settings)
     _make_keyring(settings, clock, randomness)
     Journal(settings.journal, clock).close()
     _make_store(settings)
     installation_id = str(randomness.uuid())
     write_durably(settings.data_dir / _MARK, f"{installation_id}\n".encode())
     return Initialised(settings.data_dir, installation_id, _code_noted_as(Tag.SERVICE_INITIALISED, settings))
+
+
+def bring_database_up_to_date(settings: Settings) -> None:
+    """Make or change the tables, as their owner; with PostgreSQL the service's role gets its rights anew."""
+    db = Database(settings.owner_url)
+    try:
+        migrate(db.engine)
+        if db.engine.dialect.name == "postgresql":
+            grant(db.engine, make_url(settings.url).username or "")
+    finally:
+        db.close()
 
 
 def _make_keyring(settings: Settings, clock: Clock, randomness: Randomness) -> None:
@@ -142,7 +156,7 @@ def _code_noted_as(tag: Tag, settings: Settings) -> str:
 def refuse_unless_ready(settings: Settings) -> None:
     """Let the service start on a whole, current, private installation or not at all.
 
-    Raises NotInitialised, DataFolderIsNotPrivate, SchemaIsOld.
+    Raises NotInitialised, DataFolderIsNotPrivate, SchemaIsOld, DatabaseRoleMayRewrite.
     """
     if not (settings.data_dir / _MARK).exists():
         raise NotInitialised("there is no installation here; make one with: vms-privacy init")
@@ -155,6 +169,8 @@ def refuse_unless_ready(settings: Settings) -> None:
     try:
         if not is_current(db.engine):
             raise SchemaIsOld("the database is of another version; after a backup run: vms-privacy migrate")
+        if db.engine.dialect.name == "postgresql" and may_rewrite(db.engine):
+            raise DatabaseRoleMayRewrite("the service's role in the database may change what is only ever added")
     finally:
         db.close()
 

@@ -41,7 +41,11 @@ class Settings(BaseSettings):
     """Where everything this installation keeps lies: database, archive, spool, keyring, journal, anchor."""
 
     database_url: str | None = None
-    """SQLAlchemy address of the database; by default SQLite in the data folder."""
+    """SQLAlchemy address of the database; by default SQLite in the data folder. See docs/operate/postgresql.md."""
+
+    database_owner_url: str | None = None
+    """The same database as PostgreSQL's owner of the tables, for `init` and `migrate` alone. The service has a role of
+    its own, which cannot change what is only ever added."""
 
     keyring_dir: Path | None = None
     """Where the keyring lies. Put it on another disk than the archive; by default `keyring` in the data folder."""
@@ -152,6 +156,11 @@ class Settings(BaseSettings):
     def url(self) -> str:
         """Return the database address."""
         return self.database_url or f"sqlite:///{self.data_dir / 'vms-privacy.db'}"
+
+    @property
+    def owner_url(self) -> str:
+        """Return the database address of whoever makes and changes tables."""
+        return self.database_owner_url or self.url
 
     @property
     def keyring(self) -> Path:

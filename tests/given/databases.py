@@ -7,14 +7,21 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import psycopg
 from psycopg import sql
 
-from tests.given.postgres import Postgres
+from tests.given.postgres import SERVICE, Postgres
 from tests.guards.sources import PACKAGES
 from vms_privacy.db import Base, Database
+
+
+class Addresses(NamedTuple):
+    """What an installation's settings say of its database; SQLite's is where it is by default."""
+
+    service: str | None
+    owner: str | None
 
 
 class Databases(Protocol):
@@ -26,6 +33,10 @@ class Databases(Protocol):
 
     def copy_of(self, db: Database, folder: Path, name: str) -> str:
         """Copy as a backup tool does: consistent, everything included."""
+        ...
+
+    def of_installation(self) -> Addresses:
+        """Return with what addresses an installation takes an empty database of this kind."""
         ...
 
 
@@ -62,47 +73,34 @@ class SqliteDatabases:
             source.backup(target)
         return self.empty(folder, name)
 
+    def of_installation(self) -> Addresses:
+        return Addresses(None, None)
+
 
 class PostgresDatabases:
     """Databases of one server. Making one takes longer than emptying it: one that is as it was is used again."""
 
     def __init__(self, server: Postgres) -> None:
         self.server = server
-        self._template = server.create()
-        _make_tables(server.url(self._template))
-        with server.connected(self._template) as connection:
+        self.template = server.create()
+        _make_tables(server.url(self.template))
+        with server.connected(self.template) as connection:
             self._tables = _tables(connection)
             self._emptied = _emptying(connection, self._tables)
-        self._clean: list[str] = []
-        self._full: list[str] = []
-        self._made: list[str] = []
+        self.clean: list[str] = []
 
     @contextmanager
-    def for_one_test(self) -> Iterator["PostgresDatabases"]:
+    def for_one_test(self) -> Iterator["PostgresLoans"]:
         """Empty or drop at the end what was used meanwhile."""
-        yield self
-        while self._made:
-            self.server.drop(self._made.pop())
-        while self._full:
-            name = self._full.pop()
+        loans = PostgresLoans(self)
+        yield loans
+        for name in loans.made:
+            self.server.drop(name)
+        for name in loans.full:
             if self._is_emptied(name):
-                self._clean.append(name)
+                self.clean.append(name)
             else:
                 self.server.drop(name)
-
-    def empty(self, folder: Path, name: str = "empty") -> str:
-        self._made.append(self.server.create())
-        return self.server.url(self._made[-1])
-
-    def with_tables(self, folder: Path, name: str = "test") -> str:
-        self._full.append(self._clean.pop() if self._clean else self.server.create(self._template))
-        return self.server.url(self._full[-1])
-
-    def copy_of(self, db: Database, folder: Path, name: str) -> str:
-        # The server copies only what nobody is connected to; whoever asks next is connected again.
-        db.close()
-        self._full.append(self.server.create(db.engine.url.database or ""))
-        return self.server.url(self._full[-1])
 
     def _is_emptied(self, name: str) -> bool:
         """Take every row out; say whether the tables are those that were there at the beginning."""
@@ -111,6 +109,35 @@ class PostgresDatabases:
                 return False
             connection.execute(self._emptied)
         return True
+
+
+class PostgresLoans:
+    """What one test has of a server's databases."""
+
+    def __init__(self, lender: PostgresDatabases) -> None:
+        self._lender = lender
+        self._server = lender.server
+        self.made: list[str] = []
+        self.full: list[str] = []
+
+    def empty(self, folder: Path, name: str = "empty") -> str:
+        self.made.append(self._server.create())
+        return self._server.url(self.made[-1])
+
+    def with_tables(self, folder: Path, name: str = "test") -> str:
+        clean = self._lender.clean
+        self.full.append(clean.pop() if clean else self._server.create(self._lender.template))
+        return self._server.url(self.full[-1])
+
+    def copy_of(self, db: Database, folder: Path, name: str) -> str:
+        # The server copies only what nobody is connected to; whoever asks next is connected again.
+        db.close()
+        self.made.append(self._server.create(db.engine.url.database or ""))
+        return self._server.url(self.made[-1])
+
+    def of_installation(self) -> Addresses:
+        self.made.append(self._server.create())
+        return Addresses(self._server.url(self.made[-1], SERVICE), self._server.url(self.made[-1]))
 
 
 def _tables(connection: psycopg.Connection) -> frozenset[str]:

@@ -23,8 +23,10 @@ from tests.given.tools import missing
 from vms_privacy.clock import SystemClock
 
 PROGRAMS: Final = ("initdb", "postgres")
+OWNER: Final = "test"
+SERVICE: Final = "service"
+"""A role that owns nothing, as the service's own."""
 _DEADLINE_S: Final = 30.0
-_STATEMENT_S: Final = 30
 _SETTINGS: Final[Mapping[str, str]] = {
     # Nothing outlives its test, so no flush is waited for.
     "fsync": "off",
@@ -45,7 +47,7 @@ class Postgres:
         self.folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
         self._numbers = count(1)
         give_to_nobody(self.folder)
-        made = ["-D", str(self._data), "-U", "test", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
+        made = ["-D", str(self._data), "-U", OWNER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
         environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(self.folder)}
         initdb = as_nobody(str(programs / "initdb"), *made)
         subprocess.run(initdb, check=True, capture_output=True, env=environment, cwd=self.folder, timeout=_DEADLINE_S)
@@ -65,13 +67,14 @@ class Postgres:
             )
         try:
             self._wait()
+            self._execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(SERVICE)))
         except BaseException:
             self.stop()
             raise
 
-    def url(self, database: str) -> str:
+    def url(self, database: str, role: str = OWNER) -> str:
         """SQLAlchemy's address of a database."""
-        return f"postgresql+psycopg://test@/{database}?host={self.folder}"
+        return f"postgresql+psycopg://{role}@/{database}?host={self.folder}"
 
     def create(self, template: str = "template0") -> str:
         """Make a database; return its name."""
@@ -98,7 +101,7 @@ class Postgres:
     @contextmanager
     def connected(self, name: str = "postgres") -> Iterator[psycopg.Connection]:
         """Be connected to a database, past SQLAlchemy, each statement a transaction of its own."""
-        with psycopg.connect(f"user=test dbname={name} host={self.folder}", autocommit=True) as connection:
+        with psycopg.connect(f"user={OWNER} dbname={name} host={self.folder}", autocommit=True) as connection:
             yield connection
 
     def _execute(self, statement: sql.Composed) -> None:

@@ -26,6 +26,7 @@ from auth.media_sessions.transport import MediaHttpProtocol
 from streams.live.service import LiveFeed
 from tests.given.auth_app import CHEAP
 from tests.given.clock import HandClock
+from tests.given.databases import Addresses, DatabaseServer
 from tests.given.loose_clock import LooseClock
 from tests.given.scripted_source import ScriptedSource
 from vms_privacy.app import Assembly
@@ -76,13 +77,15 @@ class HandAssembly(Assembly):
 class WholeApp:
     """One installation in a folder, served on a port of its own by `whole_app`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.settings = Settings(data_dir=folder / "data", port=0)
+    def __init__(self, folder: Path, database: Addresses) -> None:
+        service, owner = database
+        self.settings = Settings(data_dir=folder / "data", port=0, database_url=service, database_owner_url=owner)
         self.bootstrap_code = initialise(self.settings).bootstrap_code
         self.clock = HandClock()
         self.parts = HandAssembly(self.settings, self.clock)
         # Thousands of small transactions, and nobody pulls the plug on a test.
-        event.listen(self.parts.db.engine, "connect", _write_lazily)
+        if self.parts.db.engine.dialect.name == "sqlite":
+            event.listen(self.parts.db.engine, "connect", _write_lazily)
         join(self.parts)
         load_revocations(self.parts.db, self.parts.revocation, self.parts.withdrawals)
         self.api = build_api(self.parts, {"database": lambda: ""}, CollectorRegistry())
@@ -124,9 +127,14 @@ class WholeApp:
 
 
 @contextmanager
-def whole_app(folder: Path) -> Iterator[WholeApp]:
+def whole_app(folder: Path, server: DatabaseServer) -> Iterator[WholeApp]:
     """Serve an installation in a thread, as `vms_privacy/serve.py` does, until the block ends."""
-    app = WholeApp(folder)
+    with server.for_one_test() as databases, _served(WholeApp(folder, databases.of_installation())) as app:
+        yield app
+
+
+@contextmanager
+def _served(app: WholeApp) -> Iterator[WholeApp]:
     config = uvicorn.Config(
         surround(app.api, app.parts),
         http=MediaHttpProtocol,
@@ -139,17 +147,17 @@ def whole_app(folder: Path) -> Iterator[WholeApp]:
         proxy_headers=False,
         timeout_graceful_shutdown=5,
     )
-    server = uvicorn.Server(config)
+    web = uvicorn.Server(config)
     with ExitStack() as stack:
         stack.callback(app.parts.db.close)
         stack.callback(app.parts.journal.close)
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         app.port = listener.getsockname()[1]
         app.url = f"http://127.0.0.1:{app.port}"
-        thread = threading.Thread(target=_serve, args=(server, listener), name="whole-app", daemon=True)
+        thread = threading.Thread(target=_serve, args=(web, listener), name="whole-app", daemon=True)
         thread.start()
         stack.callback(thread.join, DEADLINE_S)
-        stack.callback(_stop, server)
+        stack.callback(_stop, web)
         _wait_until_alive(app)
         yield app
 

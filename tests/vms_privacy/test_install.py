@@ -1,16 +1,22 @@
 """An installation is made once, whole, with nothing anybody could know; the service starts on nothing less."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 
+from tests.given.postgres import SERVICE, Postgres, postgres
+from tests.given.tampering import plainly
 from vms_privacy.app import Assembly
 from vms_privacy.audit.events import Tag
-from vms_privacy.db import Database
+from vms_privacy.db import Base, Database
+from vms_privacy.db_guards import refused_acts
 from vms_privacy.install import (
     AlreadyInitialised,
+    DatabaseRoleMayRewrite,
     DataFolderIsNotPrivate,
     NotInitialised,
     SchemaIsOld,
@@ -173,3 +179,37 @@ def test_two_installations_share_no_key(tmp_path: Path) -> None:
         keyring = Assembly(settings).keyring
         keys += [key.raw for purpose in SIGNING for key in keyring.public_keys(purpose)]
     assert len(set(keys)) == len(keys) == 2 * len(SIGNING)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    with postgres() as started:
+        yield started
+
+
+def test_on_postgresql_the_service_has_a_role_that_cannot_rewrite_what_is_only_ever_added(
+    server: Postgres, tmp_path: Path
+) -> None:
+    name = server.create()
+    owner, service = server.url(name), server.url(name, SERVICE)
+    settings = Settings(data_dir=tmp_path / "data", database_url=service, database_owner_url=owner)
+    initialise(settings)
+    refuse_unless_ready(settings)
+    db = Database(settings.url)
+    tables = {table.name: refused_acts(table) for table in Base.metadata.sorted_tables if refused_acts(table)}
+    assert {"audit_event", "audit_chain", "audit_checkpoint", "consent_entry", "receipt"} <= set(tables)
+    for table in tables:
+        for forbidden in (f"DELETE FROM {table}", f"TRUNCATE {table}", f"ALTER TABLE {table} DISABLE TRIGGER ALL"):
+            with pytest.raises(ProgrammingError, match=r"permission denied|must be owner"):
+                plainly(db, forbidden)
+    with pytest.raises(ProgrammingError, match="permission denied"):
+        plainly(db, "UPDATE audit_event SET reason = 'never happened'")
+    assert plainly(db, "SELECT count(*) FROM audit_event") == [(1,)]
+    db.close()
+
+
+def test_on_postgresql_nothing_starts_with_a_role_that_may_rewrite(server: Postgres, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data", database_url=server.url(server.create()))
+    initialise(settings)
+    with pytest.raises(DatabaseRoleMayRewrite):
+        refuse_unless_ready(settings)

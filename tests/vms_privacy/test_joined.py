@@ -12,6 +12,7 @@ from auth.tokens.service import Asked
 from auth.tokens.wishes import Wish
 from streams.cameras.service import CameraChanges
 from tests.given.access import Access
+from tests.given.databases import DatabaseServer
 from tests.given.stage import Stage
 from tests.given.tokens import token_for
 from tests.given.whole_app import WholeApp, whole_app
@@ -24,8 +25,8 @@ from vms_privacy.worker import Jobs
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeApp]:
-    with whole_app(tmp_path_factory.mktemp("whole")) as served:
+def app(tmp_path_factory: pytest.TempPathFactory, database_server: DatabaseServer) -> Iterator[WholeApp]:
+    with whole_app(tmp_path_factory.mktemp("whole"), database_server) as served:
         Access(served.parts.db, served.parts.randomness, served.clock.now()).platform_admin("first-admin")
         yield served
 

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from archive.recorder.rules import Why
 from streams.media.faults import Fault
+from tests.given.databases import DatabaseServer
 from tests.given.whole_app import WholeApp, whole_app
 from vms_privacy.camera_care import CameraCare
 from vms_privacy.ids import CameraId, OperatorId
@@ -16,8 +17,8 @@ from vms_privacy.worker import Jobs
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeApp]:
-    with whole_app(tmp_path_factory.mktemp("whole")) as served:
+def app(tmp_path_factory: pytest.TempPathFactory, database_server: DatabaseServer) -> Iterator[WholeApp]:
+    with whole_app(tmp_path_factory.mktemp("whole"), database_server) as served:
         yield served
 
 

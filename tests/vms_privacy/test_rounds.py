@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, text
 
+from tests.given.databases import DatabaseServer
 from tests.given.whole_app import WholeApp, whole_app
 from vms_privacy.db import Database
 from vms_privacy.rounds import jobs_of
@@ -20,8 +21,8 @@ _STORED_ALONE = re.compile(r"ix_segment_state_destroy_from_us \(state=\?\)")
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeApp]:
-    with whole_app(tmp_path_factory.mktemp("whole")) as served:
+def app(tmp_path_factory: pytest.TempPathFactory, database_server: DatabaseServer) -> Iterator[WholeApp]:
+    with whole_app(tmp_path_factory.mktemp("whole"), database_server) as served:
         yield served
 
 

@@ -37,8 +37,10 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "damaged-box": "nothing can be done about these bytes; `vms-privacy check` says whether more is damaged",
         "database-is-damaged": "stop the service, keep a copy, and go back to your last backup; the sealed footage "
         "is not in it",
+        "database-role-may-rewrite": "give the service a role that owns no table: docs/operate/postgresql.md",
         "database-unavailable": "look at VMS_DATABASE_URL, the disk and its free space, then try again",
         "data-folder-is-not-private": "look at what is in it, then: chmod 700 FOLDER",
+        "destruction-is-unproven": "`vms-privacy check` names the rows; sign again once they are mended",
         "file-is-there": "name another file",
         "file-unusable": "look at its name, its folder and whose it is",
         "footage-is-damaged": "it cannot be mended; `vms-privacy check` says whether more is damaged",

@@ -13,9 +13,7 @@ from vms_privacy.cli.parts import (
     told_of_the_database,
     warn_of_unknown_variables,
 )
-from vms_privacy.db import Database
-from vms_privacy.install import initialise, new_bootstrap_code
-from vms_privacy.migrations import migrate as migrate_database
+from vms_privacy.install import bring_database_up_to_date, initialise, new_bootstrap_code
 
 app = command_group("Make an installation, and bring it up to date.")
 
@@ -70,9 +68,5 @@ def migrate(data_dir: DataDir = None, *, as_json: AsJson = False) -> None:
     settings = settings_of(data_dir)
     refuse_unless_installed(settings)
     with told_of_the_database():
-        db = Database(settings.url)
-        try:
-            migrate_database(db.engine)
-        finally:
-            db.close()
+        bring_database_up_to_date(settings)
     tell({"schema": "current"}, ["The database is of this program's version."], as_json=as_json)

@@ -4,12 +4,18 @@ An upgraded database equals a fresh one: tests/vms_privacy/test_migrations.py co
 """
 
 from pathlib import Path
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
+
+from vms_privacy.db import Base
+from vms_privacy.db_guards import refused_acts
+
+_ACTS: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 
 def _config(engine: Engine) -> Config:
@@ -22,6 +28,33 @@ def _config(engine: Engine) -> Config:
 def migrate(engine: Engine) -> None:
     """Bring a database to today's schema; nothing happens where it is there already."""
     command.upgrade(_config(engine), "head")
+
+
+def grant(engine: Engine, role: str) -> None:
+    """Give the service's own role what it needs and no more: what is only ever added it can neither change nor delete.
+
+    For PostgreSQL; the engine is connected as the role that owns the tables.
+    """
+    quoted = engine.dialect.identifier_preparer.quote(role)
+    with engine.begin() as connection:
+        for table in Base.metadata.sorted_tables:
+            acts = [act for act in _ACTS if act not in refused_acts(table)]
+            connection.exec_driver_sql(f"REVOKE ALL ON {table.name} FROM {quoted}")
+            connection.exec_driver_sql(f"GRANT {', '.join(acts)} ON {table.name} TO {quoted}")
+        connection.exec_driver_sql(f"GRANT SELECT ON alembic_version TO {quoted}")
+        connection.exec_driver_sql(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {quoted}")
+
+
+def may_rewrite(engine: Engine) -> bool:
+    """Say whether PostgreSQL lets this role change or delete what is only ever added."""
+    with engine.connect() as connection:
+        return any(
+            connection.execute(
+                select(func.has_table_privilege(table.name, ", ".join(refused_acts(table)))),
+            ).scalar_one()
+            for table in Base.metadata.sorted_tables
+            if refused_acts(table)
+        )
 
 
 def is_current(engine: Engine) -> bool:
