@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format format-check lint types imports guards docs-check stories bench lock openapi vectors clean
+.PHONY: help demo test test-postgresql check format format-check lint types imports guards docs-check stories bench lock openapi vectors clean
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ demo: $(READY)  ## The main job on real input, told aloud; ARGS="--exit --json" 
 
 test: $(READY)  ## All tests but the long stories
 	$(BIN)/python -m pytest -n 2 -m "not story" $(ARGS)
+
+test-postgresql: $(READY)  ## Those of them that have a database, with PostgreSQL
+	$(BIN)/python -m pytest -n 2 -m "not story" --database=postgresql $(ARGS)
 
 stories: $(READY)  ## The whole service over real sockets, and every step sabotaged
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m story --durations=20 $(ARGS)

@@ -26,6 +26,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database", choices=("sqlite", "postgresql"), default="sqlite", help="what tests keep rows in")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run with PostgreSQL only what has a database: all else was run with SQLite."""
+    if config.getoption("--database") == "sqlite":
+        return
+    has_none = [item for item in items if "database_server" not in getattr(item, "fixturenames", ())]
+    config.hook.pytest_deselected(items=has_none)
+    items[:] = [item for item in items if item not in set(has_none)]
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test that `needs` a program which is not there, with its name; in CI, fail."""
     for mark in item.iter_markers("needs"):

@@ -69,7 +69,7 @@ def test_nothing_is_due_while_one_of_its_packets_is_readable_and_all_of_it_from_
     """P4, P10: also if the retention was shortened after it was taken; a longer one changes nothing."""
     packets = [start + offset for offset in offsets]
     # Nothing of it is committed: each example finds an empty table.
-    with world.db.reading() as session:
+    with Session(world.db.engine) as session:
         segment_id = _added(world, session, start, keep)
         assert segments.close(session, segment_id, Closed(start + 1, max(packets), bytes(16), 1))
         if shorter is not None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from auth.errors import NotFound
 from auth.media_sessions.errors import SessionOver, TooManySessions
@@ -86,7 +86,7 @@ def test_an_event_is_heard_though_the_end_it_causes_cannot_be_written_yet(parts:
         connection.exec_driver_sql("ALTER TABLE audit_event RENAME TO taken_away")
     parts.sessions.hear_person(session.person_id)
     assert (session.end, parts.sessions.unwritten_ends) == (End.WITHDRAWN, 1)
-    with pytest.raises(OperationalError):
+    with pytest.raises(DatabaseError):
         parts.sessions.rejudge()
     with parts.db.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE taken_away RENAME TO audit_event")
