@@ -84,3 +84,37 @@ def test_whoever_waits_for_a_connection_keeps_nobody_from_one_that_is_free(db: D
                 # It waits for the pool by now, or finds a free one in a moment: both are well.
             assert pool.submit(_glance, db).result(DEADLINE_S / 2) == 0
         assert waiting.result(DEADLINE_S) == 0
+
+
+def test_of_two_processes_that_write_one_is_first_and_the_other_sees_what_it_wrote(db: Database) -> None:
+    other, order = Database(db.engine.url.render_as_string(hide_password=False)), list[str]()
+    tries = threading.Event()
+
+    def second() -> int:
+        tries.set()
+        with other.writing() as session:
+            found: int = session.execute(_COUNT).scalar_one()
+            order.append("second")
+            return found
+
+    with ThreadPoolExecutor(1) as pool:
+        with db.writing() as session:
+            # Nothing is written yet: who only looks has the turn already.
+            assert session.execute(_COUNT).scalar_one() == 0
+            answer = pool.submit(second)
+            assert tries.wait(DEADLINE_S)
+            session.execute(text("INSERT INTO note_of_a_glance VALUES (1)"))
+            order.append("first")
+        assert answer.result(DEADLINE_S) == 1
+    other.close()
+    assert order == ["first", "second"]
+
+
+def test_who_reads_sees_one_moment_and_changes_nothing(db: Database) -> None:
+    with db.reading() as session:
+        before = session.execute(_COUNT).scalar_one()
+        _add(db)
+        assert session.execute(_COUNT).scalar_one() == before == 0
+    if db.engine.dialect.name == "postgresql":
+        with pytest.raises(DatabaseError, match="read-only"), db.reading() as session:
+            session.execute(text("INSERT INTO note_of_a_glance VALUES (2)"))
