@@ -99,9 +99,10 @@ def initialise(settings: Settings) -> Initialised:
         if not folder.exists():
             folder.parent.mkdir(parents=True, exist_ok=True)
             make_private_folder(folder)
-    make_private_folder(settings.spool)
     _make_database_file(settings.url)
+    # The first that may fail for want of somebody else: so far there is nothing that a second try would stumble over.
     bring_database_up_to_date(settings)
+    make_private_folder(settings.spool)
     _make_keyring(settings, clock, randomness)
     Journal(settings.journal, clock).close()
     _make_store(settings)

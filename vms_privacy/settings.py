@@ -5,13 +5,14 @@ its limits stops the start with its name.
 """
 
 import os
+import re
 from datetime import timedelta
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from archive.blobs.rules import BucketTerms
@@ -28,6 +29,9 @@ Network = IPv4Network | IPv6Network
 
 def _commas(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+_DATABASE: Final = re.compile(r"sqlite:///|postgresql(\+psycopg)?://")
 
 
 class Settings(BaseSettings):
@@ -124,6 +128,15 @@ class Settings(BaseSettings):
     """How long a root of the keyring may be in use; it is rotated and destroyed before. Receipts promise that so long
     after a destruction no older copy of the key files opens anything. A shorter one applies at the next start, a
     longer one to the next root."""
+
+    @field_validator("database_url", "database_owner_url")
+    @classmethod
+    def _is_a_database_of_ours(cls, value: str | None) -> str | None:
+        if value is not None and not _DATABASE.match(value):
+            raise ValueError(
+                "rows are in SQLite or PostgreSQL: sqlite:///FILE or postgresql+psycopg://ROLE@HOST/DATABASE"
+            )
+        return value
 
     @model_validator(mode="after")
     def _the_bucket_is_told_whole(self) -> Self:

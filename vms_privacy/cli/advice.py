@@ -38,7 +38,8 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "database-is-damaged": "stop the service, keep a copy, and go back to your last backup; the sealed footage "
         "is not in it",
         "database-role-may-rewrite": "give the service a role that owns no table: docs/operate/postgresql.md",
-        "database-unavailable": "look at VMS_DATABASE_URL, the disk and its free space, then try again",
+        "database-unavailable": "see whether it answers at VMS_DATABASE_URL and lets this role in, and whether "
+        "the disk has room; then try again",
         "data-folder-is-not-private": "look at what is in it, then: chmod 700 FOLDER",
         "destruction-is-unproven": "`vms-privacy check` names the rows; sign again once they are mended",
         "file-is-there": "name another file",
@@ -83,7 +84,8 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "not-a-whole-receipt": "fetch it: `vms-privacy receipt fetch ID --to FILE`; an extract comes of a whole one",
         "not-found": "look at the spelling; what you may not see looks the same",
         "nothing-left-to-grant": "give less than you have yourself: `vms-privacy operator who` shows what that is",
-        "nothing-to-tell": "wait until something was destroyed; `vms-privacy receipt list` has what was told before",
+        "nothing-to-tell": "wait for the next sweep (every minute, unless VMS_SWEEP_EVERY says otherwise); "
+        "`vms-privacy receipt list` has what was told before",
         "not-initialised": "make an installation with `vms-privacy init`, or name its folder with --data-dir",
         "not-logged-in": "log in: `vms-privacy operator log-in`",
         "not-of-an-operator": "log in as a person of an operator: `vms-privacy operator log-in`",

@@ -35,7 +35,8 @@ def opt_in(
     path = session.camera_path(name)
     wanted = answer(purpose, "For what purpose", "--purpose")
     wording = session.service.call("GET", f"/api/v1/opt-in-wordings/{kind}")
-    agree(f"{wording['text']}\n\nDo you agree?", "--yes", already=yes)
+    named = f"Purpose: {wanted}\nLegal basis: {legal_basis} (another one: --legal-basis)"
+    agree(f"{wording['text']}\n\n{named}\n\nDo you agree?", "--yes", already=yes)
     agree("Does a sign at the camera tell people of it?", "--sign", already=sign)
     body = {
         "kind": kind,

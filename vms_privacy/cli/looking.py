@@ -1,8 +1,8 @@
 """The commands that look: live, at what is recorded, and at recorded footage. Each look is in the audit."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -16,6 +16,7 @@ from vms_privacy.cli.refusals import BadDuration, ServiceUnreachable
 from vms_privacy.cli.session import Session, logged_in
 
 app = command_group("Look at a camera.")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @app.command("watch")
@@ -53,9 +54,16 @@ def ranges(name: CameraName, url: Url = DEFAULT_URL, *, as_json: AsJson = False)
         )
         for one in found["ranges"]
     )
-    tell(
-        found, table(("from", "until", "length"), rows, "Nothing is recorded that can be played now."), as_json=as_json
-    )
+    for one in found["ranges"]:
+        # The protocol counts milliseconds; `camera archive`, and everybody else, takes moments.
+        one["from"], one["until"] = _moment_of(one["opened_at"]), _moment_of(one["closed_at"])
+    lines = table(("from", "until", "length"), rows, "Nothing is recorded that can be played now.")
+    tell(found, lines, as_json=as_json)
+
+
+def _moment_of(milliseconds: int) -> str:
+    at = _EPOCH + timedelta(milliseconds=milliseconds)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @app.command("archive")

@@ -29,7 +29,10 @@ def demo(
     *,
     exit_: Annotated[bool, typer.Option("--exit", help="Stop after the story.")] = False,
     as_json: AsJson = False,
-    folder: Annotated[Path | None, typer.Option(help="Where to play; a temporary folder by default.")] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Where to play and leave the evidence; by default a temporary folder, gone at the end."),
+    ] = None,
 ) -> None:
     """Tell the whole story on simulated cameras, step by step, with what was measured; then keep serving."""
     raise typer.Exit(play(folder, as_json=as_json, then=_nothing_more if exit_ else _keep_serving))

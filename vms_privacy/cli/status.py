@@ -74,7 +74,7 @@ def _debt(debt: Mapping[str, Any] | None) -> str:
         return "not yours to know"
     total = debt["total"]
     if not total["segments"]:
-        return "none: what expired is destroyed"
+        return "none: nothing is overdue (a sweep comes every minute, unless VMS_SWEEP_EVERY says otherwise)"
     since, reasons = moment(total["oldest_overdue_at"]), ", ".join(total["reasons"])
     return f"{total['segments']} segments, {size(total['size_bytes'])}, the oldest overdue since {since}: {reasons}"
 

@@ -234,6 +234,29 @@ def test_an_address_that_nobody_can_read_is_left_to_the_service() -> None:
     assert _with_password(address, None) == address
 
 
+def test_after_an_init_that_found_no_database_the_next_one_makes_a_whole_installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    folder = tmp_path / "data"
+    monkeypatch.setenv("VMS_DATABASE_URL", "postgresql+psycopg://nobody@127.0.0.1:1/none")
+    said = say(capsys, "init", "--data-dir", folder, "--json")
+    assert (said.code, said.document["code"]) == (7, "database-unavailable")
+    assert "VMS_DATABASE_URL" in said.document["next"]
+    monkeypatch.delenv("VMS_DATABASE_URL")
+    assert say(capsys, "init", "--data-dir", folder).code == 0
+
+
+@pytest.mark.parametrize("address", ["postgres://role@host/database", "mysql://a/b", "vms.db"])
+def test_a_database_of_another_kind_says_which_ones_there_are(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setenv("VMS_DATABASE_URL", address)
+    said = say(capsys, "init", "--json")
+    assert (said.code, said.document["code"]) == (2, "settings-are-wrong")
+    assert "postgresql+psycopg://ROLE@HOST/DATABASE" in said.document["detail"]
+    assert address not in said.document["detail"]
+
+
 def test_where_the_data_folder_should_be_is_a_file(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "file").write_text("mine")
     said = say(capsys, "init", "--data-dir", tmp_path / "file", "--json")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -141,7 +142,7 @@ def test_status_tells_cameras_debt_and_time(ground: Ground, capsys: Capture) -> 
     assert sum(told["cameras"].values()) == 1
     assert told["deletion_debt"]["total"]["segments"] == 0
     said = say(capsys, "status")
-    assert "none: what expired is destroyed" in said.out
+    assert "none: nothing is overdue" in said.out
     assert "trusted" in said.out
 
 
@@ -152,6 +153,9 @@ def test_recording_is_switched_on_seen_and_switched_off(ground: Ground, capsys: 
     until(lambda: _recorded_ms() > 3000, "three seconds are recorded")
     opened_ms = _done("camera", "ranges", "gate")["ranges"][0]["opened_at"]
     start = opened_ms // 1000 + 1
+    named = _done("camera", "ranges", "gate")["ranges"][0]["from"]
+    assert datetime.fromisoformat(named).timestamp() * 1000 == opened_ms
+    assert _done("camera", "archive", "gate", named, "PT1S")["footage"]
     told = _done("camera", "archive", "gate", start, "PT1S")
     assert f"/north/gate/archive-{start}-1.m3u8?token=p1." in told["hls"]
     assert told["footage"]
