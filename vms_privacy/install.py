@@ -88,7 +88,7 @@ class Initialised:
 def initialise(settings: Settings) -> Initialised:
     """Make data folder, database, keyring, journal, store and bootstrap code.
 
-    Folder and database are the user's alone. Raises AlreadyInitialised, DataFolderIsNotPrivate.
+    Folder and database are the user's alone. Raises AlreadyInitialised, DataFolderIsNotPrivate, DatabaseRoleMayRewrite.
     """
     if (settings.data_dir / _MARK).exists():
         raise AlreadyInitialised("this data folder holds an installation already")
@@ -112,12 +112,20 @@ def initialise(settings: Settings) -> Initialised:
 
 
 def bring_database_up_to_date(settings: Settings) -> None:
-    """Make or change the tables, as their owner; with PostgreSQL the service's role gets its rights anew."""
+    """Make or change the tables, as their owner; with PostgreSQL the service's role gets its rights anew.
+
+    Raises DatabaseRoleMayRewrite where the two are one role.
+    """
+    owner, service = make_url(settings.owner_url), make_url(settings.url)
+    if service.get_backend_name() == "postgresql" and owner.username == service.username:
+        raise DatabaseRoleMayRewrite(
+            "the tables need another owner than the service's role: set VMS_DATABASE_OWNER_URL"
+        )
     db = Database(settings.owner_url)
     try:
         migrate(db.engine)
         if db.engine.dialect.name == "postgresql":
-            grant(db.engine, make_url(settings.url).username or "")
+            grant(db.engine, service.username or "")
     finally:
         db.close()
 

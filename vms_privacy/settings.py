@@ -31,7 +31,7 @@ def _commas(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-_DATABASE: Final = re.compile(r"sqlite:///|postgresql(\+psycopg)?://")
+_DATABASE: Final = re.compile(r"sqlite:///|postgresql(\+psycopg)?://[^/@]+@")
 
 
 class Settings(BaseSettings):

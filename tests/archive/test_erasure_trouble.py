@@ -15,17 +15,6 @@ from vms_privacy.ids import OperatorId
 _MINUTE = timedelta(seconds=60)
 
 
-def _record(house: House, count: int) -> list[Segment]:
-    """Some segments in the store, each half a minute after the one before; they are kept for two minutes."""
-    house.opt_in()
-    house.keep_for(2 * _MINUTE)
-    for _ in range(count):
-        house.record(2)
-        house.clock.forward(timedelta(seconds=27))
-    house.delivery.deliver()
-    return house.rows()
-
-
 def _sql(house: House, statement: str, *values: object) -> None:
     with past_the_guards(house.db) as run:
         run(statement, *values)
@@ -38,7 +27,7 @@ def _erasures(house: House) -> list[tuple[int, int, int]]:
 
 def test_one_rows_damage_keeps_nothing_else_from_being_destroyed(house: House) -> None:
     """A segment whose bucket no row knows cannot be re-keyed: that is its own debt, and no other operator's."""
-    first, second, third = _record(house, 3)
+    first, second, third = house.record_in_turn(3)
     house.clock.forward(5 * _MINUTE)
     _sql(house, "UPDATE segment SET bucket_key_id = ?, operator_id = ? WHERE id = ?", *_nobody(), first.id.hex)
     report = house.eraser.sweep()
@@ -89,7 +78,7 @@ def _nobody() -> tuple[str, str]:
 def test_the_key_made_for_an_attempt_that_failed_is_the_one_of_the_next(
     house: House, failing_db: FailingDatabase
 ) -> None:
-    _record(house, 2)
+    house.record_in_turn(2)
     house.clock.forward(timedelta(seconds=65))
     before = house.keyring.bucket_keys()
     seen: list[Step] = []
@@ -113,7 +102,7 @@ def test_the_key_made_for_an_attempt_that_failed_is_the_one_of_the_next(
 def test_a_re_key_whose_commit_was_never_confirmed_is_finished_and_loses_no_survivor(
     house: House, failing_db: FailingDatabase
 ) -> None:
-    _, second = _record(house, 2)
+    _, second = house.record_in_turn(2)
     house.clock.forward(timedelta(seconds=65))
 
     def lose_the_answer(step: Step) -> None:
@@ -132,7 +121,7 @@ def test_a_re_key_whose_commit_was_never_confirmed_is_finished_and_loses_no_surv
 
 def test_an_erasure_for_which_nothing_is_left_leaves_no_row(house: House) -> None:
     """Between the look at what is due and its marking, somebody else may have taken it."""
-    _record(house, 1)
+    house.record_in_turn(1)
     house.clock.forward(5 * _MINUTE)
 
     def take_it(step: Step) -> None:
@@ -150,7 +139,7 @@ def test_an_erasure_for_which_nothing_is_left_leaves_no_row(house: House) -> Non
 
 
 def test_an_erasure_is_not_done_while_one_of_its_segments_is_not_destroyed(house: House) -> None:
-    _record(house, 1)
+    house.record_in_turn(1)
     house.clock.forward(5 * _MINUTE)
 
     def lie(step: Step) -> None:
@@ -166,7 +155,7 @@ def test_an_erasure_is_not_done_while_one_of_its_segments_is_not_destroyed(house
 def test_a_failure_that_the_database_cannot_note_is_counted_all_the_same(
     house: House, failing_db: FailingDatabase
 ) -> None:
-    _record(house, 1)
+    house.record_in_turn(1)
     house.clock.forward(5 * _MINUTE)
 
     def lose_the_database(step: Step) -> None:
@@ -184,7 +173,7 @@ def test_a_failure_that_the_database_cannot_note_is_counted_all_the_same(
 
 
 def test_what_waits_for_a_doubt_about_the_time_is_debt_and_says_so(house: House) -> None:
-    _record(house, 1)
+    house.record_in_turn(1)
     house.clock.forward(5 * _MINUTE)
     house.clock.doubt = timedelta(hours=1)
     assert house.eraser.sweep().erased == []
@@ -234,7 +223,7 @@ class _Away(FolderStore):
 def test_a_store_that_is_away_for_hours_is_asked_less_and_less_often_and_debt_is_shown_all_the_time(
     house: House,
 ) -> None:
-    _record(house, 1)
+    house.record_in_turn(1)
     away = _Away(house.folder / "archive")
     house.store = away
     eraser = house.new_eraser()

@@ -12,7 +12,7 @@ from archive.receipts import store as receipts
 from archive.receipts.hourly import sign_hourly
 from archive.receipts.rules import Valid
 from archive.receipts.service import DestructionIsUnproven, NothingToTell, ReceiptService, verify
-from archive.segments.rules import Segment, State
+from archive.segments.rules import State
 from archive.segments.tables import SegmentRow
 from tests.given.checked import change_behind_the_back
 from tests.given.footage import House
@@ -22,19 +22,16 @@ from vms_privacy.keyring.port import Purpose
 _MINUTE = timedelta(seconds=60)
 
 
-def _record(house: House, count: int) -> list[Segment]:
-    """Some segments in the store, each half a minute after the one before; they are kept for two minutes."""
-    house.opt_in()
-    house.keep_for(2 * _MINUTE)
-    for _ in range(count):
-        house.record(2)
-        house.clock.forward(timedelta(seconds=27))
-    house.delivery.deliver()
-    return house.rows()
+def _one_signed(house: House) -> ReceiptId:
+    house.record_in_turn(1)
+    house.clock.forward(5 * _MINUTE)
+    house.eraser.sweep()
+    with house.db.writing() as session:
+        return house.receipts.sign_now(session, house.operator_id, house.owner.label)
 
 
 def test_a_full_receipt_tells_of_its_time_and_the_next_one_goes_on_where_it_ends(house: House) -> None:
-    rows = _record(house, 5)
+    rows = house.record_in_turn(5)
     house.clock.forward(2 * _MINUTE)
     for _ in range(5):
         house.clock.forward(timedelta(seconds=30))
@@ -75,7 +72,7 @@ def _heads(house: House, signed: list[ReceiptId]) -> list[Mapping[str, Any]]:
 
 
 def test_what_was_destroyed_in_one_microsecond_is_told_once_although_no_receipt_holds_all_of_it(house: House) -> None:
-    rows = _record(house, 5)
+    rows = house.record_in_turn(5)
     house.clock.forward(5 * _MINUTE)
     house.eraser.sweep()
     gone_at = house.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -93,7 +90,7 @@ def test_what_was_destroyed_in_one_microsecond_is_told_once_although_no_receipt_
 
 def test_one_operators_damaged_row_keeps_no_other_operator_from_a_receipt(house: House) -> None:
     """P12: the failure is told, each time, and costs nobody else a receipt."""
-    damaged, sound = _record(house, 2)
+    damaged, sound = house.record_in_turn(2)
     other = OperatorId(UUID(int=1))
     house.clock.forward(5 * _MINUTE)
     house.eraser.sweep()
@@ -108,18 +105,14 @@ def test_one_operators_damaged_row_keeps_no_other_operator_from_a_receipt(house:
 
 
 def test_a_receipt_of_another_operator_is_not_there(house: House) -> None:
-    _record(house, 1)
-    house.clock.forward(5 * _MINUTE)
-    house.eraser.sweep()
-    with house.db.writing() as session:
-        made = house.receipts.sign_now(session, house.operator_id, house.owner.label)
+    made = _one_signed(house)
     with house.db.reading() as session:
         assert receipts.by_id(session, OperatorId(UUID(int=1)), made) is None
 
 
 def test_signing_makes_no_object_of_a_segment_and_writes_once_for_many(house: House) -> None:
     """The write lock is held meanwhile: with an object each, the work grew with the square of their number."""
-    rows = _record(house, 3)
+    rows = house.record_in_turn(3)
     house.clock.forward(5 * _MINUTE)
     house.eraser.sweep()
     objects: list[object] = []
@@ -149,11 +142,7 @@ def test_signing_makes_no_object_of_a_segment_and_writes_once_for_many(house: Ho
 
 def test_a_list_of_receipts_reads_no_document(house: House) -> None:
     """A receipt of 20,000 leaves has megabytes, and a page lists a thousand."""
-    _record(house, 1)
-    house.clock.forward(5 * _MINUTE)
-    house.eraser.sweep()
-    with house.db.writing() as session:
-        made = house.receipts.sign_now(session, house.operator_id, house.owner.label)
+    made = _one_signed(house)
     with house.db.reading() as session:
         [row] = receipts.of_operator(session, house.operator_id, 10, None)
         assert (row.id, row.leaf_count) == (made, 1)
@@ -162,7 +151,7 @@ def test_a_list_of_receipts_reads_no_document(house: House) -> None:
 
 @pytest.mark.parametrize("what", ["erasure_id", "key_destroyed_at"])
 def test_a_destruction_that_its_row_does_not_prove_is_in_no_receipt(house: House, what: str) -> None:
-    _record(house, 2)
+    house.record_in_turn(2)
     house.clock.forward(5 * _MINUTE)
     house.eraser.sweep()
     change_behind_the_back(house, f"UPDATE segment SET {what} = NULL WHERE id = ?", house.rows()[0].id.hex)

@@ -179,6 +179,16 @@ class House:
         """Return a real stream that begins now, and its fragments."""
         return encoded(seconds, gop=25, audio=audio), self.fragments(seconds, audio=audio)
 
+    def record_in_turn(self, count: int) -> list[Segment]:
+        """Some segments in the store, each half a minute after the one before; they are kept for two minutes."""
+        self.opt_in()
+        self.keep_for(timedelta(minutes=2))
+        for _ in range(count):
+            self.record(2)
+            self.clock.forward(timedelta(seconds=27))
+        self.delivery.deliver()
+        return self.rows()
+
     def take(self, fragments: Sequence[Fragment]) -> None:
         """Feed fragments, each when the last of its packets arrives."""
         for fragment in fragments:

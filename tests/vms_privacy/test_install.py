@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from psycopg import sql
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
-from tests.given.postgres import SERVICE, Postgres, postgres
+from tests.given.postgres import OWNER, SERVICE, Postgres, postgres
 from tests.given.tampering import plainly
 from vms_privacy.app import Assembly
 from vms_privacy.audit.events import Tag
@@ -208,8 +209,27 @@ def test_on_postgresql_the_service_has_a_role_that_cannot_rewrite_what_is_only_e
     db.close()
 
 
-def test_on_postgresql_nothing_starts_with_a_role_that_may_rewrite(server: Postgres, tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path / "data", database_url=server.url(server.create()))
+@pytest.mark.parametrize("role", [OWNER, "plain_owner"])
+def test_on_postgresql_nothing_starts_with_a_role_that_may_rewrite_or_take_that_right(
+    server: Postgres, tmp_path: Path, role: str
+) -> None:
+    """Whoever owns the tables gives every right to itself, or takes the triggers off."""
+    name = server.create()
+    with server.connected() as connection:
+        if role != OWNER:
+            connection.execute("CREATE ROLE plain_owner LOGIN")
+            connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO plain_owner").format(sql.Identifier(name)))
+    service, owner = server.url(name, SERVICE), server.url(name, role)
+    settings = Settings(data_dir=tmp_path / "data", database_url=service, database_owner_url=owner)
     initialise(settings)
+    refuse_unless_ready(settings)
     with pytest.raises(DatabaseRoleMayRewrite):
-        refuse_unless_ready(settings)
+        refuse_unless_ready(Settings(data_dir=tmp_path / "data", database_url=owner))
+
+
+def test_on_postgresql_one_role_for_all_is_refused_before_anything_is_made(server: Postgres, tmp_path: Path) -> None:
+    name = server.create()
+    service, owner = server.url(name, SERVICE), server.url(name)
+    with pytest.raises(DatabaseRoleMayRewrite, match="VMS_DATABASE_OWNER_URL"):
+        initialise(Settings(data_dir=tmp_path / "data", database_url=owner))
+    initialise(Settings(data_dir=tmp_path / "data", database_url=service, database_owner_url=owner))

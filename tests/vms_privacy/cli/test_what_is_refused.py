@@ -239,14 +239,18 @@ def test_after_an_init_that_found_no_database_the_next_one_makes_a_whole_install
 ) -> None:
     folder = tmp_path / "data"
     monkeypatch.setenv("VMS_DATABASE_URL", "postgresql+psycopg://nobody@127.0.0.1:1/none")
+    monkeypatch.setenv("VMS_DATABASE_OWNER_URL", "postgresql+psycopg://somebody@127.0.0.1:1/none")
     said = say(capsys, "init", "--data-dir", folder, "--json")
     assert (said.code, said.document["code"]) == (7, "database-unavailable")
     assert "VMS_DATABASE_URL" in said.document["next"]
     monkeypatch.delenv("VMS_DATABASE_URL")
+    monkeypatch.delenv("VMS_DATABASE_OWNER_URL")
     assert say(capsys, "init", "--data-dir", folder).code == 0
 
 
-@pytest.mark.parametrize("address", ["postgres://role@host/database", "mysql://a/b", "vms.db"])
+@pytest.mark.parametrize(
+    "address", ["postgres://role@host/database", "postgresql://host/database", "mysql://a/b", "vms.db"]
+)
 def test_a_database_of_another_kind_says_which_ones_there_are(
     address: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
