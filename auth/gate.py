@@ -151,6 +151,20 @@ class Gate:
         camera = self._resources.by_id(asked, camera_id)
         return judge(asker, right, camera, self._held(asked, asker), self._moment(now), span)
 
+    def holds(
+        self, asked: Reading, asker: Principal, right: Right, operator_id: OperatorId, camera_id: CameraId | None
+    ) -> bool:
+        """Say whether somebody holds a right over a camera or (None) a whole operator; neither raises nor writes."""
+        return isinstance(self._weigh_over(asked, asker, right, operator_id, camera_id), Granted)
+
+    def ask(
+        self, asked: Reading, asker: Principal, right: Right, operator_id: OperatorId, camera_id: CameraId | None
+    ) -> None:
+        """Do nothing if `holds` says yes. Raises NotFound, NotAllowed, and writes nothing: `noting` stands outside."""
+        verdict = self._weigh_over(asked, asker, right, operator_id, camera_id)
+        if isinstance(verdict, Refused):
+            raise _refusal(verdict, right)
+
     def visible_cameras(self, session: Session, asker: Principal, now: datetime | None = None) -> list[Resource]:
         """Return the living cameras the asker may know of, by name."""
         if asker.operator_id is None:
@@ -177,6 +191,13 @@ class Gate:
         facts = {"reason": reason} if reason else {}
         raise NotAuthenticated("log in first, and send the access token as `Authorization: Bearer`", **facts)
 
+    def _weigh_over(
+        self, asked: Reading, asker: Principal, right: Right, operator_id: OperatorId, camera_id: CameraId | None
+    ) -> Granted | Refused:
+        if camera_id is not None:
+            return self.weigh(asked, asker, right, camera_id)
+        return judge_operator(asker, right, operator_id, self._held(asked, asker), self._moment(None))
+
     def _held(self, asked: Reading, asker: Principal) -> Sequence[Grant]:
         if asker.person_id is None:
             return ()
@@ -188,12 +209,8 @@ class Gate:
     def _refuse(self, asker: Principal, refused: Refused, camera_id: CameraId | None, right: Right | None) -> NoReturn:
         if asker.kind is PrincipalKind.NOBODY:
             self.refuse_nobody()
-        refusal: Refusal = NotFound()
-        reason = NotFound.code
-        if refused.visible:
-            refusal, reason = NotAllowed(f"this needs the right {right}", needs=str(right)), refused.why
-        self._note(asker, reason, camera_id, right)
-        raise refusal
+        self._note(asker, refused.why if refused.visible else NotFound.code, camera_id, right)
+        raise _refusal(refused, right)
 
     def _note(self, asker: Principal, reason: str, camera_id: CameraId | None, right: Right | None) -> None:
         """Write a refusal into the asker's own operator's log, in the same words for foreign and for missing."""
@@ -285,6 +302,10 @@ def public(why: str) -> dict[str, Any]:
         mark(connection.scope, "public")
 
     return {"dependencies": [Depends(gate_line)], "openapi_extra": {"x-needs": "nobody", "x-public": why}}
+
+
+def _refusal(refused: Refused, right: Right | None) -> Refusal:
+    return NotAllowed(f"this needs the right {right}", needs=str(right)) if refused.visible else NotFound()
 
 
 def _note_of(right: Right | None, on: On) -> str:

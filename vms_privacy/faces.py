@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from archive.erasure.http import erasure_routes
+from archive.orders.http import order_routes
 from archive.playback.http import PlaybackParts, playback_routes
 from archive.receipts.http import receipt_routes
 from archive.retention.http import retention_routes
@@ -22,6 +23,7 @@ from auth.tokens.http import jwks_routes, token_routes
 from streams.cameras.http import camera_routes
 from streams.live.http import LiveParts, live_routes
 from vms_privacy.app import Assembly
+from vms_privacy.http.approvals import approval_routes
 from vms_privacy.http.audit import audit_routes
 from vms_privacy.http.clock import clock_routes
 from vms_privacy.http.consent import consent_routes
@@ -76,6 +78,8 @@ def build_api(parts: Assembly, probes: Mapping[str, Probe], registry: CollectorR
         camera_routes(db, parts.cameras, parts.gate, parts.ingest),
         consent_routes(db, parts.ledger, parts.clock),
         retention_routes(db, parts.retention),
+        order_routes(db, parts.orders, parts.clock),
+        approval_routes(db, parts.approvals, parts.gate),
         media_session_routes(db, parts.gate, parts.sessions, parts.withdrawals),
         erasure_routes(parts.eraser, parts.settings.sweep_every),
         receipt_routes(db, parts.receipts, parts.keyring, parts.installation_id),

@@ -21,6 +21,8 @@ BucketKeyId = NewType("BucketKeyId", uuid.UUID)
 ErasureId = NewType("ErasureId", uuid.UUID)
 ReceiptId = NewType("ReceiptId", uuid.UUID)
 PolicyId = NewType("PolicyId", uuid.UUID)
+ProposalId = NewType("ProposalId", uuid.UUID)
+OrderId = NewType("OrderId", uuid.UUID)
 
 
 class Randomness(Protocol):

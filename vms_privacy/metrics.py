@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from archive.orders import store as orders
 from streams.cameras.rules import CameraState
 from vms_privacy.app import Assembly
 from vms_privacy.camera_care import CameraCare
@@ -27,6 +28,7 @@ class ServiceCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         """Give out every number anew."""
         yield from self._debt()
+        yield from self._orders()
         yield from self._rounds()
         yield from self._recording()
         yield from self._cameras()
@@ -50,6 +52,11 @@ class ServiceCollector(Collector):
         yield _gauge("deletion_debt_age_seconds", "How long the oldest of them is overdue.", age_s)
         yield _gauge("deletion_debt_attempts", "Failed attempts of the worst erasure.", debt.attempts)
 
+    def _orders(self) -> Iterable[Metric]:
+        with self._parts.db.glancing() as connection:
+            overdue = orders.count_overdue(connection, self._parts.clock.now())
+        yield _gauge("orders_overdue", "Holds and restrictions that should have been reviewed by now.", overdue)
+
     def _rounds(self) -> Iterable[Metric]:
         rounds = CounterMetricFamily("vms_job_rounds", "Rounds of work that comes by time.", labels=["job"])
         failures = CounterMetricFamily("vms_job_failures", "Rounds that did not do all of it.", labels=["job"])
@@ -66,6 +73,10 @@ class ServiceCollector(Collector):
             "camera_listener_failures": (
                 "Listeners of the registry of cameras that failed.",
                 parts.cameras.listener_failures,
+            ),
+            "order_listener_failures": (
+                "Listeners of holds and restrictions that failed.",
+                parts.orders.listener_failures,
             ),
             "camera_event_failures": ("Notes of outages that the database refused.", parts.camera_events.failed),
             "camera_events_dropped": ("Notes of outages given up for newer ones.", parts.camera_events.dropped),

@@ -19,6 +19,7 @@ def jobs_of(parts: Assembly) -> list[Job]:
         # Apart from the judging: that may wait for the database, and must not make the view think it is deaf.
         Job("heartbeat", timedelta(milliseconds=250), lambda: _quiet(parts.revocation.heartbeat)),
         Job("rejudge", timedelta(milliseconds=250), lambda: _quiet(parts.sessions.rejudge)),
+        Job("restrictions", timedelta(seconds=5), lambda: _quiet(parts.live_restrictions.read)),
         Job("forget-tokens", timedelta(hours=1), lambda: _forget_tokens(parts)),
         # Often and little: a second's worth at once would hold up everybody who waits for a token just then.
         Job("seal", timedelta(milliseconds=100), lambda: _quiet(parts.sealer.seal_once)),

@@ -66,6 +66,7 @@ class Running:
         if settings.tls_certificate is not None and settings.tls_key is not None:
             tls = tls_context(str(settings.tls_certificate), str(settings.tls_key))
         join(self.parts)
+        self.parts.live_restrictions.read()
         load_revocations(self.parts.db, self.parts.revocation, self.parts.withdrawals)
         self.registry.register(ServiceCollector(self.parts, self.jobs, self.cameras))
         config = uvicorn.Config(
@@ -194,6 +195,7 @@ def join(parts: Assembly) -> None:
     parts.ledger.on_change(parts.recorder.ask_again)
     parts.ledger.on_change(parts.live.consent_changed)
     parts.retention.on_change(parts.recorder.ask_again)
+    parts.orders.on_change(parts.live_restrictions.hear)
 
 
 def tls_context(certificate: str, key: str) -> ssl.SSLContext:

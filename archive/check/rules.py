@@ -83,7 +83,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a segment's row says, as far as a check compares it."""
+    """What a segment's row says, as far as a check compares it; no sweep could have it before `kept_until_us`."""
 
     id: SegmentId
     camera_id: CameraId
@@ -101,6 +101,7 @@ class Row:
     salt: bytes | None
     last_tag: bytes | None
     is_proven: bool
+    kept_until_us: int = 0
 
     def finding(self, kind: Kind, detail: str = "") -> Finding:
         """Return a finding about this row."""
@@ -146,7 +147,7 @@ def judge_time(row: Row, now_us: int, sweep_us: int, *, is_growing: bool | None)
         return None if row.is_proven else Kind.UNPROVEN
     # A sweep that begins in time takes a while.
     late_us = 2 * sweep_us + _SLACK_US
-    is_late = row.destroy_from_us is not None and now_us > row.destroy_from_us + late_us
+    is_late = row.destroy_from_us is not None and now_us > max(row.destroy_from_us, row.kept_until_us) + late_us
     return Kind.OVERDUE if is_late else None
 
 

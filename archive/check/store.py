@@ -9,8 +9,11 @@ from sqlalchemy.orm import Session
 
 from archive.check.rules import Row
 from archive.keys.tables import BucketRow
+from archive.orders.rules import FOREVER_US
+from archive.orders.store import IS_KEPT, LIFTED_LAST
 from archive.segments.rules import Place, State
 from archive.segments.tables import GapRow, SegmentRow
+from auth.tokens.rules import microseconds
 from vms_privacy.consent.rules import ConsentEntry, ConsentKind
 from vms_privacy.consent.store import ConsentStore
 from vms_privacy.consent.tables import ConsentHeadRow
@@ -35,6 +38,8 @@ _COLUMNS: Final = (
     SegmentRow.last_tag,
     SegmentRow.key_destroyed_at,
     SegmentRow.bytes_gone_at,
+    IS_KEPT.label("is_kept"),
+    LIFTED_LAST.label("lifted_last"),
 )
 
 
@@ -124,4 +129,5 @@ def _row(row: Any) -> Row:
         salt=row.salt,
         last_tag=row.last_tag,
         is_proven=row.key_destroyed_at is not None and row.bytes_gone_at is not None,
+        kept_until_us=FOREVER_US if row.is_kept else 0 if row.lifted_last is None else microseconds(row.lifted_last),
     )

@@ -17,7 +17,7 @@ from archive.erasure.rules import BATCH, Cause, Debt, DebtPart, Step, in_turns, 
 from archive.erasure.store import Erasure
 from archive.keys import store as buckets
 from archive.keys.service import BucketKeys
-from archive.segments import store as segments
+from archive.orders import store as orders
 from archive.segments.rules import Segment
 from vms_privacy.audit.events import Event, Outcome, Tag
 from vms_privacy.audit.log import AuditLog
@@ -104,7 +104,7 @@ class Eraser:
                 self._carry_out(erasure, report)
             while True:
                 with self._db.reading() as session:
-                    due = segments.due(session, _micros(self._clock.for_destroying()), MOST_AT_ONCE)
+                    due = store.due(session, _micros(self._clock.for_destroying()), MOST_AT_ONCE)
                 for batch in in_turns(due, BATCH):
                     self._begin_and_carry_out(batch, report)
                 if len(due) < MOST_AT_ONCE or not report.is_clean:
@@ -118,7 +118,7 @@ class Eraser:
         """Return the debt of all or of one operator, by camera and reason: `debt` is the sum of it."""
         now, safe = self._clock.now(), self._clock.for_destroying()
         with self._db.reading() as session:
-            return store.debt(session, _micros(now - sweep_every), _micros(safe), operator_id)
+            return store.debt(session, now - sweep_every, _micros(safe), operator_id)
 
     def _begin_and_carry_out(self, doomed: Sequence[Segment], report: SweepReport) -> None:
         operator_id = doomed[0].operator_id
@@ -131,7 +131,9 @@ class Eraser:
             with self._db.writing() as session:
                 taken = store.begin(session, erasure, doomed, number, self._clock.now())
                 if taken:
-                    self._note(session, Tag.ERASURE_STARTED, erasure, segments=taken)
+                    # The end of an order destroys nothing by itself; this sweep does, and says so.
+                    held_up = orders.held_up(session, erasure.id)
+                    self._note(session, Tag.ERASURE_STARTED, erasure, segments=taken, once_held=held_up)
             self._progress(Step.MARKED)
         except Exception as error:  # noqa: BLE001 - nothing is marked: they are due still, and the next sweep takes them
             report.failed[erasure.id] = _code(error)

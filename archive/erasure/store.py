@@ -12,8 +12,11 @@ from archive.erasure.rules import NOT_BEGUN, STILL_OPEN, TIME_IN_DOUBT, UNDER_WA
 from archive.erasure.tables import ErasureRow
 from archive.keys.rules import WrappedKey
 from archive.keys.tables import BucketRow
+from archive.orders.store import IS_KEPT, was_kept
+from archive.segments import store as segments
 from archive.segments.rules import LONGEST_FILE_US, Segment, State, step
 from archive.segments.tables import SegmentRow
+from auth.tokens.rules import microseconds
 from vms_privacy.db import changed
 from vms_privacy.errors import Kind, Refusal
 from vms_privacy.ids import BucketKeyId, CameraId, ErasureId, OperatorId, SegmentId
@@ -50,14 +53,30 @@ class Remains:
     was_found: bool
 
 
-def begin(session: Session, erasure: Erasure, segments: Sequence[Segment], journal_number: int, now: datetime) -> int:
-    """Mark segments and write the erasure's row; return how many still were to be had. For none there is no row."""
+def due(session: Session, now_us: int, limit: int) -> list[Segment]:
+    """Return segments whose very last picture has expired and that no order keeps, longest overdue first."""
+    return segments.found(
+        session,
+        select(*segments.COLUMNS)
+        .where(SegmentRow.state == State.STORED, SegmentRow.destroy_from_us <= now_us, ~IS_KEPT)
+        .order_by(SegmentRow.destroy_from_us)
+        .limit(limit),
+    )
+
+
+def begin(session: Session, erasure: Erasure, doomed: Sequence[Segment], journal_number: int, now: datetime) -> int:
+    """Mark segments and write the erasure's row; return how many still were to be had. For none there is no row.
+
+    What an order has come to cover since it was looked for is left (P6).
+    """
     taken = 0
-    for at in range(0, len(segments), 500):
+    for at in range(0, len(doomed), 500):
         taken += changed(
             session,
             update(SegmentRow)
-            .where(SegmentRow.id.in_([one.id for one in segments[at : at + 500]]), SegmentRow.state == State.STORED)
+            .where(
+                SegmentRow.id.in_([one.id for one in doomed[at : at + 500]]), SegmentRow.state == State.STORED, ~IS_KEPT
+            )
             .values(state=step(State.STORED, State.ERASING), erasure_id=erasure.id),
         )
     if not taken:
@@ -235,12 +254,14 @@ def note_failure(session: Session, erasure_id: ErasureId, attempts: int, failure
 
 
 def debt(
-    session: Session, overdue_before_us: int, safe_until_us: int, operator_id: OperatorId | None = None
+    session: Session, overdue_before: datetime, safe_until_us: int, operator_id: OperatorId | None = None
 ) -> list[DebtPart]:
     """Return what was due before a moment and is not destroyed, of one operator or of all, by camera and reason.
 
-    What falls due only after `safe_until_us` waits for the doubt about the time to be settled.
+    What orders keep, or have kept until then, is no debt: it must not be destroyed. What falls due only after
+    `safe_until_us` waits for the doubt about the time to be settled.
     """
+    overdue_before_us = microseconds(overdue_before)
     # One that is still open long after all of it should have been destroyed: nobody closes it.
     open_until_us = SegmentRow.starts_us + SegmentRow.keep_us + LONGEST_FILE_US
     is_open = SegmentRow.state == State.WRITING
@@ -263,8 +284,11 @@ def debt(
         .outerjoin(ErasureRow, ErasureRow.id == SegmentRow.erasure_id)
         .where(
             or_(
+                and_(SegmentRow.state == State.ERASING, SegmentRow.destroy_from_us < overdue_before_us),
                 and_(
-                    SegmentRow.state.in_((State.STORED, State.ERASING)), SegmentRow.destroy_from_us < overdue_before_us
+                    SegmentRow.state == State.STORED,
+                    SegmentRow.destroy_from_us < overdue_before_us,
+                    ~was_kept(overdue_before),
                 ),
                 and_(is_open, open_until_us < overdue_before_us),
             )

@@ -22,6 +22,7 @@ from auth.tokens.service import StreamTokens
 from vms_privacy.audit.pseudonyms import Pseudonyms
 from vms_privacy.clock import Clock
 from vms_privacy.db import Database
+from vms_privacy.ids import PersonId
 
 _EVER: Final = 2**60
 
@@ -67,7 +68,7 @@ class ArchiveEntrance:
         if from_us >= until_us:
             return []
         span = Span(from_us, until_us)
-        found = footage.ranges(admission.resource.camera_id, span)
+        found = footage.ranges(admission.resource.camera_id, span, _case_person(admission.claims))
         return [Span(max(one.from_us, from_us), min(one.until_us, until_us)) for one in found if one.overlaps(span)]
 
     def _look(self, session: MediaSession) -> Look:
@@ -77,7 +78,7 @@ class ArchiveEntrance:
         claims = session.claims
         depth_us = None if claims.depth is None else int(claims.depth.total_seconds() * 1_000_000)
         permit = permit_from(granted, claims.purpose)
-        return Look(claims.camera_id, _window(claims), depth_us, permit)
+        return Look(claims.camera_id, _window(claims), depth_us, permit, _case_person(claims))
 
     def _weigh(self, claims: Claims) -> Granted:
         """Ask the gate itself, once a session: only its yes opens recorded footage."""
@@ -90,6 +91,11 @@ class ArchiveEntrance:
         if not isinstance(verdict, Granted):
             raise NotFound
         return verdict
+
+
+def _case_person(claims: Claims) -> PersonId | None:
+    """Return who looks for evidence: only so, and only for people of a case, does what is held open after its time."""
+    return claims.person_id if claims.purpose is Purpose.EVIDENCE else None
 
 
 def _window(claims: Claims) -> Span:

@@ -64,11 +64,11 @@ def listed(footage: Footage, look: Look, wanted: Span, key: str) -> list[Playlis
 
 def init_of(footage: Footage, look: Look, segment_id: SegmentId) -> bytes:
     """Return the init segment of a segment of which something may be seen. Raises FootageIsGone."""
-    sealed, index = footage.segment(look, segment_id)
-    allowed = footage.allowed(look, sealed)
+    seen, index = footage.segment(look, segment_id)
+    allowed = footage.allowed(look, seen)
     if not any(may_show(entry, allowed) for entry in index.entries):
         raise FootageIsGone("this part of the footage is gone")
-    return footage.init(look, sealed, index)
+    return footage.init(look, seen.sealed, index)
 
 
 def _homes(footage: Footage, look: Look, parts: Sequence[Part]) -> dict[_Coding, _Home]:

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -14,27 +14,43 @@ from archive.format.rebuild import rebuild_index
 from archive.format.sealed_file import FileState, SealedReader
 from archive.keys.rules import DecryptPermit
 from archive.keys.wrap import SegmentKeys
+from archive.orders import store as orders
+from archive.orders.rules import FOREVER_US, NOTHING_ORDERED, Ordered, ordered
 from archive.playback.rules import within
 from archive.recorder.growing import Growing
 from archive.segments import store as segments
 from archive.segments.rules import Place, Span
 from archive.segments.store import Sealed
-from vms_privacy.db import Database
-from vms_privacy.ids import CameraId, SegmentId
+from vms_privacy.db import Database, Reading
+from vms_privacy.ids import CameraId, PersonId, SegmentId
 from vms_privacy.keyring.port import KeyIsDestroyed
 
 Made = TypeVar("Made")
 MOST_KNOWN: Final = 500
+_SOUND_BEHIND_US: Final = 10_000_000
+"""Sound may end behind the last picture of its segment, though never by so much."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Who may see which time of which camera: what a media session was opened for."""
+    """Who may see which time of which camera: what a media session was opened for.
+
+    `case_person` looks for evidence: what is held for a case of theirs opens after its time, too (P6).
+    """
 
     camera_id: CameraId
     window: Span
     depth_us: int | None
     permit: DecryptPermit
+    case_person: PersonId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A segment's row, and what is ordered about its time for whoever looks, both of one moment."""
+
+    sealed: Sealed
+    ordered: Ordered
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +59,16 @@ class _Known:
 
     index: FragmentIndex
     init: bytes
+
+
+def ordered_about(asked: Reading, look: Look, rows: Sequence[Sealed]) -> Ordered:
+    """Return what is ordered about the time of some segments, in order of time, for whoever looks."""
+    if not rows:
+        return NOTHING_ORDERED
+    ends_us = rows[-1].segment.ends_us
+    span = Span(rows[0].segment.starts_us, FOREVER_US if ends_us is None else ends_us + _SOUND_BEHIND_US)
+    found = orders.touching(asked, look.camera_id, span)
+    return ordered(found, look.case_person) if found else NOTHING_ORDERED
 
 
 class _IsBeingClosed(Exception):
@@ -136,11 +162,20 @@ class SealedFiles:
                 raise FootageIsDamaged("the bytes of this part of the footage are not there") from first
 
     def row_of_now(self, look: Look, sealed: Sealed) -> Sealed:
+        """Return the row of now of a segment. Raises FootageIsGone."""
         with self._db.glancing() as connection:
             now = segments.by_id(connection, look.camera_id, sealed.segment.id)
         if now is None:
             raise FootageIsGone("this part of the footage is gone")
         return now
+
+    def see(self, look: Look, segment_id: SegmentId) -> Seen:
+        """Return one living segment as it is now. Raises FootageIsGone: destroyed, or never this camera's."""
+        with self._db.glancing(at_one_moment=True) as connection:
+            sealed = segments.by_id(connection, look.camera_id, segment_id)
+            if sealed is None:
+                raise FootageIsGone("this part of the footage is gone")
+            return Seen(sealed, ordered_about(connection, look, [sealed]))
 
     def _try(self, look: Look, sealed: Sealed, act: Callable[[SealedReader, Sealed], Made]) -> Made:
         segment = sealed.segment

@@ -9,10 +9,8 @@ from starlette.concurrency import run_in_threadpool
 
 from archive.errors import FootageIsGone
 from archive.format.index import FragmentEntry, FragmentIndex
-from archive.playback.opening import Look
-from archive.playback.rules import may_show
-from archive.playback.service import Footage
-from archive.segments.store import Sealed
+from archive.playback.opening import Look, Seen
+from archive.playback.service import Footage, refuse_unshown
 from auth.media_sessions.session import MediaSession
 from streams.live.stream import Block
 from vms_privacy.clock import Clock
@@ -37,7 +35,8 @@ class Viewer:
     def open(self, segment_id: SegmentId, places: range) -> "Run":
         """Return fragments of a segment, ready to go out: all are judged, the first are read and authenticated.
 
-        Blocking. Raises FootageIsGone, OutsideWindow, and what `Footage.segment` and `Footage.read` raise.
+        Blocking. Raises FootageIsGone, FootageIsRestricted, OutsideWindow, and what `Footage.segment` and
+        `Footage.read` raise.
         """
         return self.open_row(self.row(segment_id), places)
 
@@ -55,10 +54,7 @@ class Viewer:
     def judge(self, row: "Row", entries: Sequence[FragmentEntry]) -> None:
         """Raise what stands against showing fragments at this moment; memory only."""
         self.session.check()
-        allowed = self.footage.allowed(self.look, row.sealed)
-        # What is outside of the window is gone like what never was: nobody learns what there is beyond it.
-        if not all(may_show(entry, allowed) for entry in entries):
-            raise FootageIsGone("this part of the footage is gone")
+        refuse_unshown(entries, self.footage.allowed(self.look, row.seen))
         moments = [entry.captured_from_us for entry in entries]
         # What a session covers is one stretch, so what lies between the two is covered with them.
         for moment_us in {min(moments), max(moments)}:
@@ -75,7 +71,7 @@ class Viewer:
                 break
             count, size = count + 1, size + entry.length
         now = places[:count]
-        data = self.footage.read_now(self.look, row.sealed, row.index, now)
+        data = self.footage.read_now(self.look, row.seen, row.index, now)
         return _Batch(row.at(now), places[count:], data)
 
 
@@ -105,16 +101,16 @@ class Run:
         # What is known already may say no: then nobody waits for the database.
         viewer.judge(self._row, (entry,))
         if viewer.clock.monotonic() - self._row.looked_at >= JUDGED_FOR_S:
-            self._row = await run_in_threadpool(viewer.row, self._row.sealed.segment.id)
+            self._row = await run_in_threadpool(viewer.row, self._row.seen.sealed.segment.id)
             viewer.judge(self._row, (entry,))
-        return viewer.footage.left_s(viewer.look, self._row.sealed, entry)
+        return viewer.footage.left_s(viewer.look, self._row.seen, entry)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """A segment and its index as they were at a moment of the monotonic clock."""
 
-    sealed: Sealed
+    seen: Seen
     index: FragmentIndex
     looked_at: float
 

@@ -48,7 +48,7 @@ def _cast(viewer: Viewer, wanted: Span) -> tuple[Film, list[_Shot], Run]:
         shots.append(_Shot(segment.id, one.chosen, numbers[line], Line(segment.run, segment.epoch)))
     film = Film(list(inits.values()), parts[0].entries[0].captured_from_us)
     opening = parts[0]
-    return film, shots, viewer.open_row(Row(opening.sealed, opening.index, looked_at), opening.chosen)
+    return film, shots, viewer.open_row(Row(opening.seen, opening.index, looked_at), opening.chosen)
 
 
 async def _blocks(viewer: Viewer, film: Film, shots: list[_Shot], first: Run) -> AsyncGenerator[Block, None]:

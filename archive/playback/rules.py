@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from archive.format.index import FragmentEntry, FragmentIndex
+from archive.orders.rules import FOREVER_US, NOTHING_ORDERED, Ordered
 from archive.segments.rules import Span, readable_from_us
 from streams.media.packets import Track
 
@@ -14,10 +15,20 @@ PIECE_US: Final = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What may be shown of one segment at one moment. `from_us` included, `until_us` not."""
+    """What may be shown of one segment at one moment. `from_us` included, `until_us` not.
+
+    What was captured before `kept_from_us` has expired. Orders close some of it, or open what has expired (P6).
+    """
 
     from_us: int
     until_us: int
+    kept_from_us: int = 0
+    ordered: Ordered = NOTHING_ORDERED
+
+    @property
+    def floor_us(self) -> int:
+        """The moment before which nothing is shown unless an order opens it."""
+        return max(self.from_us, self.kept_from_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +44,44 @@ class Piece:
     until_us: int
 
 
-def bounds(window: Span, depth_us: int | None, keep_us: int, now_us: int) -> Bounds:
-    """Return what the token's window, the grant's depth and the retention leave of a segment."""
-    starts = [window.from_us, readable_from_us(keep_us, now_us)]
-    if depth_us is not None:
-        starts.append(now_us - depth_us)
-    return Bounds(max(starts), window.until_us)
+def bounds(window: Span, depth_us: int | None, keep_us: int, now_us: int, ordered: Ordered = NOTHING_ORDERED) -> Bounds:
+    """Return what the token's window, the grant's depth, the retention and orders leave of a segment."""
+    from_us = window.from_us if depth_us is None else max(window.from_us, now_us - depth_us)
+    return Bounds(from_us, window.until_us, readable_from_us(keep_us, now_us), ordered)
 
 
 def may_show(entry: FragmentEntry, allowed: Bounds) -> bool:
     """Say whether every picture of a fragment lies within the bounds."""
-    return allowed.from_us <= entry.captured_from_us and entry.captured_until_us <= allowed.until_us
+    from_us, until_us = entry.captured_from_us, entry.captured_until_us
+    if from_us < allowed.from_us or until_us > allowed.until_us or allowed.ordered.closes(from_us, until_us):
+        return False
+    return from_us >= allowed.kept_from_us or allowed.ordered.opens(from_us, until_us)
 
 
-def shown_until_us(entry: FragmentEntry, depth_us: int | None, keep_us: int) -> int:
+def shown_until_us(entry: FragmentEntry, depth_us: int | None, keep_us: int, ordered: Ordered) -> int:
     """Return the moment from which a fragment is too old for the grant's depth or the retention."""
-    return entry.captured_from_us + (keep_us if depth_us is None else min(keep_us, depth_us))
+    ends = [depth_us if depth_us is not None else FOREVER_US]
+    if not ordered.opens(entry.captured_from_us, entry.captured_until_us):
+        ends.append(keep_us)
+    return entry.captured_from_us + min(ends)
 
 
-def selected(entries: Sequence[FragmentEntry], wanted: Span, allowed: Bounds) -> range:
+def selections(entries: Sequence[FragmentEntry], wanted: Span, allowed: Bounds) -> list[range]:
+    """Return the stretches of fragments that show `wanted`: more than one where an order cuts it."""
+    first = selected(entries, wanted, allowed)
+    found = [first] if first else []
+    while allowed.ordered is not NOTHING_ORDERED and found and found[-1].stop < len(entries):
+        more = selected(entries, wanted, allowed, after=found[-1].stop)
+        if not more:
+            break
+        found.append(more)
+    return found
+
+
+def selected(entries: Sequence[FragmentEntry], wanted: Span, allowed: Bounds, after: int = 0) -> range:
     """Return the places of the fragments that show `wanted`, beginning with a key picture that may be shown.
+
+    Only what stands at `after` or behind is looked at.
 
     Decoding starts at a key picture, so the one before `wanted` is taken if it may be shown, else the next one. A
     picture that could only be decoded with the help of one that must not be shown is not shown either. Sound may lie
@@ -62,14 +91,18 @@ def selected(entries: Sequence[FragmentEntry], wanted: Span, allowed: Bounds) ->
     keys = [
         at
         for at, entry in enumerate(entries)
-        if entry.track is Track.VIDEO and entry.starts_with_key and may_show(entry, allowed)
+        if at >= after and entry.track is Track.VIDEO and entry.starts_with_key and may_show(entry, allowed)
     ]
     before = [at for at in keys if entries[at].captured_from_us <= wanted.from_us]
     later = [at for at in keys if wanted.from_us < entries[at].captured_from_us < wanted.until_us]
     if before and _reaches(entries, before[-1], wanted.from_us):
         later.insert(0, before[-1])
     # Nothing that came too early may lie behind the start.
-    too_early = [at for at, entry in enumerate(entries) if entry.captured_from_us < allowed.from_us]
+    too_early = [
+        at
+        for at, entry in enumerate(entries)
+        if entry.captured_from_us < allowed.floor_us and not may_show(entry, allowed)
+    ]
     last_too_early = too_early[-1] if too_early else -1
     start = next((at for at in later if at > last_too_early), None)
     if start is None:

@@ -1,6 +1,6 @@
 """Finding and reading recorded fragments of one camera. Blocking: called from threads."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,19 +12,23 @@ from archive.format.index import FragmentEntry, FragmentIndex
 from archive.format.sealed_file import SealedReader
 from archive.keys.rules import WrapIsForeign
 from archive.keys.wrap import SegmentKeys
-from archive.playback.opening import Look, SealedFiles
-from archive.playback.rules import Bounds, bounds, may_show, selected, shown_until_us
+from archive.orders import store as orders
+from archive.orders.rules import FOREVER_US, Ordered, ordered
+from archive.playback.opening import Look, SealedFiles, Seen, ordered_about
+from archive.playback.rules import Bounds, bounds, may_show, selections, shown_until_us
 from archive.recorder.growing import Growing
 from archive.segments import store as segments
 from archive.segments.rules import Span
 from archive.segments.store import Sealed
+from auth.tokens.errors import FootageIsRestricted
 from vms_privacy.clock import Clock
 from vms_privacy.db import Database
 from vms_privacy.errors import Refusal
-from vms_privacy.ids import CameraId, SegmentId
+from vms_privacy.ids import CameraId, PersonId, SegmentId
 from vms_privacy.keyring.port import KeyIsDestroyed, WrapIsDamaged
 
 MOST_SEGMENTS: Final = 20_000
+_LONGEST_LEFT_S: Final = 3600.0
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
@@ -32,9 +36,14 @@ _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 class Part:
     """One segment's share of a span: which of its fragments are shown."""
 
-    sealed: Sealed
+    seen: Seen
     index: FragmentIndex
     chosen: range
+
+    @property
+    def sealed(self) -> Sealed:
+        """Return the segment's row."""
+        return self.seen.sealed
 
     @property
     def entries(self) -> tuple[FragmentEntry, ...]:
@@ -70,81 +79,88 @@ class Footage:
     def find(self, look: Look, wanted: Span) -> list[Part]:
         """Return what may be shown of a span, by time.
 
-        What is damaged is left out where there is something else to show, and counted. Raises FootageIsGone if all of
-        it has expired, NoFootage, what opening says if all there is cannot be opened, and SpanTooLong.
+        What is damaged or restricted is left out where there is something else to show. Raises FootageIsGone if all
+        of it has expired, FootageIsRestricted, NoFootage, what opening says if all there is cannot be opened, and
+        SpanTooLong.
         """
-        with self._db.glancing() as connection:
+        with self._db.glancing(at_one_moment=True) as connection:
             found = segments.in_span(connection, look.camera_id, wanted, MOST_SEGMENTS + 1)
+            ordered = ordered_about(connection, look, found)
         if len(found) > MOST_SEGMENTS:
             raise SpanTooLong("there is too much in this span; ask for less at once")
-        looked = [self._part_or_damage(look, sealed, wanted) for sealed in found]
-        parts = [one for one in looked if isinstance(one, Part)]
+        looked = [self._parts_or_damage(look, Seen(sealed, ordered), wanted) for sealed in found]
+        parts = [part for one in looked if isinstance(one, list) for part in one]
         if parts:
             return parts
         for one in looked:
             if isinstance(one, Refusal):
                 raise one
+        if any(self._is_closed(Seen(sealed, ordered), wanted) for sealed in found):
+            raise FootageIsRestricted("the time asked for is restricted: nobody reads it at present")
         if found and all(self._has_expired(sealed, wanted) for sealed in found):
             raise FootageIsGone("the time asked for has expired")
         if not found and self._was_recorded(look.camera_id, wanted):
             raise FootageIsGone("the time asked for has expired")
         raise NoFootage("nothing was recorded in the time asked for")
 
-    def segment(self, look: Look, segment_id: SegmentId) -> tuple[Sealed, FragmentIndex]:
+    def segment(self, look: Look, segment_id: SegmentId) -> tuple[Seen, FragmentIndex]:
         """Return one living segment. Raises FootageIsGone: it is destroyed, or never was this camera's."""
-        with self._db.glancing() as connection:
-            sealed = segments.by_id(connection, look.camera_id, segment_id)
-        if sealed is None:
-            raise FootageIsGone("this part of the footage is gone")
-        return self._files.index(look, sealed)
+        seen = self._files.see(look, segment_id)
+        sealed, index = self._files.index(look, seen.sealed)
+        return Seen(sealed, seen.ordered), index
 
     def init(self, look: Look, sealed: Sealed, index: FragmentIndex) -> bytes:
         """Return the init segment of a file. Raises FootageIsGone."""
         return self._files.init(look, sealed, index)
 
-    def read(self, look: Look, sealed: Sealed, index: FragmentIndex, places: range) -> bytes:
+    def read(self, look: Look, seen: Seen, index: FragmentIndex, places: range) -> bytes:
         """Return fragments as they were sealed. Raises FootageIsGone if one of them may not be shown (any more).
 
-        `sealed` may be as old as the look: what has become of the segment since (closed, moved, under another key, kept
-        shorter, destroyed) is asked for here.
+        `seen` may be as old as the look: what has become of the segment since (closed, moved, under another key, kept
+        shorter, ordered about, destroyed) is asked for here.
         """
-        return self.read_now(look, self._files.row_of_now(look, sealed), index, places)
+        return self.read_now(look, self._files.see(look, seen.sealed.segment.id), index, places)
 
-    def read_now(self, look: Look, sealed: Sealed, index: FragmentIndex, places: range) -> bytes:
+    def read_now(self, look: Look, seen: Seen, index: FragmentIndex, places: range) -> bytes:
         """Do as `read`, by a row that was looked at just now."""
         entries = index.entries[places.start : places.stop]
         if not entries or len(entries) != len(places):
             raise FootageIsGone("this part of the footage is gone")
 
         def shown(reader: SealedReader, now: Sealed) -> bytes:
-            allowed = self.allowed(look, now)
-            if not all(may_show(entry, allowed) for entry in entries):
-                raise FootageIsGone("this part of the footage has expired, or is outside of what the token allows")
+            refuse_unshown(entries, self.allowed(look, Seen(now, seen.ordered)))
             return b"".join(_runs(reader, entries))
 
-        return self._files.act_on(look, sealed, shown)
+        return self._files.act_on(look, seen.sealed, shown)
 
-    def allowed(self, look: Look, sealed: Sealed) -> Bounds:
+    def allowed(self, look: Look, seen: Seen) -> Bounds:
         """Return what may be shown of a segment at this moment."""
-        return bounds(look.window, look.depth_us, sealed.segment.keep_us, self._now_us())
+        return bounds(look.window, look.depth_us, seen.sealed.segment.keep_us, self._now_us(), seen.ordered)
 
-    def left_s(self, look: Look, sealed: Sealed, entry: FragmentEntry) -> float:
+    def left_s(self, look: Look, seen: Seen, entry: FragmentEntry) -> float:
         """Return for how many seconds a fragment may still be shown, as far as its age decides about it."""
-        until_us = shown_until_us(entry, look.depth_us, sealed.segment.keep_us)
-        return max(0, until_us - self._now_us()) / 1_000_000
+        until_us = shown_until_us(entry, look.depth_us, seen.sealed.segment.keep_us, seen.ordered)
+        return min(max(0, until_us - self._now_us()) / 1_000_000, _LONGEST_LEFT_S)
 
-    def ranges(self, camera_id: CameraId, asked: Span, tolerance_us: int = 1_000_000) -> list[Span]:
+    def ranges(
+        self,
+        camera_id: CameraId,
+        asked: Span,
+        case_person: PersonId | None = None,
+        tolerance_us: int = 1_000_000,
+    ) -> list[Span]:
         """Return the stretches that can be read now, neighbours joined; needs no key."""
         now_us = self._now_us()
+        with self._db.glancing() as connection:
+            known = orders.touching(connection, camera_id, asked)
+        rules = ordered(known, case_person)
         found: list[Span] = []
         for sealed in self._all_in(camera_id, asked):
-            span = self._readable(sealed, now_us)
-            if span is None:
-                continue
-            if found and span.from_us - found[-1].until_us <= tolerance_us:
-                found[-1] = Span(found[-1].from_us, max(found[-1].until_us, span.until_us))
-            else:
-                found.append(span)
+            for span in self._readable(sealed, rules, now_us):
+                if found and span.from_us - found[-1].until_us <= tolerance_us:
+                    found[-1] = Span(found[-1].from_us, max(found[-1].until_us, span.until_us))
+                else:
+                    found.append(span)
         return found
 
     def _all_in(self, camera_id: CameraId, asked: Span, most: int = MOST_SEGMENTS) -> Iterator[Sealed]:
@@ -157,35 +173,42 @@ class Footage:
             last = rows[-1].segment.ends_us if len(rows) == most else None
             rest = Span(last, rest.until_us) if last is not None and last < rest.until_us else None
 
-    def _readable(self, sealed: Sealed, now_us: int) -> Span | None:
+    def _readable(self, sealed: Sealed, rules: Ordered, now_us: int) -> list[Span]:
         segment = sealed.segment
         until_us = segment.ends_us
         if until_us is None:
             growing = self._growing(segment.camera_id)
             if growing is None or growing.segment_id != segment.id:
                 closed = self._files.closed_since(sealed)
-                return None if closed is None else self._readable(closed, now_us)
+                return [] if closed is None else self._readable(closed, rules, now_us)
             until_us = max(entry.captured_until_us for entry in growing.entries)
-        from_us = max(segment.starts_us, now_us - segment.keep_us + 1)
-        return Span(from_us, until_us) if from_us < until_us else None
+        return rules.leaves(segment.starts_us, until_us, now_us - segment.keep_us + 1)
 
-    def _part_or_damage(self, look: Look, sealed: Sealed, wanted: Span) -> Part | Refusal | None:
+    def _parts_or_damage(self, look: Look, seen: Seen, wanted: Span) -> list[Part] | Refusal:
         try:
-            return self._part(look, sealed, wanted)
+            return self._parts(look, seen, wanted)
         except FootageIsGone:
-            return None  # It was destroyed since its row was read.
+            return []  # It was destroyed since its row was read.
         except (FootageIsDamaged, WrapIsDamaged, WrapIsForeign, KeyIsDestroyed) as refusal:
             self.damaged += 1
             return refusal
 
-    def _part(self, look: Look, sealed: Sealed, wanted: Span) -> Part | None:
-        allowed = self.allowed(look, sealed)
-        segment = sealed.segment
-        if allowed.until_us <= allowed.from_us or (segment.ends_us is not None and segment.ends_us <= allowed.from_us):
-            return None
-        sealed, index = self._files.index(look, sealed)
-        chosen = selected(index.entries, wanted, allowed)
-        return Part(sealed, index, chosen) if chosen else None
+    def _parts(self, look: Look, seen: Seen, wanted: Span) -> list[Part]:
+        allowed = self.allowed(look, seen)
+        ends_us = seen.sealed.segment.ends_us
+        floor_us = allowed.from_us if seen.ordered.opened else allowed.floor_us
+        if allowed.until_us <= floor_us or (ends_us is not None and ends_us <= floor_us):
+            return []
+        sealed, index = self._files.index(look, seen.sealed)
+        seen = Seen(sealed, seen.ordered)
+        return [Part(seen, index, chosen) for chosen in selections(index.entries, wanted, allowed)]
+
+    def _is_closed(self, seen: Seen, wanted: Span) -> bool:
+        """Say whether a restriction closes something of a span that has not expired."""
+        segment, now_us = seen.sealed.segment, self._now_us()
+        from_us = max(segment.starts_us, wanted.from_us, now_us - segment.keep_us + 1)
+        until_us = min(FOREVER_US if segment.ends_us is None else segment.ends_us, wanted.until_us)
+        return from_us < until_us and seen.ordered.closes(from_us, until_us)
 
     def _has_expired(self, sealed: Sealed, wanted: Span) -> bool:
         segment = sealed.segment
@@ -198,6 +221,16 @@ class Footage:
 
     def _now_us(self) -> int:
         return (self._clock.for_reading() - _EPOCH) // timedelta(microseconds=1)
+
+
+def refuse_unshown(entries: Iterable[FragmentEntry], allowed: Bounds) -> None:
+    """Raise what stands against showing fragments: FootageIsRestricted, FootageIsGone."""
+    for entry in entries:
+        if not may_show(entry, allowed):
+            if allowed.ordered.closes(entry.captured_from_us, entry.captured_until_us):
+                raise FootageIsRestricted("this part of the footage is restricted: nobody reads it at present")
+            # What is outside of the window is gone like what never was: nobody learns what there is beyond it.
+            raise FootageIsGone("this part of the footage is gone")
 
 
 def _runs(reader: SealedReader, entries: tuple[FragmentEntry, ...]) -> Iterator[bytes]:

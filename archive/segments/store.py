@@ -4,7 +4,20 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, literal, or_, select, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Select,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from archive.keys.rules import WrappedKey
@@ -66,7 +79,7 @@ class Sealed:
         return WrappedKey(one.operator_id, one.camera_id, one.id, self.bucket_key_id, self.wrapped_key)
 
 
-_COLUMNS = (
+COLUMNS = (
     SegmentRow.id,
     SegmentRow.operator_id,
     SegmentRow.camera_id,
@@ -92,7 +105,7 @@ _SEALED = (
 
 # Made once: putting these together takes longer than carrying them out.
 _OF_CAMERA = SegmentRow.camera_id == bindparam("camera_id")
-_LIVING = select(*_COLUMNS, *_SEALED).where(_OF_CAMERA, SegmentRow.state.in_((State.WRITING, State.STORED)))
+_LIVING = select(*COLUMNS, *_SEALED).where(_OF_CAMERA, SegmentRow.state.in_((State.WRITING, State.STORED)))
 # Times of a camera never overlap, so of all that starts before a span only the newest can reach into it. Without this
 # bound the database goes through everything that is older.
 _FIRST_START = func.coalesce(
@@ -191,7 +204,7 @@ def unknown_blobs(session: Session, names: Collection[str]) -> frozenset[str]:
 
 def growing(session: Session) -> list[Sealed]:
     """Return every segment in state `writing`; at start-up these are the leftovers of a crash."""
-    rows = session.execute(select(*_COLUMNS, *_SEALED).where(SegmentRow.state == State.WRITING))
+    rows = session.execute(select(*COLUMNS, *_SEALED).where(SegmentRow.state == State.WRITING))
     return [_sealed(row) for row in rows]
 
 
@@ -209,7 +222,7 @@ _IS_IN_SPOOL: Final = SegmentRow.place == literal(Place.SPOOL.value, literal_exe
 
 def in_spool(session: Session, limit: int, after: Segment | None = None) -> list[Segment]:
     """Return closed segments whose bytes the store has not confirmed, oldest first; those that come after one."""
-    query = select(*_COLUMNS).where(SegmentRow.state == State.STORED, _IS_IN_SPOOL)
+    query = select(*COLUMNS).where(SegmentRow.state == State.STORED, _IS_IN_SPOOL)
     if after is not None:
         query = query.where(tuple_(SegmentRow.starts_us, SegmentRow.id) > tuple_(after.starts_us, after.id))
     rows = session.execute(query.order_by(SegmentRow.starts_us, SegmentRow.id).limit(limit))
@@ -229,20 +242,9 @@ def is_waiting(session: Session, segment_id: SegmentId) -> bool:
 def in_store(session: Session, names: Collection[str]) -> list[Segment]:
     """Return those of these blobs whose bytes the store has confirmed, and that are to be kept."""
     rows = session.execute(
-        select(*_COLUMNS).where(
+        select(*COLUMNS).where(
             SegmentRow.blob_name.in_(names), SegmentRow.state == State.STORED, SegmentRow.place == Place.STORE
         )
-    )
-    return [_segment(row) for row in rows]
-
-
-def due(session: Session, now_us: int, limit: int) -> list[Segment]:
-    """Return segments whose very last picture has expired, longest overdue first."""
-    rows = session.execute(
-        select(*_COLUMNS)
-        .where(SegmentRow.state == State.STORED, SegmentRow.destroy_from_us <= now_us)
-        .order_by(SegmentRow.destroy_from_us)
-        .limit(limit)
     )
     return [_segment(row) for row in rows]
 
@@ -284,6 +286,11 @@ def newest(session: Session, camera_id: CameraId) -> Newest | None:
     if row is None:
         return None
     return Newest(SegmentId(row.id), row.starts_us, row.ends_us, State(row.state) is State.STORED)
+
+
+def found(session: Session, wanted: Select[Any, *tuple[Any, ...]]) -> list[Segment]:
+    """Return what a query of another room over `COLUMNS` finds."""
+    return [_segment(row) for row in session.execute(wanted)]
 
 
 def end_earlier(session: Session, segment_id: SegmentId, ends_us: int) -> None:

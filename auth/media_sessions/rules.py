@@ -43,6 +43,7 @@ class End(StrEnum):
     TIME_OVER = "session-time-over"
     WITHDRAWN = "withdrawn"
     NO_LONGER_ALLOWED = "no-longer-allowed"
+    RESTRICTED = "footage-restricted"
     NOT_JUDGED = "cannot-be-judged"
     DEAF = "not-heard-of-withdrawals"
     STOPPING = "service-stopping"
@@ -74,19 +75,22 @@ class Ends:
 class Signs:
     """What is known about one session: until when it may go on, how long its client has been silent, what it rests on.
 
-    `silence_s` is 0 while a response is under way.
+    `silence_s` is 0 while a response is under way; `is_restricted`: a restriction closes what it shows.
     """
 
     session_until: datetime
     silence_s: float
     footing: Footing
     hearing: Hearing
+    is_restricted: bool = False
 
 
 def judge_session(signs: Signs, now: datetime) -> Stays | AskAgain | Ends:
     """Say what becomes of a session at `now`. Every doubt ends it or asks; nothing but certainty lets it stay."""
     if signs.footing is Footing.WITHDRAWN:
         return Ends(End.WITHDRAWN)
+    if signs.is_restricted:
+        return Ends(End.RESTRICTED)
     if not signs.hearing.may_go_on:
         return Ends(End.DEAF)
     if now >= signs.session_until:

@@ -20,7 +20,7 @@ from auth.media_sessions.rules import LONGEST_GAP_S, AskAgain, End, Ends, Limits
 from auth.media_sessions.session import MediaSession
 from auth.principal import Principal, PrincipalKind
 from auth.revocation.view import RevocationView
-from auth.tokens.errors import TokenWithdrawn
+from auth.tokens.errors import LIVE_IS_RESTRICTED, FootageIsRestricted, TokenWithdrawn
 from auth.tokens.handles import random_name
 from auth.tokens.judging import GrantJudge
 from auth.tokens.rules import Action, Claims
@@ -179,7 +179,7 @@ class MediaSessions:
         self.rejudge(lambda one: one.person_id == person_id)
 
     def hear_camera(self, camera_id: CameraId) -> None:
-        """Hear that a camera was moved or removed: whoever looks at it is judged again."""
+        """Hear that a camera was moved, removed or restricted: whoever looks at it is judged again."""
         self.rejudge(lambda one: one.camera_id == camera_id)
 
     @property
@@ -319,6 +319,8 @@ def _label(person_id: PersonId) -> str:
 def _told(why: End) -> Refusal:
     if why is End.WITHDRAWN:
         return TokenWithdrawn("what this rested on was withdrawn")
+    if why is End.RESTRICTED:
+        return FootageIsRestricted(LIVE_IS_RESTRICTED)
     if why in {End.DEAF, End.NOT_JUDGED}:
         return NotSureEnough("withdrawals are not heard of at the moment", retry_after=1)
     return SessionOver(_OVER)

@@ -8,7 +8,7 @@ from functools import partial
 from auth.media_sessions.errors import NotSureEnough, SessionOver
 from auth.media_sessions.rules import End, Protocol, Signs
 from auth.revocation.view import RevocationView
-from auth.tokens.errors import OutsideWindow
+from auth.tokens.errors import LIVE_IS_RESTRICTED, FootageIsRestricted, OutsideWindow
 from auth.tokens.rules import Action, Claims, uses_for, within_session
 from vms_privacy.clock import Clock
 from vms_privacy.errors import Refusal
@@ -84,6 +84,8 @@ class MediaSession:
             raise refusal
         if not self._revocation.hearing().may_go_on:
             raise NotSureEnough("withdrawals are not heard of at the moment", retry_after=1)
+        if self._is_restricted():
+            raise FootageIsRestricted(LIVE_IS_RESTRICTED)
         if self._clock.for_reading() >= self.claims.session_until:
             raise SessionOver("this media session is over")
         if picture_us is not None and not within_session(self.claims, picture_us, self._clock.for_reading()):
@@ -122,6 +124,7 @@ class MediaSession:
             silence_s=0.0 if self._cuts else self._clock.monotonic() - self._asked_at,
             footing=self._revocation.weigh(claims.token_id, claims.person_id, uses),
             hearing=self._revocation.hearing(),
+            is_restricted=self._is_restricted(),
         )
 
     def finish(self, end: End, refusal: Refusal) -> tuple[Cut, ...] | None:
@@ -134,6 +137,10 @@ class MediaSession:
             cuts = tuple(self._cuts.values())
             self._cuts.clear()
             return cuts
+
+    def _is_restricted(self) -> bool:
+        """Say whether a restriction closes what is shown; of recorded pictures each is judged by its own time."""
+        return self.action is Action.LIVE and self._revocation.forbids_live(self.claims.camera_id)
 
     def _detach(self, number: int) -> None:
         with self._lock:

@@ -1,6 +1,7 @@
 """How long silence may last, and what a withdrawal means for something that rests on it. Pure."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum, unique
 from typing import Final
 
@@ -8,6 +9,7 @@ STALE_AFTER_S: Final = 1.0
 """Silence after which nothing new may start: a withdrawal may have passed us by."""
 DEAF_AFTER_S: Final = 10.0
 """Silence after which what runs ends."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @unique
@@ -32,6 +34,11 @@ def hearing_after(silence_s: float | None) -> Hearing:
     if silence_s is None or silence_s >= DEAF_AFTER_S or silence_s < 0:
         return Hearing.DEAF
     return Hearing.STALE if silence_s >= STALE_AFTER_S else Hearing.FRESH
+
+
+def is_within(stretch_us: tuple[int, int], moment: datetime) -> bool:
+    """Say whether a moment lies in a stretch of microseconds since 1970, UTC, whose end is not part of it."""
+    return stretch_us[0] <= (moment - _EPOCH) // timedelta(microseconds=1) < stretch_us[1]
 
 
 @unique

@@ -1,16 +1,18 @@
 """What this process knows about withdrawals, in memory. Loaded at start, then told of every change after its commit."""
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from auth.revocation.rules import Footing, Hearing, Known, hearing_after, weigh
+from auth.revocation.rules import Footing, Hearing, Known, hearing_after, is_within, weigh
 from vms_privacy.clock import Clock
-from vms_privacy.ids import GrantId, PersonId, TokenId
+from vms_privacy.ids import CameraId, GrantId, PersonId, TokenId
 
 
 class RevocationView:
-    """Grant versions, withdrawn tokens and disabled people, and how long ago we last heard. Thread-safe.
+    """Grant versions, withdrawn tokens, disabled people, restricted cameras, and how long ago we last heard.
+
+    Thread-safe.
 
     Before `load` it is deaf, so nothing starts. Each reading is one dict look-up without a lock: a change is one
     atomic replacement of a value, and readers need no two values of the same instant.
@@ -23,6 +25,7 @@ class RevocationView:
         self._tokens: dict[TokenId, datetime] = {}
         self._disabled: set[PersonId] = set()
         self._heard_at: float | None = None
+        self._restricted: Mapping[CameraId, Sequence[tuple[int, int]]] | None = None
 
     def load(
         self, versions: Mapping[GrantId, int], tokens: Mapping[TokenId, datetime], disabled: frozenset[PersonId]
@@ -51,6 +54,25 @@ class RevocationView:
         """Remember that a person was disabled, which is for good."""
         with self._lock:
             self._disabled.add(person_id)
+
+    def hear_restrictions(self, stretches: Mapping[CameraId, Sequence[tuple[int, int]]]) -> None:
+        """Remember which stretches of which cameras are restricted, in place of all that was known of them."""
+        self._restricted = stretches
+
+    def forbids_live(self, camera_id: CameraId) -> bool:
+        """Say whether a camera's present is restricted (P6); until the first restrictions were heard, it is."""
+        known = self._restricted
+        if known is None:
+            return True
+        stretches = known.get(camera_id)
+        if not stretches:
+            return False
+        # While the time is in doubt, both of its readings count.
+        return any(
+            is_within(stretch, moment)
+            for stretch in stretches
+            for moment in (self._clock.for_reading(), self._clock.for_destroying())
+        )
 
     def heartbeat(self) -> None:
         """Note that the way on which changes arrive is alive. Embedded: the process's own ticker calls this."""

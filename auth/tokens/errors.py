@@ -1,9 +1,11 @@
 """What a stream token, or the wish for one, can be answered with."""
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from auth.errors import NotAllowed, NotAuthenticated
 from vms_privacy.errors import Kind, Refusal
+
+LIVE_IS_RESTRICTED: Final = "this camera is restricted at present: nobody watches it"
 
 
 class TokenIsBad(NotAuthenticated):
@@ -41,6 +43,13 @@ class OutsideWindow(NotAllowed):
     """The span asked for is not wholly inside the archive window or depth of the token."""
 
     code: ClassVar[str] = "outside-window"
+
+
+class FootageIsRestricted(Refusal):
+    """A restriction is in force over this time (GDPR, Article 18): nobody looks at it, live included."""
+
+    kind: ClassVar[Kind] = Kind.LOCKED
+    code: ClassVar[str] = "footage-is-restricted"
 
 
 class PurposeNotAllowed(NotAllowed):

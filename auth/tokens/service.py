@@ -14,6 +14,8 @@ from auth.resources.store import ResourceStore
 from auth.revocation.rules import Footing
 from auth.revocation.view import RevocationView
 from auth.tokens.errors import (
+    LIVE_IS_RESTRICTED,
+    FootageIsRestricted,
     OutsideWindow,
     TokenExpired,
     TokenIsBad,
@@ -89,7 +91,7 @@ class StreamTokens:
         """Return the token's yes to one request for a camera by its names, in the order anybody may learn things.
 
         Raises TokenIsBad and TokenExpired and TokenWithdrawn (401, whatever the camera), NotFound (404, the same for
-        another camera and for none), TokenLacksAction and OutsideWindow (403).
+        another camera and for none), TokenLacksAction and OutsideWindow (403), FootageIsRestricted (423).
         """
         return self.admit_claims(self.read(text), asked)
 
@@ -108,6 +110,8 @@ class StreamTokens:
         covered = covers(claims, action, asked.from_us, asked.until_us, now)
         if isinstance(covered, No):
             self._refuse(claims, action, _outside(covered.why, action), covered.why)
+        if action is Action.LIVE and self._revocation.forbids_live(claims.camera_id):
+            self._refuse(claims, action, FootageIsRestricted(LIVE_IS_RESTRICTED), FootageIsRestricted.code)
         return Admission(claims, resource, action)
 
     def _read(self, text: str) -> Claims:

@@ -77,7 +77,7 @@ def store(house: House) -> _Store:
 
 def _played(house: House) -> bytes:
     parts = house.footage.find(house.look(), Span(0, 2**60))
-    return b"".join(house.footage.read(house.look(), part.sealed, part.index, part.chosen) for part in parts)
+    return b"".join(house.footage.read(house.look(), part.seen, part.index, part.chosen) for part in parts)
 
 
 def test_while_the_store_is_away_everything_stays_in_the_spool_and_plays_and_then_catches_up(

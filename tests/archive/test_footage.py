@@ -33,7 +33,7 @@ def _find(house: House) -> list[Part]:
 
 
 def _read(house: House, part: Part) -> bytes:
-    return house.footage.read(house.look(), part.sealed, part.index, part.chosen)
+    return house.footage.read(house.look(), part.seen, part.index, part.chosen)
 
 
 def test_a_growing_segment_that_is_closed_and_moved_while_it_is_read_is_read_to_its_end(house: House) -> None:

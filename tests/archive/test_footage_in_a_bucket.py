@@ -19,7 +19,7 @@ _MINUTE = timedelta(minutes=1)
 
 def _look(house: House) -> bytes:
     [part] = house.footage.find(house.look(), Span(0, 2**60))
-    return house.footage.read(house.look(), part.sealed, part.index, part.chosen)
+    return house.footage.read(house.look(), part.seen, part.index, part.chosen)
 
 
 def _move_in(house: House, store: S3Store) -> None:

@@ -21,7 +21,7 @@ def _played(house: House) -> bytes:
     parts = house.footage.find(house.look(), Span(0, 2**60))
     out = house.footage.init(house.look(), parts[0].sealed, parts[0].index)
     for part in parts:
-        out += house.footage.read(house.look(), part.sealed, part.index, part.chosen)
+        out += house.footage.read(house.look(), part.seen, part.index, part.chosen)
     return out
 
 

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from archive.erasure import store as erasures
 from archive.recorder.rows import CameraRows, NotBegun
 from archive.recorder.rules import Why
 from archive.recorder.standing import micros
-from archive.segments import store as segments
 from archive.segments.rules import Span, State
 from streams.media.packets import Track
 from tests.given.encoded import encoded
@@ -120,10 +120,10 @@ def test_a_clock_set_back_a_little_lets_the_segment_before_end_earlier(house: Ho
     assert first.ends_us < before.ends_us
     assert house.is_in_order
     with house.db.reading() as session:
-        due = segments.due(session, before.ends_us + before.keep_us, 10)
+        due = erasures.due(session, before.ends_us + before.keep_us, 10)
     assert first.id in {one.id for one in due}
     with house.db.reading() as session:
-        too_early = segments.due(session, before.ends_us + before.keep_us - 1, 10)
+        too_early = erasures.due(session, before.ends_us + before.keep_us - 1, 10)
     assert first.id not in {one.id for one in too_early}  # its last pictures are as old as they were
 
 

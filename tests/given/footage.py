@@ -15,6 +15,8 @@ from archive.erasure.service import Eraser
 from archive.keys.rules import permit_from
 from archive.keys.service import BucketKeys
 from archive.keys.wrap import SegmentKeys
+from archive.orders.rules import Ground, NewOrder, Order, OrderKind
+from archive.orders.service import RIGHT_FOR, OrderService, Placed
 from archive.playback.opening import Look
 from archive.playback.service import Footage
 from archive.receipts.service import ReceiptService
@@ -41,11 +43,13 @@ from tests.given.encoded import START_US, Encoded, encoded
 from tests.given.fragmented import fragments_of
 from tests.given.randomness import CountedRandomness
 from tests.given.rows import every
+from vms_privacy.approvals.rules import Decision
+from vms_privacy.approvals.service import Approvals
 from vms_privacy.audit.log import AuditLog
 from vms_privacy.consent.ledger import ConsentLedger
 from vms_privacy.consent.rules import ConsentKind
 from vms_privacy.db import Database
-from vms_privacy.ids import CameraId, GrantId, Randomness, SegmentId
+from vms_privacy.ids import CameraId, GrantId, PersonId, Randomness, SegmentId
 from vms_privacy.journal.journal import Journal
 from vms_privacy.keyring.file_keyring import FileKeyring
 
@@ -92,6 +96,8 @@ class House:
         self.tools = Tools(db, self.ledger, self.retention, self.keys, clock, self.randomness, self.spool, self._name)
         self.recorder = self.new_recorder()
         self.footage = Footage(db, clock, self.keys, self.spool, self.store, lambda _: self.recorder.growing())
+        self.approvals = Approvals(self.audit, clock, self.randomness)
+        self.orders = OrderService(self.audit, self.journal, clock, self.randomness, self.approvals)
         self.receipts = ReceiptService(self.keyring, self.audit, clock, self.randomness, "installation-1")
         self.steps: list[Step] = []
         self.progress: Callable[[Step], None] = self.steps.append
@@ -155,9 +161,43 @@ class House:
             self.retention.set(session, self.granted(), keep_for, "the court asked for it in writing")
         self.recorder.ask_again()
 
-    def look(self, window: Span | None = None) -> Look:
+    def look(self, window: Span | None = None, case_person: PersonId | None = None) -> Look:
         permit = permit_from(self.granted(Right.ARCHIVE), Purpose.ARCHIVE_VIEW)
-        return Look(self.camera.camera_id, window or _ALL, None, permit)
+        return Look(self.camera.camera_id, window or _ALL, None, permit, case_person)
+
+    def order(
+        self, kind: OrderKind = OrderKind.HOLD, span: Span = _ALL, people: frozenset[PersonId] = frozenset()
+    ) -> Placed:
+        """Place a hold or a restriction as the owner does, over everything if no stretch is named."""
+        is_hold = kind is OrderKind.HOLD
+        new = NewOrder(
+            kind=kind,
+            camera_id=self.camera.camera_id,
+            from_us=span.from_us,
+            until_us=span.until_us,
+            case="2026/17",
+            ground=Ground.COURT_ORDER if is_hold else Ground.OBJECTION_PENDING,
+            authority="district court",
+            reason="an accident at the gate",
+            review_at=self.clock.now() + timedelta(days=30),
+            people=people,
+        )
+        with self.db.writing() as session:
+            return self.orders.place(session, self.granted(RIGHT_FOR[kind]), new)
+
+    def lift(self, order: Order) -> None:
+        """Lift an order as two people do."""
+        with self.db.writing() as session:
+            proposal = self.orders.propose_lifting(
+                session,
+                self.granted(RIGHT_FOR[order.kind]),
+                order.kind,
+                order.id,
+                "the case is closed",
+                self.clock.now() if order.kind is OrderKind.RESTRICTION else None,
+            )
+            second = f"person:{self.randomness.uuid()}"
+            self.approvals.decide(session, proposal, Decision.APPROVED, second, lambda _: True)
 
     def fragments(self, seconds: float, offset_s: float = 1.0, *, audio: bool = False) -> list[Fragment]:
         """Fragments of a real stream whose first packet arrives `offset_s` after the present moment of the clock."""

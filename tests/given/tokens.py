@@ -80,6 +80,7 @@ class TokenParts:
         self.gate = Gate(db, clock, self.audit, self.refusals)
         self.grants = GrantService(self.audit, self.journal, clock, randomness)
         self.view = RevocationView(clock)
+        self.view.hear_restrictions({})
         self.signer = TokenSigner(self.keyring, clock, ISSUER, AUDIENCE)
         self.judge = GrantJudge(db, clock, self.view)
         self.tokens = StreamTokens(db, clock, self.signer, self.judge, self.audit, self.refusals, self.view)
@@ -121,6 +122,7 @@ class TokenParts:
     def restart_view(self) -> None:
         """What a new process knows: what the tables say."""
         fresh = RevocationView(self.clock)
+        fresh.hear_restrictions({})
         load_revocations(self.db, fresh, self.withdrawals)
         self.tokens = StreamTokens(self.db, self.clock, self.signer, self.judge, self.audit, self.refusals, fresh)
 

@@ -87,6 +87,7 @@ class WholeApp:
         if self.parts.db.engine.dialect.name == "sqlite":
             event.listen(self.parts.db.engine, "connect", _write_lazily)
         join(self.parts)
+        self.parts.live_restrictions.read()
         load_revocations(self.parts.db, self.parts.revocation, self.parts.withdrawals)
         self.api = build_api(self.parts, {"database": lambda: ""}, CollectorRegistry())
         self.api.router.lifespan_context = self._alive

@@ -33,7 +33,7 @@ KEPT_BY: Final[Mapping[str, tuple[str, ...]]] = {
         "archive.blobs.memory_store.MemoryStore",
         "archive.blobs.s3_store.S3Store",
     ),
-    # Joints: a lower room, or a lower concept, asks for what an upper one knows; `vms_privacy/app.py` joins them.
+    # Joints: a lower room, or a lower concept, asks for what an upper one knows; `vms_privacy/app` joins them.
     "vms_privacy.consent.ledger.CameraOwners": ("auth.resources.store.ResourceStore",),
     "vms_privacy.consent.ledger.OwnedCamera": ("auth.resources.rules.Resource",),
     "streams.cameras.http.CameraStatuses": ("streams.ingest.service.IngestService",),
@@ -76,7 +76,8 @@ def members(cls: Any) -> set[str]:
 def lacking(protocol: Any, keeper: Any) -> list[str]:
     """Return what a class lacks to keep a Protocol."""
     has = set(dir(keeper)) | {name for one in keeper.__mro__ for name in getattr(one, "__annotations__", ())}
-    made = re.findall(r"self\.(\w+)\b[^=\n]*=", inspect.getsource(keeper))
+    sources = "".join(inspect.getsource(one) for one in keeper.__mro__ if one.__module__ != "builtins")
+    made = re.findall(r"self\.(\w+)\b[^=\n]*=", sources)
     return sorted(members(protocol) - has - set(made))
 
 

@@ -94,7 +94,7 @@ def _nothing_expired_is_shown(house: House) -> None:
         return
     for part in parts:
         assert all(now_us < entry.captured_from_us + part.sealed.segment.keep_us for entry in part.entries)
-        assert house.footage.read(house.look(), part.sealed, part.index, part.chosen)
+        assert house.footage.read(house.look(), part.seen, part.index, part.chosen)
 
 
 def _told(house: House) -> list[str]:

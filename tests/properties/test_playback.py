@@ -81,7 +81,7 @@ def test_pieces_cover_the_selection_once_and_each_begins_with_a_key_picture(
 @given(st.integers(0, 10**15), st.integers(10 * _SECOND, 10**13), st.integers(0, 10**15))
 def test_the_bounds_never_let_an_expired_picture_through(captured: int, keep: int, now: int) -> None:
     allowed = bounds(Span(0, 2**60), None, keep, now)
-    assert is_readable(captured, keep, now) == (captured >= allowed.from_us) or captured < 0
+    assert is_readable(captured, keep, now) == (captured >= allowed.floor_us) or captured < 0
 
 
 @given(st.integers(0, 10**12), st.integers(10**13, 10**15))

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
+from archive.erasure import store as erasures
 from archive.segments import store as segments
 from archive.segments.rules import (
     NEXT,
@@ -76,9 +77,9 @@ def test_nothing_is_due_while_one_of_its_packets_is_readable_and_all_of_it_from_
             segments.shorten(session, CAMERA, shorter)
         kept = keep if shorter is None else min(keep, shorter)
         earliest = max(packets) + kept
-        assert segments.due(session, earliest - 1, 10) == []
+        assert erasures.due(session, earliest - 1, 10) == []
         assert is_readable(max(packets), kept, earliest - 1)
-        assert [one.id for one in segments.due(session, earliest, 10)] == [segment_id]
+        assert [one.id for one in erasures.due(session, earliest, 10)] == [segment_id]
         assert not any(is_readable(packet, kept, earliest) for packet in packets)
 
 

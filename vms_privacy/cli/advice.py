@@ -180,6 +180,16 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "wrong-password": "type your present password; for a lost one ask an owner: `vms-privacy operator invite "
         "LOGIN --again`",
         "wrong-usage": "`vms-privacy COMMAND --help` says how it is written",
+        "footage-is-restricted": "wait until it is lifted: `vms-privacy restriction list` says for which case it "
+        "was placed",
+        "order-refused": "the sentence says what is wrong; docs/operate/holds.md has examples",
+        "order-is-lifted": "if it is needed again, place another one: `vms-privacy hold place`",
+        "too-many-orders": "lift those that are over: `vms-privacy hold list`, then `vms-privacy hold end`",
+        "second-person-needed": "have somebody else with the same right approve it: `vms-privacy approval approve "
+        "PROPOSAL`",
+        "proposal-is-decided": "see how it was decided: `vms-privacy approval list --decided`",
+        "proposal-has-expired": "propose it again if it is still wanted",
+        "proposer-lost-the-right": "propose it yourself, and have another person approve it",
     }
 )
 

@@ -146,6 +146,11 @@ def grant_row(one: Mapping[str, Any], login: str, cameras: Mapping[str, str]) ->
     return login, rights, reaches, moment(one["valid_from"]), until, span(one["depth"]), one["grant_id"]
 
 
+def person_id_of(session: Session, login: str) -> str:
+    """Return whom a log-in or an id names. Raises NoSuchPerson."""
+    return str(_person(session, login)["person_id"])
+
+
 def _scope(session: Session, camera: str, group: str) -> dict[str, str]:
     if camera:
         return {"on": "camera", "camera_id": session.camera(camera)["camera_id"]}

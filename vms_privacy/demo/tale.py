@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vms_privacy.app import Assembly
 from vms_privacy.clock import SystemClock
-from vms_privacy.demo import auditing, keeping, watching
+from vms_privacy.demo import auditing, keeping, ordering, watching
 from vms_privacy.demo.story import Step, document, tell
 from vms_privacy.demo.world import World, make_world
 from vms_privacy.serve import leave_no_core
@@ -53,6 +53,16 @@ def steps_of(world: World) -> list[Step]:
             "expiry-to-the-second",
             "Footage is gone from its second of expiry, then its key and bytes",
             lambda: keeping.expiry_to_the_second(world),
+        ),
+        Step(
+            "hold-beats-expiry",
+            "What is held outlives its time, opens for its case alone, and two people lift it",
+            lambda: ordering.hold_beats_expiry(world),
+        ),
+        Step(
+            "restriction-closes-live",
+            "A restriction cuts live within a second; the other camera goes on",
+            lambda: ordering.restriction_closes_live(world),
         ),
         Step(
             "receipt-verifies",

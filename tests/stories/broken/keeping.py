@@ -14,12 +14,12 @@ from archive.blobs.folder_store import FolderStore
 from archive.blobs.store import BlobStore
 from archive.erasure.service import Eraser, SweepReport
 from archive.format.sealed_file import SealedWriter
-from archive.playback.opening import Look
+from archive.orders.rules import NOTHING_ORDERED
+from archive.playback.opening import Look, Seen
 from archive.playback.rules import Bounds
 from archive.playback.service import Footage, Part
 from archive.recorder.rows import Tools
 from archive.segments.rules import Span
-from archive.segments.store import Sealed
 from auth.resources.store import ResourceStore
 from auth.tokens.handles import random_name
 from vms_privacy.app import Assembly
@@ -180,8 +180,10 @@ class ExpiryGateIsOff(Assembly):
 
 
 class _PatientFootage(Footage):
-    def allowed(self, look: Look, sealed: Sealed) -> Bounds:
-        return replace(super().allowed(look, sealed), from_us=look.window.from_us)
+    def allowed(self, look: Look, seen: Seen) -> Bounds:
+        real = super().allowed(look, seen)
+        # What is held is another step's.
+        return replace(real, kept_from_us=0) if seen.ordered is NOTHING_ORDERED else real
 
 
 class SweepIsIdle(Assembly):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from tests.stories.broken import keeping, looking, proving
+from tests.stories.broken import keeping, looking, ordering, proving
 from vms_privacy.app import Assembly
 
 BROKEN: Final[Mapping[str, tuple[str, type[Assembly]]]] = {
@@ -19,6 +19,8 @@ BROKEN: Final[Mapping[str, tuple[str, type[Assembly]]]] = {
     "recorder-is-deaf": ("withdrawal-stops-recording", keeping.RecorderIsDeaf),
     "expiry-gate-is-off": ("expiry-to-the-second", keeping.ExpiryGateIsOff),
     "sweep-is-idle": ("expiry-to-the-second", keeping.SweepIsIdle),
+    "hold-is-forgotten": ("hold-beats-expiry", ordering.HoldIsForgotten),
+    "restriction-is-unheard": ("restriction-closes-live", ordering.RestrictionIsUnheard),
     "receipt-of-another-key": ("receipt-verifies", proving.ReceiptOfAnotherKey),
     "keyring-keeps-copies": ("older-copy-opens-nothing", keeping.KeyringKeepsCopies),
     "stranger-in-the-store": ("everything-is-accounted-for", keeping.StrangerInTheStore),

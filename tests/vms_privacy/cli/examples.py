@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 FILE = Path(__file__)
+_WHY = ("--case", "2026/17", "--authority", "district court", "--reason", "an accident at the gate")
 
 
 def where_nothing_is(folder: Path, taken_port: int) -> Mapping[str, tuple[tuple[object, ...], int]]:
@@ -53,6 +54,21 @@ def where_nothing_is(folder: Path, taken_port: int) -> Mapping[str, tuple[tuple[
         "camera watch": (("yard",), 3),
         "camera ranges": (("yard",), 3),
         "camera archive": (("yard", "2026-01-31T08:00:00Z", "PT5M"), 3),
+        "hold place": (("yard", "--from", "2026-01-31T08:00:00Z", *_WHY, "--ground", "court-order"), 3),
+        "hold list": ((), 3),
+        "hold people": (("yard", "no-order", "--person", "anna"), 3),
+        "hold review": (("yard", "no-order"), 3),
+        "hold end": (("yard", "no-order", "--reason", "closed"), 3),
+        "restriction place": (("yard", "--from", "2026-01-31T08:00:00Z", *_WHY, "--ground", "objection-pending"), 3),
+        "restriction list": ((), 3),
+        "restriction review": (("yard", "no-order"), 3),
+        "restriction end": (
+            ("yard", "no-order", "--reason", "it was accurate", "--told-at", "2026-01-31T08:00:00Z"),
+            3,
+        ),
+        "approval list": ((), 3),
+        "approval approve": (("no-proposal",), 3),
+        "approval refuse": (("no-proposal",), 3),
         "receipt list": ((), 3),
         "receipt sign": ((), 3),
         "receipt fetch": (("no-receipt", "--to", afterwards), 3),

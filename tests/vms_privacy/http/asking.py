@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from archive.orders.rules import FOREVER_US, Ground, NewOrder, OrderKind
+from archive.orders.service import RIGHT_FOR
 from auth.grants.rules import Grant
 from auth.media_sessions.rules import Protocol
 from auth.principal import Right, Role
@@ -19,6 +21,7 @@ from tests.given.stage import Stage
 from tests.given.tokens import token_for
 from vms_privacy.consent.rules import ConsentKind
 from vms_privacy.consent.wording import current
+from vms_privacy.ids import OrderId
 
 PASSWORD = "nine green doors at noon"
 
@@ -155,6 +158,76 @@ def kept_for(stage: Stage) -> Ask:
     return Ask(of_camera(stage).path, {"keep_for": "PT24H"})
 
 
+def hold(stage: Stage) -> Ask:
+    now = stage.app.clock.now()
+    body = {
+        "from": iso(now - timedelta(hours=1)),
+        "until": iso(now + timedelta(hours=1)),
+        "case": "2026/17",
+        "ground": "court-order",
+        "authority": "district court",
+        "reason": "an accident at the gate",
+        "review_at": iso(now + timedelta(days=30)),
+    }
+    return Ask(of_camera(stage).path, body)
+
+
+def restriction(stage: Stage) -> Ask:
+    asked = hold(stage)
+    return Ask(asked.path, {**(asked.body or {}), "ground": "accuracy-contested"})
+
+
+def _placed(stage: Stage, kind: OrderKind) -> Ask:
+    now, owner = stage.app.clock.now(), stage.owner
+    ground = Ground.COURT_ORDER if kind is OrderKind.HOLD else Ground.OBJECTION_PENDING
+    new = NewOrder(
+        kind,
+        stage.camera.camera_id,
+        0,
+        FOREVER_US,
+        "2026/17",
+        ground,
+        "district court",
+        "an accident at the gate",
+        now + timedelta(days=30),
+    )
+    granted = stage.parts.gate.judge(owner, RIGHT_FOR[kind], stage.camera.camera_id)
+    with stage.parts.db.writing() as session:
+        placed = stage.parts.orders.place(session, granted, new)
+    return Ask({**of_camera(stage).path, "order_id": str(placed.order.id)})
+
+
+def people_of_hold(stage: Stage) -> Ask:
+    return Ask(_placed(stage, OrderKind.HOLD).path, {"people": [str(stage.person().person_id)]})
+
+
+def reviewed_hold(stage: Stage) -> Ask:
+    return Ask(_placed(stage, OrderKind.HOLD).path, {"review_at": iso(stage.app.clock.now() + timedelta(days=60))})
+
+
+def ended_hold(stage: Stage) -> Ask:
+    return Ask(_placed(stage, OrderKind.HOLD).path, {"reason": "the case is closed"})
+
+
+def reviewed_restriction(stage: Stage) -> Ask:
+    body = {"review_at": iso(stage.app.clock.now() + timedelta(days=60))}
+    return Ask(_placed(stage, OrderKind.RESTRICTION).path, body)
+
+
+def ended_restriction(stage: Stage) -> Ask:
+    body = {"reason": "it was accurate", "requester_told_at": iso(stage.app.clock.now())}
+    return Ask(_placed(stage, OrderKind.RESTRICTION).path, body)
+
+
+def proposal(stage: Stage) -> Ask:
+    path = _placed(stage, OrderKind.HOLD).path
+    granted = stage.parts.gate.judge(stage.owner, Right.HOLD, stage.camera.camera_id)
+    order_id = OrderId(UUID(path["order_id"]))
+    with stage.parts.db.writing() as session:
+        made = stage.parts.orders.propose_lifting(session, granted, OrderKind.HOLD, order_id, "the case is closed")
+    return Ask({**of_operator(stage).path, "proposal_id": str(made.id)})
+
+
 def token_wish(stage: Stage) -> Ask:
     return Ask(of_camera(stage).path, {"actions": ["live"], "purpose": "live_view"})
 
@@ -250,6 +323,19 @@ ASKS: Final[Mapping[str, Callable[[Stage], Ask]]] = {
     f"GET {_C}/retention": of_camera,
     f"PUT {_C}/retention": kept_for,
     f"GET {_C}/retention/versions": of_camera,
+    f"GET {_O}/orders": of_operator,
+    f"GET {_O}/approvals": of_operator,
+    f"POST {_O}/approvals/{{proposal_id}}/approve": proposal,
+    f"POST {_O}/approvals/{{proposal_id}}/refuse": proposal,
+    f"POST {_C}/holds": hold,
+    f"GET {_C}/holds": of_camera,
+    f"PUT {_C}/holds/{{order_id}}/people": people_of_hold,
+    f"PUT {_C}/holds/{{order_id}}/review": reviewed_hold,
+    f"POST {_C}/holds/{{order_id}}/end": ended_hold,
+    f"POST {_C}/restrictions": restriction,
+    f"GET {_C}/restrictions": of_camera,
+    f"PUT {_C}/restrictions/{{order_id}}/review": reviewed_restriction,
+    f"POST {_C}/restrictions/{{order_id}}/end": ended_restriction,
     f"POST {_C}/tokens": token_wish,
     "DELETE /api/v1/tokens/{token_id}": of_token,
 }

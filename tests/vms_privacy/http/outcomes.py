@@ -91,6 +91,8 @@ _GRANT: Final = frozenset({Right.GRANT})
 _AUDIT: Final = frozenset({Right.AUDIT})
 _RECORD: Final = frozenset({Right.RECORD})
 _RETAIN: Final = frozenset({Right.RETAIN})
+_HOLD: Final = frozenset({Right.HOLD})
+_RESTRICT: Final = frozenset({Right.RESTRICT})
 
 HIDDEN: Final = (
     Row("GET /metrics", "nobody", _everybody(Cell(200))),
@@ -148,6 +150,20 @@ API: Final = (
     Row(f"GET {_C}/retention", "retain on camera", _camera(200), _RETAIN),
     Row(f"PUT {_C}/retention", "retain on camera", _camera(200), _RETAIN),
     Row(f"GET {_C}/retention/versions", "retain on camera", _camera(200), _RETAIN),
+    Row(f"GET {_O}/orders", "audit on operator", _operator(200), _AUDIT),
+    Row(f"POST {_C}/holds", "hold on camera", _camera(201), _HOLD),
+    Row(f"GET {_C}/holds", "hold on camera", _camera(200), _HOLD),
+    Row(f"PUT {_C}/holds/{{order_id}}/people", "hold on camera", _camera(200), _HOLD),
+    Row(f"PUT {_C}/holds/{{order_id}}/review", "hold on camera", _camera(200), _HOLD),
+    Row(f"POST {_C}/holds/{{order_id}}/end", "hold on camera", _camera(202), _HOLD),
+    Row(f"POST {_C}/restrictions", "restrict on camera", _camera(201), _RESTRICT),
+    Row(f"GET {_C}/restrictions", "restrict on camera", _camera(200), _RESTRICT),
+    Row(f"PUT {_C}/restrictions/{{order_id}}/review", "restrict on camera", _camera(200), _RESTRICT),
+    Row(f"POST {_C}/restrictions/{{order_id}}/end", "restrict on camera", _camera(202), _RESTRICT),
+    Row(f"GET {_O}/approvals", "membership on operator", _people(200)),
+    # What a proposal needs is asked of who decides over the camera that it is about.
+    Row(f"POST {_O}/approvals/{{proposal_id}}/approve", "membership on operator", _camera(200), _HOLD),
+    Row(f"POST {_O}/approvals/{{proposal_id}}/refuse", "membership on operator", _camera(200), _HOLD),
     # The service itself asks for the right, in the gate's own words.
     Row(f"POST {_C}/tokens", "self", _camera(201)),
     # A token is nothing to whoever may not give rights over its camera.

@@ -1,0 +1,437 @@
+"""Holds and restrictions over real footage (P6): what they keep, what they close, for whom they open, how they end."""
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from archive.errors import FootageIsGone
+from archive.orders import store as orders
+from archive.orders.errors import OrderIsLifted, OrderRefused, TooManyOrders
+from archive.orders.rules import FOREVER_US, MOST_IN_FORCE, NewOrder, OrderKind
+from archive.recorder.standing import micros
+from archive.segments.rules import Segment, Span, State
+from auth.errors import NotFound
+from auth.principal import Right
+from auth.tokens.errors import FootageIsRestricted
+from tests.given.access import Access
+from tests.given.footage import House
+from tests.given.tampering import past_the_guards
+from vms_privacy.approvals.errors import SecondPersonNeeded
+from vms_privacy.approvals.rules import Decision
+from vms_privacy.audit.events import Tag
+from vms_privacy.ids import OrderId, PersonId
+from vms_privacy.journal.rules import JournalKind
+
+_ALL = Span(0, FOREVER_US)
+EACH_KIND = pytest.mark.parametrize("kind", OrderKind)
+
+
+def _recorded(house: House, count: int = 3) -> list[Segment]:
+    """Some segments, each half a minute after the one before; kept for two minutes."""
+    return house.record_in_turn(count)
+
+
+def _expire(house: House) -> None:
+    house.clock.forward(timedelta(minutes=10))
+
+
+def _of(segment: Segment) -> Span:
+    assert segment.ends_us is not None
+    return Span(segment.starts_us, segment.ends_us)
+
+
+def _person(house: House) -> PersonId:
+    made = Access(house.db, house.randomness).person(house.operator_id, f"p-{house.randomness.octets(3).hex()}")
+    assert made.person_id is not None
+    return made.person_id
+
+
+@EACH_KIND
+def test_what_an_order_covers_is_not_destroyed_and_its_neighbours_are(house: House, kind: OrderKind) -> None:
+    first, middle, last = _recorded(house)
+    placed = house.order(kind, _of(middle))
+    assert (placed.covered.segments, placed.covered.expired) == (1, 0)
+    _expire(house)
+    assert sorted(house.eraser.sweep().erased) == sorted([first.id, last.id])
+    assert [row.state for row in house.rows()] == [State.ERASED, State.STORED, State.ERASED]
+    assert house.eraser.sweep().erased == []
+    assert house.is_in_order
+
+
+@EACH_KIND
+def test_without_an_order_the_same_sweep_destroys_all_of_it(house: House, kind: OrderKind) -> None:
+    """The positive control of the one above."""
+    _recorded(house)
+    _expire(house)
+    assert len(house.eraser.sweep().erased) == 3
+
+
+@EACH_KIND
+def test_a_single_moment_of_a_segment_is_enough_to_keep_it_and_the_moment_behind_it_is_not(
+    house: House, kind: OrderKind
+) -> None:
+    first, _, _ = _recorded(house)
+    house.order(kind, Span(first.starts_us, first.starts_us + 1))
+    _expire(house)
+    house.eraser.sweep()
+    assert [row.state for row in house.rows()] == [State.STORED, State.ERASED, State.ERASED]
+
+
+def test_the_end_of_an_order_destroys_nothing_by_itself_and_the_next_sweep_says_so(house: House) -> None:
+    _, middle, _ = _recorded(house)
+    order = house.order(OrderKind.HOLD, _of(middle)).order
+    _expire(house)
+    house.eraser.sweep()
+    house.lift(order)
+    assert [row.state for row in house.rows()] == [State.ERASED, State.STORED, State.ERASED]
+    assert house.eraser.sweep().erased == [middle.id]
+    with house.db.reading() as session:
+        told = session.execute(
+            text("SELECT tag, detail FROM audit_event WHERE tag IN (:lifted, :started) ORDER BY number"),
+            {"lifted": Tag.ORDER_LIFTED, "started": Tag.ERASURE_STARTED},
+        ).all()
+    assert [tag for tag, _ in told] == [Tag.ERASURE_STARTED, Tag.ORDER_LIFTED, Tag.ERASURE_STARTED]
+    assert '"once_held":0' in told[0].detail
+    assert '"left_to_the_sweep":1' in told[1].detail
+    assert '"once_held":1' in told[2].detail
+
+
+def test_overlapping_orders_keep_until_the_last_of_them_is_lifted(house: House) -> None:
+    _, middle, _ = _recorded(house)
+    placed = [house.order(kind, _of(middle)).order for kind in (OrderKind.HOLD, OrderKind.HOLD, OrderKind.RESTRICTION)]
+    _expire(house)
+    for order in placed:
+        assert middle.id not in house.eraser.sweep().erased
+        house.lift(order)
+    assert house.eraser.sweep().erased == [middle.id]
+
+
+def test_what_is_held_is_no_deletion_debt(house: House) -> None:
+    _recorded(house)
+    house.order(OrderKind.HOLD, _ALL)
+    _expire(house)
+    house.eraser.sweep()
+    assert house.eraser.debt(timedelta(seconds=60)).is_clear
+
+
+def test_shorter_retention_destroys_nothing_that_is_held(house: House) -> None:
+    first, _, _ = _recorded(house)
+    house.order(OrderKind.HOLD, _of(first))
+    house.keep_for(timedelta(seconds=10))
+    house.clock.forward(timedelta(seconds=20))
+    house.eraser.sweep()
+    assert [row.state for row in house.rows()] == [State.STORED, State.ERASED, State.ERASED]
+
+
+def test_an_order_that_comes_between_the_look_and_the_mark_of_a_sweep_keeps_all_the_same(house: House) -> None:
+    """The sweep has written its journal when the order is placed; nothing is marked then."""
+    _, middle, _ = _recorded(house)
+    _expire(house)
+    append = house.journal.append
+
+    def interrupted(kind: JournalKind, facts: dict[str, str | int | None]) -> int:
+        house.journal.append = append  # type: ignore[method-assign]
+        number = append(kind, facts)
+        house.order(OrderKind.HOLD, _of(middle))
+        return number
+
+    house.journal.append = interrupted  # type: ignore[method-assign, assignment]
+    house.eraser.sweep()
+    assert [row.state for row in house.rows()] == [State.ERASED, State.STORED, State.ERASED]
+
+
+def test_the_database_itself_refuses_to_destroy_what_is_held(house: House) -> None:
+    first, _, _ = _recorded(house)
+    house.order(OrderKind.HOLD, _of(first))
+    mark = text("UPDATE segment SET state = 'erasing' WHERE blob_name = :name")
+    with pytest.raises(IntegrityError, match="a hold or a restriction keeps this segment"), house.db.writing() as one:
+        one.execute(mark, {"name": first.blob_name})
+    assert house.rows()[0].state is State.STORED
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM footage_order",
+        "UPDATE footage_order SET until_us = from_us + 1",
+        "UPDATE footage_order SET case_ref = 'another'",
+        "UPDATE footage_order SET lifted_at = placed_at, lifted_by = placed_by, lift_approved_by = placed_by",
+        "DELETE FROM footage_order_person",
+        "UPDATE footage_order_person SET person_id = order_id",
+    ],
+)
+def test_no_order_is_changed_or_lifted_past_the_two_people(house: House, statement: str) -> None:
+    _recorded(house, 1)
+    house.order(OrderKind.HOLD, _ALL, frozenset({_person(house)}))
+    with pytest.raises(IntegrityError), house.db.writing() as session:
+        session.execute(text(statement))
+
+
+def test_a_lifted_order_does_not_come_back(house: House) -> None:
+    _recorded(house, 1)
+    order = house.order().order
+    house.lift(order)
+    with pytest.raises(IntegrityError), house.db.writing() as session:
+        session.execute(text("UPDATE footage_order SET lifted_at = NULL, lifted_by = NULL, lift_approved_by = NULL"))
+    with pytest.raises(OrderIsLifted):
+        house.lift(order)
+
+
+def test_nobody_lifts_an_order_alone(house: House) -> None:
+    _recorded(house, 1)
+    order = house.order().order
+    with house.db.writing() as session:
+        proposal = house.orders.propose_lifting(
+            session, house.granted(Right.HOLD), OrderKind.HOLD, order.id, "the case is closed"
+        )
+    with pytest.raises(SecondPersonNeeded), house.db.writing() as session:
+        house.approvals.decide(session, proposal, Decision.APPROVED, house.owner.label, lambda _: True)
+    with house.db.reading() as session:
+        [found] = house.orders.of_camera(session, house.camera.camera_id, OrderKind.HOLD)
+    assert found.is_in_force
+
+
+def test_a_restriction_ends_only_once_whoever_asked_for_it_was_told(house: House) -> None:
+    _recorded(house, 1)
+    order = house.order(OrderKind.RESTRICTION).order
+    for told_at in (None, house.clock.now() + timedelta(seconds=1)):
+        with pytest.raises(OrderRefused) as refused, house.db.writing() as session:
+            house.orders.propose_lifting(
+                session, house.granted(Right.RESTRICT), order.kind, order.id, "it was accurate", told_at
+            )
+        assert refused.value.facts["rule"] == "requester-not-told"
+
+
+@EACH_KIND
+def test_the_journal_names_an_order_before_it_is_answered_and_its_end(house: House, kind: OrderKind) -> None:
+    first, _, _ = _recorded(house)
+    order = house.order(kind, _of(first)).order
+    house.lift(order)
+    told = [one.facts for one in house.journal.entries() if one.kind == JournalKind(str(kind))]
+    assert [one["act"] for one in told] == ["placed", "lifted"]
+    assert {one["order"] for one in told} == {str(order.id)}
+    assert (told[0]["from_us"], told[0]["until_us"]) == (order.from_us, order.until_us)
+
+
+# -- reading
+
+
+def test_what_is_held_reads_as_before_while_its_retention_runs(house: House) -> None:
+    _recorded(house)
+    before = house.shown()
+    house.order(OrderKind.HOLD, _ALL)
+    assert house.shown() == before
+
+
+def test_what_expired_and_is_held_opens_for_people_of_the_case_alone(house: House) -> None:
+    first, middle, _ = _recorded(house)
+    before = house.shown()
+    ally, stranger = _person(house), _person(house)
+    house.order(OrderKind.HOLD, _of(middle), frozenset({ally}))
+    _expire(house)
+    house.eraser.sweep()
+    for look in (house.look(), house.look(case_person=stranger)):
+        with pytest.raises(FootageIsGone):
+            house.footage.find(look, _ALL)
+        with pytest.raises(FootageIsGone):
+            house.footage.find(look, _of(first))
+        seen, index = house.footage.segment(look, middle.id)
+        with pytest.raises(FootageIsGone):
+            house.footage.read(look, seen, index, range(len(index.entries)))
+    look = house.look(case_person=ally)
+    parts = house.footage.find(look, _ALL)
+    shown = [entry.captured_from_us for part in parts for entry in part.entries]
+    assert shown == [one for one in before if middle.starts_us <= one < (middle.ends_us or 0)]
+    assert all(house.footage.read(look, part.seen, part.index, part.chosen) for part in parts)
+    with pytest.raises(FootageIsGone):
+        house.footage.find(look, _of(first))
+
+
+def test_ranges_show_a_held_stretch_to_people_of_the_case_alone(house: House) -> None:
+    _, middle, _ = _recorded(house)
+    ally = _person(house)
+    house.order(OrderKind.HOLD, _of(middle), frozenset({ally}))
+    _expire(house)
+    camera = house.camera.camera_id
+    assert house.footage.ranges(camera, _ALL) == []
+    assert house.footage.ranges(camera, _ALL, _person(house)) == []
+    assert house.footage.ranges(camera, _ALL, ally) == [_of(middle)]
+
+
+def test_who_is_taken_off_a_case_sees_no_more_of_it(house: House) -> None:
+    first, _, _ = _recorded(house)
+    ally, other = _person(house), _person(house)
+    order = house.order(OrderKind.HOLD, _of(first), frozenset({ally})).order
+    _expire(house)
+    assert house.footage.find(house.look(case_person=ally), _ALL)
+    with house.db.writing() as session:
+        house.orders.set_people(session, house.granted(Right.HOLD), order.id, [other])
+    with pytest.raises(FootageIsGone):
+        house.footage.find(house.look(case_person=ally), _ALL)
+    assert house.footage.find(house.look(case_person=other), _ALL)
+
+
+def test_a_restricted_stretch_opens_for_nobody_and_what_lies_around_it_does(house: House) -> None:
+    first, middle, last = _recorded(house)
+    before = house.shown()
+    ally = _person(house)
+    house.order(OrderKind.HOLD, _ALL, frozenset({ally}))
+    order = house.order(OrderKind.RESTRICTION, _of(middle)).order
+    for look in (house.look(), house.look(case_person=ally)):
+        with pytest.raises(FootageIsRestricted):
+            house.footage.find(look, _of(middle))
+        seen, index = house.footage.segment(look, middle.id)
+        with pytest.raises(FootageIsRestricted):
+            house.footage.read(look, seen, index, range(1))
+    assert house.shown() == [one for one in before if not middle.starts_us <= one < (middle.ends_us or 0)]
+    assert house.footage.ranges(house.camera.camera_id, _ALL, tolerance_us=0) == [_of(first), _of(last)]
+    house.lift(order)
+    assert house.shown() == before
+
+
+def test_a_restriction_in_the_middle_of_a_segment_leaves_what_lies_before_and_behind_it(house: House) -> None:
+    """From the next key picture on: what is behind cannot be decoded without it."""
+    house.opt_in()
+    house.record(8)
+    before = house.shown()
+    start = before[0]
+    closed = Span(start + 2_200_000, start + 4_200_000)
+    [part] = house.footage.find(house.look(), _ALL)
+    open_to_all = [
+        entry.captured_from_us
+        for entry in part.entries
+        if not closed.overlaps(Span(entry.captured_from_us, entry.captured_until_us))
+    ]
+    house.order(OrderKind.RESTRICTION, closed)
+    shown = house.shown()
+    assert len(house.footage.find(house.look(), _ALL)) == 2
+    assert set(shown) <= set(open_to_all)
+    assert [one for one in open_to_all if one < closed.from_us] == [one for one in shown if one < closed.from_us]
+    assert max(shown) - closed.until_us > 2_000_000
+    assert shown[0] == before[0]
+    assert shown[-1] == before[-1]
+
+
+def test_a_film_that_runs_is_refused_the_moment_its_time_is_restricted(house: House) -> None:
+    [first] = _recorded(house, 1)
+    [part] = house.footage.find(house.look(), _ALL)
+    assert house.footage.read(house.look(), part.seen, part.index, part.chosen)
+    house.order(OrderKind.RESTRICTION, _of(first))
+    with pytest.raises(FootageIsRestricted):
+        house.footage.read(house.look(), part.seen, part.index, part.chosen)
+
+
+# -- what cannot be placed
+
+
+def _refused(house: House, **changes: object) -> str:
+    placed = house.order().order
+    good = {
+        name: getattr(placed, name)
+        for name in ("kind", "camera_id", "from_us", "until_us", "case", "ground", "authority", "reason", "review_at")
+    }
+    new = replace(NewOrder(**good), **changes)  # type: ignore[arg-type]
+    with pytest.raises(OrderRefused) as refused, house.db.writing() as session:
+        house.orders.place(session, house.granted(Right.HOLD), new)
+    return str(refused.value.facts["rule"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"until_us": 5, "from_us": 5}, "runs-backward"),
+        ({"until_us": 4, "from_us": 5}, "runs-backward"),
+        ({"from_us": -1}, "beyond-the-calendar"),
+        ({"until_us": 2**61}, "beyond-the-calendar"),
+        ({"case": "  "}, "case-is-blank"),
+        ({"authority": " "}, "authority-is-blank"),
+        ({"reason": "because  "}, "reason-is-blank"),
+        ({"ground": "objection-pending"}, "ground-does-not-fit"),
+        ({"from_us": 0, "until_us": 1000}, "covers-nothing"),
+        ({"people": frozenset(PersonId(UUID(int=one)) for one in range(51))}, "too-many-people"),
+    ],
+)
+def test_an_order_that_makes_no_sense_is_refused_with_its_rule(
+    house: House, changes: dict[str, object], rule: str
+) -> None:
+    _recorded(house, 1)
+    assert _refused(house, **changes) == rule
+
+
+def test_a_review_lies_ahead_and_within_a_year(house: House) -> None:
+    _recorded(house, 1)
+    now = house.clock.now()
+    assert _refused(house, review_at=now) == "review-is-past"
+    assert _refused(house, review_at=now + timedelta(days=366, seconds=1)) == "review-is-too-far"
+
+
+def test_a_hold_over_what_was_destroyed_is_refused_and_over_what_comes_is_not(house: House) -> None:
+    first, _, _ = _recorded(house)
+    _expire(house)
+    house.eraser.sweep()
+    with pytest.raises(OrderRefused) as refused:
+        house.order(OrderKind.HOLD, _of(first))
+    assert refused.value.facts["rule"] == "covers-nothing"
+    placed = house.order(OrderKind.HOLD, Span(first.starts_us, micros(house.clock.now()) + 1_000_000))
+    assert (placed.covered.segments, placed.covered.too_late) == (0, 3)
+
+
+def test_people_of_a_case_are_people_of_the_operator(house: House) -> None:
+    _recorded(house, 1)
+    stranger = PersonId(house.randomness.uuid())
+    with pytest.raises(NotFound):
+        house.order(OrderKind.HOLD, _ALL, frozenset({stranger}))
+    order = house.order().order
+    with pytest.raises(NotFound), house.db.writing() as session:
+        house.orders.set_people(session, house.granted(Right.HOLD), order.id, [stranger])
+
+
+def test_a_camera_has_a_bounded_number_of_orders_at_once(house: House) -> None:
+    _recorded(house, 1)
+    made = house.order().order
+    with past_the_guards(house.db) as run:
+        [row] = run("SELECT * FROM footage_order")
+        marks = ", ".join("?" for _ in row)
+        for _ in range(MOST_IN_FORCE - 1):
+            fresh = house.randomness.uuid()
+            new = fresh.hex if isinstance(row[0], str) else fresh
+            run(f"INSERT INTO footage_order VALUES ({marks})", new, *row[1:])
+    with pytest.raises(TooManyOrders):
+        house.order()
+    with house.db.reading() as session:
+        assert orders.count_in_force(session, made.camera_id) == MOST_IN_FORCE
+
+
+# -- reviews and foreign orders
+
+
+def test_an_overdue_review_is_counted_until_somebody_reviews(house: House) -> None:
+    _recorded(house, 1)
+    order = house.order().order
+    house.clock.forward(timedelta(days=30))
+    with house.db.reading() as session:
+        assert orders.count_overdue(session, house.clock.now()) == 1
+        assert orders.count_overdue(session, house.clock.now() - timedelta(seconds=1)) == 0
+    with house.db.writing() as session:
+        at = house.clock.now() + timedelta(days=30)
+        house.orders.review(session, house.granted(Right.HOLD), OrderKind.HOLD, order.id, at)
+    with house.db.reading() as session:
+        assert orders.count_overdue(session, house.clock.now()) == 0
+
+
+def test_an_order_of_another_kind_or_camera_or_none_is_not_found(house: House) -> None:
+    _recorded(house, 1)
+    order = house.order().order
+    elsewhere = replace(house.granted(Right.HOLD), camera_id=None)
+    at = house.clock.now() + timedelta(days=1)
+    for granted, kind, order_id in (
+        (elsewhere, OrderKind.HOLD, order.id),
+        (house.granted(Right.RESTRICT), OrderKind.RESTRICTION, order.id),
+        (house.granted(Right.HOLD), OrderKind.HOLD, OrderId(house.randomness.uuid())),
+    ):
+        with pytest.raises(NotFound), house.db.writing() as session:
+            house.orders.review(session, granted, kind, order_id, at)

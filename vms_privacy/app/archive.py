@@ -1,0 +1,140 @@
+"""The parts that keep footage, show it and destroy it."""
+
+from functools import cached_property
+
+from archive.blobs.folder_store import FolderStore
+from archive.blobs.minio_store import S3Bucket
+from archive.blobs.s3_place import S3Keys
+from archive.blobs.s3_store import S3Store
+from archive.blobs.store import BlobStore
+from archive.check.service import Checker
+from archive.erasure.service import Eraser
+from archive.keys.service import BucketKeys
+from archive.keys.wrap import SegmentKeys
+from archive.orders.service import OrderService
+from archive.orders.standing import LiveRestrictions
+from archive.playback.entrance import ArchiveEntrance
+from archive.playback.service import Footage
+from archive.receipts.service import ReceiptService
+from archive.recorder.delivery import Delivery
+from archive.recorder.recovery import Recovery
+from archive.recorder.rows import Tools
+from archive.recorder.service import RecorderService
+from archive.retention.service import RetentionService
+from auth.tokens.handles import random_name
+from vms_privacy.app.streams import StreamParts
+from vms_privacy.ids import CameraId, SegmentId
+from vms_privacy.settings import Settings
+
+
+def s3_bucket(settings: Settings) -> S3Bucket:
+    """Return the bucket that the settings name. Raises StoreDeniesAccess where the files with its keys are no good."""
+    keys = S3Keys.read(settings.s3_access_key_file, settings.s3_secret_key_file)
+    return S3Bucket(settings.bucket_place, keys)
+
+
+class ArchiveParts(StreamParts):
+    """What is kept, sealed, and how it goes away."""
+
+    @cached_property
+    def keys(self) -> SegmentKeys:
+        return SegmentKeys(self.keyring, self.randomness, self.clock)
+
+    @cached_property
+    def buckets(self) -> BucketKeys:
+        return BucketKeys(self.keyring, self.keys, self.clock)
+
+    @cached_property
+    def store(self) -> BlobStore:
+        if self.settings.store == "folder":
+            return FolderStore(self.settings.archive)
+        store = S3Store(s3_bucket(self.settings), self.settings.bucket_terms)
+        store.refuse_at_start()
+        return store
+
+    @cached_property
+    def retention(self) -> RetentionService:
+        return RetentionService(self.audit, self.journal, self.clock, self.randomness)
+
+    @cached_property
+    def orders(self) -> OrderService:
+        return OrderService(self.audit, self.journal, self.clock, self.randomness, self.approvals)
+
+    @cached_property
+    def live_restrictions(self) -> LiveRestrictions:
+        return LiveRestrictions(self.db, self.revocation.hear_restrictions, self.sessions.hear_camera)
+
+    @cached_property
+    def recorder_tools(self) -> Tools:
+        return Tools(
+            self.db,
+            self.ledger,
+            self.retention,
+            self.keys,
+            self.clock,
+            self.randomness,
+            self.settings.spool,
+            lambda: random_name(self.randomness),
+        )
+
+    @cached_property
+    def recovery(self) -> Recovery:
+        return Recovery(self.db, self.keys, self.settings.spool, self.audit, self.clock)
+
+    @cached_property
+    def delivery(self) -> Delivery:
+        return Delivery(self.db, self.settings.spool, self.store)
+
+    @cached_property
+    def recorder(self) -> RecorderService:
+        return RecorderService(self.recorder_tools, self.recovery, self.delivery)
+
+    @cached_property
+    def footage(self) -> Footage:
+        return Footage(self.db, self.clock, self.keys, self.settings.spool, self.store, self.recorder.growing)
+
+    @cached_property
+    def archive_entrance(self) -> ArchiveEntrance:
+        return ArchiveEntrance(self.db, self.gate, self.door, self.tokens, self.sessions, self.pseudonyms, self.clock)
+
+    @cached_property
+    def eraser(self) -> Eraser:
+        return Eraser(
+            self.db,
+            self.buckets,
+            self.store,
+            self.settings.spool,
+            self.journal,
+            self.audit,
+            self.clock,
+            self.randomness,
+            (self.footage, self.delivery),
+        )
+
+    def growing_segment(self, camera_id: CameraId) -> SegmentId | None:
+        """Return which segment of a camera this process is writing."""
+        growing = self.recorder.growing(camera_id)
+        return None if growing is None else growing.segment_id
+
+    def checker(self, *, is_service: bool) -> Checker:
+        """Return what accounts for everything; only the service itself knows what is being written."""
+        return Checker(
+            self.db,
+            self.keyring,
+            self.store,
+            self.settings.spool,
+            self.clock,
+            self.settings.sweep_every,
+            self.growing_segment if is_service else None,
+        )
+
+    @cached_property
+    def receipts(self) -> ReceiptService:
+        return ReceiptService(
+            self.keyring,
+            self.audit,
+            self.clock,
+            self.randomness,
+            self.installation_id,
+            root_life=self.settings.root_life,
+        )
