@@ -77,7 +77,7 @@ def build_api(parts: Assembly, probes: Mapping[str, Probe], registry: CollectorR
         grant_routes(db, parts.grants, parts.gate, parts.clock),
         camera_routes(db, parts.cameras, parts.gate, parts.ingest),
         consent_routes(db, parts.ledger, parts.clock),
-        retention_routes(db, parts.retention),
+        retention_routes(db, parts.retention, parts.gate),
         order_routes(db, parts.orders, parts.clock),
         approval_routes(db, parts.approvals, parts.gate),
         media_session_routes(db, parts.gate, parts.sessions, parts.withdrawals),

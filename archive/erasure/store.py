@@ -13,6 +13,7 @@ from archive.erasure.tables import ErasureRow
 from archive.keys.rules import WrappedKey
 from archive.keys.tables import BucketRow
 from archive.orders.store import IS_KEPT, was_kept
+from archive.segments import days
 from archive.segments import store as segments
 from archive.segments.rules import LONGEST_FILE_US, Segment, State, step
 from archive.segments.tables import SegmentRow
@@ -81,6 +82,7 @@ def begin(session: Session, erasure: Erasure, doomed: Sequence[Segment], journal
         )
     if not taken:
         return 0
+    days.taken(session, SegmentRow.erasure_id == erasure.id)
     size = select(func.sum(SegmentRow.size_bytes)).where(SegmentRow.erasure_id == erasure.id)
     session.execute(
         insert(ErasureRow).values(

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -9,7 +10,7 @@ from pydantic import Field
 from archive.retention import store
 from archive.retention.rules import Policy
 from archive.retention.service import RetentionService
-from auth.gate import Allowed, On, needs
+from auth.gate import Allowed, Gate, On, needs
 from auth.principal import Right
 from vms_privacy.db import Database
 from vms_privacy.ids import CameraId
@@ -31,6 +32,35 @@ class Retention(Strict):
     justification: str
 
 
+class RetentionProposed(RetentionChange):
+    """A change that takes two people, and why the proposer wants it."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=2000), LINES]
+
+
+class RetentionPreview(Strict):
+    """What a change would do at this moment: what can be read now and could not be read any more then.
+
+    `held` of these segments are kept from destruction by holds or restrictions; told to those alone who may know of
+    them.
+    """
+
+    keep_for: Duration
+    expires_segments: int
+    expires_bytes: int
+    expires_recorded: Duration
+    held: int | None
+    takes_two: bool
+    why: str
+
+
+class ShorteningProposed(Strict):
+    """The change waits for a second person, until `expires_at`."""
+
+    proposal_id: UUID
+    expires_at: Moment
+
+
 class RetentionVersion(Retention):
     """One version, with who set it (an id) and when."""
 
@@ -38,7 +68,7 @@ class RetentionVersion(Retention):
     set_at: Moment
 
 
-def retention_routes(db: Database, retention: RetentionService) -> APIRouter:
+def retention_routes(db: Database, retention: RetentionService, gate: Gate) -> APIRouter:
     """Return the routes; each passes the gate with the right `retain`."""
     routes = APIRouter(prefix="/api/v1/cameras/{camera_id}/retention", tags=["retention"])
 
@@ -53,6 +83,38 @@ def retention_routes(db: Database, retention: RetentionService) -> APIRouter:
         """Set it. Shorter applies at once to what is there; longer only to footage taken from now on."""
         with db.writing() as session:
             return _shown(retention.set(session, granted, change.keep_for, change.justification))
+
+    @routes.get("/preview", **needs(Right.RETAIN, on=On.CAMERA))
+    def preview_retention(
+        camera_id: str,
+        keep_for: Duration,
+        granted: Allowed,
+        justification: Annotated[str, Field(max_length=2000), LINES] = "",
+    ) -> RetentionPreview:
+        """Say what a change would do, exact to the segment; changes nothing."""
+        camera = _camera(granted.camera_id)
+        with db.reading() as session:
+            found = retention.preview(session, camera, keep_for, justification)
+            may_know = any(
+                gate.holds(session, granted.principal, right, granted.operator_id, camera)
+                for right in (Right.HOLD, Right.AUDIT)
+            )
+        return RetentionPreview(
+            keep_for=keep_for,
+            expires_segments=found.expires.segments,
+            expires_bytes=found.expires.size_bytes,
+            expires_recorded=timedelta(microseconds=found.expires.recorded_us),
+            held=found.held if may_know else None,
+            takes_two=found.takes_two,
+            why=found.verdict.why,
+        )
+
+    @routes.post("/proposals", status_code=202, **needs(Right.RETAIN, on=On.CAMERA))
+    def propose_retention(camera_id: str, change: RetentionProposed, granted: Allowed) -> ShorteningProposed:
+        """Propose a shortening that takes two people; another person with the right `retain` approves it."""
+        with db.writing() as session:
+            made = retention.propose(session, granted, change.keep_for, change.justification, change.reason)
+        return ShorteningProposed(proposal_id=made.id, expires_at=made.expires_at)
 
     @routes.get("/versions", **needs(Right.RETAIN, on=On.CAMERA))
     def list_versions(camera_id: str, granted: Allowed) -> list[RetentionVersion]:

@@ -1,7 +1,8 @@
 """May this retention be set, and what does it do to footage that is there already."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 DEFAULT_KEEP_FOR: Final = timedelta(hours=72)
@@ -24,6 +25,12 @@ class Policy:
         return self.keep_for // timedelta(microseconds=1)
 
 
+HARMLESS_LOSS: Final = timedelta(hours=1)
+"""So much recorded time of a camera may be destroyed at once by one person's shortening."""
+LATELY: Final = timedelta(days=7)
+"""Many small steps within this time count as the one that they are together."""
+
+
 DEFAULT_POLICY: Final = Policy(0, DEFAULT_KEEP_FOR)
 
 
@@ -42,6 +49,28 @@ class Refused:
 
     code: str
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A policy as far as its history needs it: from when it was in force, and for how long it kept."""
+
+    since: datetime
+    keep_for: timedelta
+
+
+def longest_lately(versions: Iterable[Version], now: datetime) -> timedelta:
+    """Return the longest retention that was in force at some moment of the last days."""
+    known = sorted(versions, key=lambda one: one.since)
+    since = now - LATELY
+    before = [one.keep_for for one in known if one.since <= since]
+    in_force_then = before[-1] if before else DEFAULT_KEEP_FOR
+    return max([in_force_then, *(one.keep_for for one in known if one.since > since)])
+
+
+def needs_second_person(longest: timedelta, wanted: timedelta, lost: timedelta) -> bool:
+    """Say whether shortening takes two people: it destroys much at once, and keeps less than half as long as lately."""
+    return lost > HARMLESS_LOSS and 2 * wanted < longest
 
 
 def judge_change(current: Policy, wanted: timedelta, justification: str) -> Accepted | Refused:

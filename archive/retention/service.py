@@ -1,22 +1,30 @@
-"""Setting retention."""
+"""Setting retention: what a change would do, who has to agree to it, and doing it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from archive.orders.store import IS_KEPT
 from archive.retention import store
-from archive.retention.rules import Policy, Refused, judge_change
+from archive.retention.rules import Accepted, Policy, Refused, judge_change, longest_lately, needs_second_person
 from archive.retention.tables import RetentionPolicyRow
+from archive.segments import days
 from archive.segments import store as segments
-from auth.principal import Granted
+from archive.segments.days import Amount
+from auth.principal import Granted, Right
+from auth.tokens.rules import microseconds
+from vms_privacy.approvals.rules import Act, Approved, Fact, Proposal
+from vms_privacy.approvals.service import Approvals, Wanted
 from vms_privacy.audit.events import Event, Tag
 from vms_privacy.audit.log import AuditLog
 from vms_privacy.clock import Clock
 from vms_privacy.db import after_commit
 from vms_privacy.errors import Kind, Refusal
-from vms_privacy.ids import CameraId, Randomness
+from vms_privacy.ids import CameraId, OperatorId, Randomness
 from vms_privacy.journal.journal import Journal
 from vms_privacy.journal.rules import JournalKind
 
@@ -28,15 +36,44 @@ class RetentionRefused(Refusal):
     code: ClassVar[str] = "retention-refused"
 
 
-class RetentionService:
-    """Keeps the policies. Listeners hear of a change once it is durable, in the committing thread."""
+class ShorteningTakesTwo(Refusal):
+    """So much shorter a retention destroys much of what is there at once: another person has to agree."""
 
-    def __init__(self, audit: AuditLog, journal: Journal, clock: Clock, randomness: Randomness) -> None:
+    kind: ClassVar[Kind] = Kind.CONFLICT
+    code: ClassVar[str] = "shortening-takes-two"
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a retention would do to a camera's footage at this moment.
+
+    `expires`: what can be read now and then could not; `held` of its segments are kept from destruction by orders.
+    """
+
+    current: Policy
+    verdict: Accepted
+    expires: Amount
+    held: int
+    takes_two: bool
+
+
+class RetentionService:
+    """Keeps the policies. Listeners hear of a change once it is durable, in the committing thread.
+
+    `listener_failures` counts those that raised.
+    """
+
+    def __init__(
+        self, audit: AuditLog, journal: Journal, clock: Clock, randomness: Randomness, approvals: Approvals
+    ) -> None:
         self._audit = audit
         self._journal = journal
         self._clock = clock
         self._randomness = randomness
+        self._approvals = approvals
         self._listeners: list[Callable[[CameraId], None]] = []
+        self.listener_failures = 0
+        approvals.carry_out_with(Act.SHORTEN_RETENTION, self._carry_out)
 
     def on_change(self, listener: Callable[[CameraId], None]) -> None:
         """Call `listener` with the camera after each change."""
@@ -46,28 +83,98 @@ class RetentionService:
         """Return the policy under which footage is taken now."""
         return store.current(session, camera_id)
 
+    def preview(self, session: Session, camera_id: CameraId, keep_for: timedelta, justification: str) -> Preview:
+        """Return what setting a retention would do now, exact to the segment. Raises RetentionRefused."""
+        current = store.current(session, camera_id)
+        verdict = judge_change(current, keep_for, justification)
+        if isinstance(verdict, Refused):
+            raise RetentionRefused(verdict.why, rule=verdict.code)
+        now, keep_us = self._clock.now(), verdict.policy.keep_us
+        expires = days.expiring(session, camera_id, keep_us, microseconds(now))
+        held = 0
+        if expires.segments:
+            chosen = days.is_expiring(camera_id, keep_us, microseconds(now))
+            held = session.scalar(select(func.count()).where(chosen, IS_KEPT)) or 0
+        longest = longest_lately(store.versions(session, camera_id), now)
+        lost = timedelta(microseconds=expires.recorded_us)
+        return Preview(current, verdict, expires, held, needs_second_person(longest, keep_for, lost))
+
     def set(self, session: Session, granted: Granted, keep_for: timedelta, justification: str) -> Policy:
         """Add the next version; shortening reaches what is there in the same transaction (P10).
 
-        Raises RetentionRefused, whose fact `rule` is the code of the rule that was broken.
+        Raises RetentionRefused, whose fact `rule` is the code of the rule that was broken, and ShorteningTakesTwo.
         """
-        camera_id = granted.camera_id
-        if camera_id is None:
+        camera_id = _camera(granted)
+        preview = self.preview(session, camera_id, keep_for, justification)
+        if preview.takes_two:
+            raise ShorteningTakesTwo(
+                f"{preview.expires.segments} segments would expire at once; it takes another person, too",
+                segments=preview.expires.segments,
+                size_bytes=preview.expires.size_bytes,
+            )
+        return self._apply(session, granted.operator_id, camera_id, preview.verdict, granted.principal.label, "")
+
+    def propose(
+        self, session: Session, granted: Granted, keep_for: timedelta, justification: str, reason: str
+    ) -> Proposal:
+        """Propose a retention that takes two people, with what it would destroy. Raises RetentionRefused."""
+        camera_id = _camera(granted)
+        preview = self.preview(session, camera_id, keep_for, justification)
+        facts: dict[str, Fact] = {
+            "keep_seconds": int(keep_for.total_seconds()),
+            "justification": preview.verdict.policy.justification,
+            "version": preview.verdict.policy.version,
+            "segments": preview.expires.segments,
+            "size_bytes": preview.expires.size_bytes,
+            "recorded_seconds": preview.expires.recorded_us // 1_000_000,
+        }
+        return self._approvals.propose(
+            session,
+            Wanted(
+                operator_id=granted.operator_id,
+                camera_id=camera_id,
+                act=Act.SHORTEN_RETENTION,
+                right=str(Right.RETAIN),
+                facts=facts,
+                reason=reason.strip(),
+                proposed_by=granted.principal.label,
+            ),
+        )
+
+    def _carry_out(self, session: Session, approved: Approved) -> None:
+        """Set what two people want; if somebody has changed it in between, they decide anew."""
+        proposal = approved.proposal
+        if proposal.camera_id is None:
             raise ValueError("retention is set per camera")
-        verdict = judge_change(store.current(session, camera_id), keep_for, justification)
+        keep_for = timedelta(seconds=int(proposal.facts["keep_seconds"] or 0))
+        current = store.current(session, proposal.camera_id)
+        verdict = judge_change(current, keep_for, str(proposal.facts["justification"]))
         if isinstance(verdict, Refused):
             raise RetentionRefused(verdict.why, rule=verdict.code)
-        policy = verdict.policy
-        now = self._clock.now()
+        if verdict.policy.version != proposal.facts["version"]:
+            raise RetentionRefused("it was changed since this was proposed; propose it anew", rule="changed-since")
+        self._apply(session, proposal.operator_id, proposal.camera_id, verdict, proposal.proposed_by, approved.second)
+
+    def _apply(
+        self,
+        session: Session,
+        operator_id: OperatorId,
+        camera_id: CameraId,
+        verdict: Accepted,
+        actor: str,
+        approved_by: str,
+    ) -> Policy:
+        policy, now = verdict.policy, self._clock.now()
+        keep_seconds = int(policy.keep_for.total_seconds())
         session.add(
             RetentionPolicyRow(
                 id=self._randomness.uuid(),
-                operator_id=granted.operator_id,
+                operator_id=operator_id,
                 camera_id=camera_id,
                 version=policy.version,
-                keep_seconds=int(policy.keep_for.total_seconds()),
+                keep_seconds=keep_seconds,
                 justification=policy.justification,
-                set_by=granted.principal.label,
+                set_by=actor,
                 set_at=now,
             )
         )
@@ -77,23 +184,36 @@ class RetentionService:
             # Before the answer: a restored older database must not bring the longer retention back.
             self._journal.append(
                 JournalKind.SHORTENING,
-                {"camera_id": str(camera_id), "keep_seconds": int(keep_for.total_seconds()), "version": policy.version},
+                {"camera_id": str(camera_id), "keep_seconds": keep_seconds, "version": policy.version},
             )
+        detail: dict[str, str | int | bool | None] = {
+            "version": policy.version,
+            "keep_seconds": keep_seconds,
+            "segments_shortened": shortened,
+        }
         self._audit.note(
             session,
             Event(
                 Tag.RETENTION_SET,
                 now,
-                granted.principal.label,
-                operator_id=granted.operator_id,
+                actor,
+                operator_id=operator_id,
                 camera_id=camera_id,
-                detail={
-                    "version": policy.version,
-                    "keep_seconds": int(keep_for.total_seconds()),
-                    "segments_shortened": shortened,
-                },
+                detail=detail | ({"approved_by": approved_by} if approved_by else {}),
             ),
         )
-        for listener in self._listeners:
-            after_commit(session, lambda listener=listener: listener(camera_id))  # type: ignore[misc]
+        after_commit(session, lambda: self._tell(camera_id))
         return policy
+
+    def _tell(self, camera_id: CameraId) -> None:
+        for listener in self._listeners:
+            try:
+                listener(camera_id)
+            except Exception:  # noqa: BLE001 - the change is committed; one deaf listener must not silence the others
+                self.listener_failures += 1
+
+
+def _camera(granted: Granted) -> CameraId:
+    if granted.camera_id is None:
+        raise ValueError("retention is set per camera")
+    return granted.camera_id

@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from archive.retention.rules import DEFAULT_POLICY, Policy
+from archive.retention.rules import DEFAULT_POLICY, Policy, Version
 from archive.retention.tables import RetentionPolicyRow
 from vms_privacy.ids import CameraId
 
@@ -30,6 +30,16 @@ def history(session: Session, camera_id: CameraId) -> list[RetentionPolicyRow]:
             .order_by(RetentionPolicyRow.version.desc())
         )
     )
+
+
+def versions(session: Session, camera_id: CameraId) -> list[Version]:
+    """Return from when each version of a camera's retention was in force."""
+    rows = session.execute(
+        select(RetentionPolicyRow.set_at, RetentionPolicyRow.keep_seconds).where(
+            RetentionPolicyRow.camera_id == camera_id
+        )
+    )
+    return [Version(row.set_at, timedelta(seconds=row.keep_seconds)) for row in rows]
 
 
 def _policy(row: RetentionPolicyRow) -> Policy:

@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     Select,
+    and_,
     bindparam,
     delete,
     func,
@@ -21,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from archive.keys.rules import WrappedKey
+from archive.segments import days
 from archive.segments.rules import Newest, Place, Segment, Span, State, step
 from archive.segments.tables import SegmentRow
 from vms_privacy.db import changed
@@ -166,6 +168,8 @@ def close(session: Session, segment_id: SegmentId, closed: Closed) -> bool:
             recovered=closed.recovered,
         ),
     )
+    if done:
+        days.stored(session, SegmentRow.id == segment_id)
     return done > 0
 
 
@@ -251,6 +255,7 @@ def in_store(session: Session, names: Collection[str]) -> list[Segment]:
 
 def shorten(session: Session, camera_id: CameraId, keep_us: int) -> int:
     """Lower the retention of everything already taken; return how many segments that met (P10)."""
+    days.shortened(session, camera_id, keep_us)
     return changed(
         session,
         update(SegmentRow)
@@ -295,11 +300,9 @@ def found(session: Session, wanted: Select[Any, *tuple[Any, ...]]) -> list[Segme
 
 def end_earlier(session: Session, segment_id: SegmentId, ends_us: int) -> None:
     """Let a kept segment give way to the one that begins there; when it is due stays as it is."""
-    session.execute(
-        update(SegmentRow)
-        .where(SegmentRow.id == segment_id, SegmentRow.state == State.STORED, SegmentRow.ends_us > ends_us)
-        .values(ends_us=ends_us)
-    )
+    chosen = and_(SegmentRow.id == segment_id, SegmentRow.state == State.STORED, SegmentRow.ends_us > ends_us)
+    days.ended_earlier(session, chosen, ends_us)
+    session.execute(update(SegmentRow).where(chosen).values(ends_us=ends_us))
 
 
 def _segment(row: Any) -> Segment:

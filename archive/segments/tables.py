@@ -92,6 +92,21 @@ class GapRow(Base):
     why: Mapped[str] = mapped_column(String(40), comment="a stable code, such as camera-unreachable")
 
 
+class FootageDayRow(Base):
+    """What is stored of a camera: sums over the segments that ended on one day (UTC) and are kept for the same time."""
+
+    __tablename__ = "footage_day"
+
+    camera_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    day: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, autoincrement=False, comment="days since 1970, UTC, by the end of the last packet"
+    )
+    keep_us: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    segments: Mapped[int] = mapped_column(BigInteger)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    recorded_us: Mapped[int] = mapped_column(BigInteger)
+
+
 # P1: the row of a segment is refused unless its consent entry is the one in force for exactly this camera.
 needs_active_entry(SegmentRow)
 refuse(

@@ -6,13 +6,19 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
+from archive.orders.rules import OrderKind
 from archive.retention import store
-from archive.retention.service import RetentionRefused
+from archive.retention.service import RetentionRefused, ShorteningTakesTwo
+from archive.segments import days
+from archive.segments.rules import Span
+from archive.segments.tables import SegmentRow
 from tests.given.footage import House
 from tests.given.rows import every
+from tests.given.tampering import add_copies
+from vms_privacy.approvals.rules import Decision
 from vms_privacy.audit.events import Tag
 from vms_privacy.audit.tables import EventRow
-from vms_privacy.ids import CameraId
+from vms_privacy.ids import CameraId, SegmentId
 from vms_privacy.journal.rules import JournalKind
 
 
@@ -116,3 +122,101 @@ def _set_and_fail(house: House) -> None:
     with house.db.writing() as session:
         house.retention.set(session, house.granted(), timedelta(hours=1), "")
         raise ZeroDivisionError
+
+
+# -- what takes two people
+
+
+def _recorded(house: House, hours: int) -> None:
+    """One real segment, and its row copied over hours, each of them a minute long; sums and rows say the same."""
+    house.opt_in()
+    house.record(2)
+    minute = 60_000_000
+    with house.db.reading() as session:
+        model = session.scalars(select(SegmentRow)).one()
+    assert model.destroy_from_us is not None
+    changes = [
+        {
+            "id": house.randomness.uuid(),
+            "blob_name": f"{number:022d}",
+            "starts_us": model.starts_us + number * minute,
+            "ends_us": model.starts_us + (number + 1) * minute,
+            "destroy_from_us": model.starts_us + (number + 1) * minute + model.keep_us,
+        }
+        for number in range(1, hours * 60)
+    ]
+    add_copies(house.db, SegmentId(model.id), changes)
+    with house.db.writing() as session:
+        days.stored(session, SegmentRow.id != model.id)
+    house.clock.forward(timedelta(hours=hours))
+
+
+def _expires(house: House, keep_for: timedelta) -> int:
+    with house.db.reading() as session:
+        return house.retention.preview(session, house.camera.camera_id, keep_for, "").expires.segments
+
+
+def test_a_strong_shortening_takes_two_people_and_is_then_on_time(house: House) -> None:
+    _set(house, timedelta(days=30), "the court asked for it in writing")
+    _recorded(house, 3)
+    with pytest.raises(ShorteningTakesTwo) as refused:
+        _set(house, timedelta(hours=1))
+    assert refused.value.facts["segments"] == _expires(house, timedelta(hours=1)) > 60
+    with house.db.writing() as session:
+        proposal = house.retention.propose(session, house.granted(), timedelta(hours=1), "", "less is enough")
+    second = f"person:{house.randomness.uuid()}"
+    with house.db.writing() as session:
+        house.approvals.decide(session, proposal, Decision.APPROVED, second, lambda _: True)
+    with house.db.reading() as session:
+        assert house.retention.current(session, house.camera.camera_id).keep_for == timedelta(hours=1)
+        noted = session.scalars(select(EventRow).where(EventRow.tag == int(Tag.RETENTION_SET))).all()[-1]
+    assert noted.actor == house.owner.label
+    assert second in noted.detail
+    assert _shortenings(house)[-1] == 3600
+
+
+def test_what_was_changed_since_it_was_proposed_is_not_set(house: House) -> None:
+    with house.db.writing() as session:
+        proposal = house.retention.propose(session, house.granted(), timedelta(hours=1), "", "less is enough")
+    _set(house, timedelta(hours=48))
+    with pytest.raises(RetentionRefused) as refused, house.db.writing() as session:
+        house.approvals.decide(session, proposal, Decision.APPROVED, "person:2", lambda _: True)
+    assert refused.value.facts["rule"] == "changed-since"
+
+
+def test_shortening_where_little_is_lost_takes_one_person(house: House) -> None:
+    house.record_in_turn(2)
+    _set(house, timedelta(seconds=10))
+
+
+def test_small_steps_that_together_are_a_strong_one_take_two_people(house: House) -> None:
+    _set(house, timedelta(days=30), "the court asked for it in writing")
+    _recorded(house, 24)
+    # Down to there nothing is lost; then the step is more than half of the one before, and all together are not.
+    for hours in (18 * 24, 11 * 24, 7 * 24, 100, 60, 40, 24):
+        _set(house, timedelta(hours=hours), "the court asked for it in writing")
+    with pytest.raises(ShorteningTakesTwo):
+        _set(house, timedelta(hours=16))
+
+
+def test_a_preview_changes_nothing_and_says_what_is_held(house: House) -> None:
+    first, _, _ = house.record_in_turn(3)
+    assert first.ends_us is not None
+    house.order(OrderKind.HOLD, Span(first.starts_us, first.ends_us))
+    house.clock.forward(timedelta(seconds=15))
+    with house.db.reading() as session:
+        found = house.retention.preview(session, house.camera.camera_id, timedelta(seconds=10), "")
+        assert store.current(session, house.camera.camera_id).version == 1
+    assert (found.expires.segments, found.held, found.takes_two) == (3, 1, False)
+
+
+def test_a_listener_that_fails_is_counted_and_silences_no_other(house: House) -> None:
+    heard: list[CameraId] = []
+
+    def fail(_: CameraId) -> None:
+        raise OSError
+
+    house.retention.on_change(fail)
+    house.retention.on_change(heard.append)
+    _set(house, timedelta(hours=48))
+    assert (heard, house.retention.listener_failures) == ([house.camera.camera_id], 1)

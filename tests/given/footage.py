@@ -88,7 +88,8 @@ class House:
         db, clock = self.db, self.clock
         self.journal = Journal(self.folder / "journal", clock)
         self.ledger = ConsentLedger(self.audit, clock, self.randomness, self.journal, ResourceStore())
-        self.retention = RetentionService(self.audit, self.journal, clock, self.randomness)
+        self.approvals = Approvals(self.audit, clock, self.randomness)
+        self.retention = RetentionService(self.audit, self.journal, clock, self.randomness, self.approvals)
         self.keys = SegmentKeys(self.keyring, self.randomness, clock)
         self.finished: list[SegmentId] = []
         self.recovery = Recovery(db, self.keys, self.spool, self.audit, clock)
@@ -96,7 +97,6 @@ class House:
         self.tools = Tools(db, self.ledger, self.retention, self.keys, clock, self.randomness, self.spool, self._name)
         self.recorder = self.new_recorder()
         self.footage = Footage(db, clock, self.keys, self.spool, self.store, lambda _: self.recorder.growing())
-        self.approvals = Approvals(self.audit, clock, self.randomness)
         self.orders = OrderService(self.audit, self.journal, clock, self.randomness, self.approvals)
         self.receipts = ReceiptService(self.keyring, self.audit, clock, self.randomness, "installation-1")
         self.steps: list[Step] = []

@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Connection, Engine, inspect, text
 
+from archive.segments.days import DAY_US
 from tests.given.databases import Databases, import_every_table
+from tests.given.tampering import Run, past_the_guards
 from vms_privacy.db import Base, Database
 from vms_privacy.db_guards import guards_of
 from vms_privacy.migrations import is_current, migrate
@@ -113,3 +116,65 @@ def test_upgrading_again_changes_nothing(upgraded: Engine) -> None:
 def test_only_an_upgraded_database_is_current(fresh: Engine, upgraded: Engine) -> None:
     assert is_current(upgraded)
     assert not is_current(fresh)
+
+
+def test_a_database_of_the_first_release_keeps_its_rows_and_is_counted(databases: Databases, tmp_path: Path) -> None:
+    """What was stored before there were sums is in them afterwards, and nothing of the rows is changed."""
+    database = Database(databases.empty(tmp_path, "first"))
+    try:
+        migrate(database.engine, to="0001")
+        with past_the_guards(database) as run:
+            for number, (last_us, keep_us) in enumerate([(5, 10), (6, 10), (6, 20), (DAY_US + 1, 10)]):
+                _add_segment(run, database, number, "stored", last_us, keep_us)
+            _add_segment(run, database, 4, "erasing", 7, 10)
+        with database.engine.connect() as connection:
+            before = connection.execute(_ROWS).all()
+        migrate(database.engine)
+        with database.engine.connect() as connection:
+            assert connection.execute(_ROWS).all() == before
+            sums = connection.execute(
+                text("SELECT day, keep_us, segments, size_bytes, recorded_us FROM footage_day ORDER BY day, keep_us")
+            ).all()
+        assert [tuple(int(one) for one in row) for row in sums] == [
+            (0, 10, 2, 200, 9),
+            (0, 20, 1, 100, 5),
+            (1, 10, 1, 100, DAY_US),
+        ]
+        assert is_current(database.engine)
+    finally:
+        database.close()
+
+
+_ROWS = text("SELECT * FROM segment ORDER BY blob_name")
+
+
+def _add_segment(run: Run, database: Database, number: int, state: str, last_us: int, keep_us: int) -> None:
+    """Add a row as the first release has it, past the guards."""
+    is_sqlite = database.engine.dialect.name == "sqlite"
+    camera = UUID(int=7)
+    facts: dict[str, object] = {
+        "id": UUID(int=number + 1),
+        "operator_id": UUID(int=8),
+        "camera_id": camera,
+        "consent_entry_id": UUID(int=9),
+        "policy_version": 0,
+        "state": state,
+        "place": "store",
+        "blob_name": f"{number:022d}",
+        "starts_us": 1,
+        "ends_us": last_us,
+        "keep_us": keep_us,
+        "destroy_from_us": last_us + keep_us,
+        "run": "run-1",
+        "epoch": 1,
+        "tracks": "video",
+        "chunk_size": 4096,
+        "bucket_key_id": UUID(int=10),
+        "bucket_hour": 0,
+        "wrapped_key": b"wrap",
+        "size_bytes": 100,
+        "recovered": False,
+    }
+    values = [one.hex if is_sqlite and isinstance(one, UUID) else one for one in facts.values()]
+    marks = ", ".join("?" for _ in facts)
+    run(f"INSERT INTO segment ({', '.join(facts)}) VALUES ({marks})", *values)

@@ -54,7 +54,7 @@ class ArchiveParts(StreamParts):
 
     @cached_property
     def retention(self) -> RetentionService:
-        return RetentionService(self.audit, self.journal, self.clock, self.randomness)
+        return RetentionService(self.audit, self.journal, self.clock, self.randomness, self.approvals)
 
     @cached_property
     def orders(self) -> OrderService:

@@ -25,6 +25,7 @@ class Act(StrEnum):
 
     LIFT_HOLD = "lift-hold"
     LIFT_RESTRICTION = "lift-restriction"
+    SHORTEN_RETENTION = "shorten-retention"
 
 
 @unique

@@ -190,6 +190,8 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "proposal-is-decided": "see how it was decided: `vms-privacy approval list --decided`",
         "proposal-has-expired": "propose it again if it is still wanted",
         "proposer-lost-the-right": "propose it yourself, and have another person approve it",
+        "shortening-takes-two": "see what it would do: `vms-privacy camera retention NAME DURATION --dry-run`; "
+        "then propose it with --propose",
     }
 )
 

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 import typer
 
 from vms_privacy.cli.asking import agree, answer
-from vms_privacy.cli.forms import facts, moment, span, table
+from vms_privacy.cli.forms import facts, moment, size, span, table
 from vms_privacy.cli.moments import duration
 from vms_privacy.cli.options import DEFAULT_URL, AsJson, CameraName, Url, command_group
 from vms_privacy.cli.output import tell
 from vms_privacy.cli.refusals import AnswerNeeded
-from vms_privacy.cli.session import logged_in
+from vms_privacy.cli.session import Session, logged_in
 from vms_privacy.consent.rules import ConsentKind, LegalBasis
 
 app = command_group("What is kept of a camera.")
@@ -96,16 +96,29 @@ def retention(
     justification: Annotated[str, typer.Option(help="Why; needed for more than 72 hours.")] = "",
     url: Url = DEFAULT_URL,
     *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would do, and change nothing.")] = False,
+    propose: Annotated[
+        str, typer.Option(metavar="REASON", help="Propose it, where it takes two people.", show_default=False)
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Show how long recordings of a camera are kept, with its history; with DURATION, set it.
 
-    Shorter applies at once, to what is there as well; longer only to footage taken from now on.
+    Shorter applies at once, to what is there as well; longer only to footage taken from now on. Where much would be
+    destroyed at once it takes another person: propose it.
     """
     if justification and not keep_for:
         raise AnswerNeeded("--justification is for a DURATION, and none is given: it would change nothing")
     session = logged_in(url)
     path = f"{session.camera_path(name)}/retention"
+    if (dry_run or propose) and not keep_for:
+        raise AnswerNeeded("--dry-run and --propose are about a DURATION, and none is given")
+    if dry_run:
+        _tell_preview(session, path, keep_for, justification, as_json=as_json)
+        return
+    if propose:
+        _tell_proposal(session, path, keep_for, justification, propose, as_json=as_json)
+        return
     if keep_for:
         body: dict[str, Any] = {"keep_for": duration(keep_for), "justification": justification}
         now = session.service.call("PUT", path, body)
@@ -120,3 +133,27 @@ def retention(
     )
     history = table(("version", "kept for", "set", "by"), rows, "Nobody set it: that is the default.")
     tell({**now, "versions": versions}, [*facts(told), "", *history], as_json=as_json)
+
+
+def _tell_preview(session: Session, path: str, keep_for: str, justification: str, *, as_json: bool) -> None:
+    wanted = {"keep_for": duration(keep_for), "justification": justification}
+    found = session.service.call("GET", f"{path}/preview", None, **wanted)
+    told = {
+        "would expire at once": f"{found['expires_segments']} segments, {size(found['expires_bytes'])}",
+        "recorded time": span(found["expires_recorded"]),
+        "of these held": found["held"],
+        "takes two people": found["takes_two"],
+    }
+    tell(found, facts(told), as_json=as_json)
+
+
+def _tell_proposal(
+    session: Session, path: str, keep_for: str, justification: str, reason: str, *, as_json: bool
+) -> None:
+    body = {"keep_for": duration(keep_for), "justification": justification, "reason": reason}
+    made = session.service.call("POST", f"{path}/proposals", body)
+    lines = [
+        f"It is set once another person approves, by {moment(made['expires_at'])}.",
+        f"next, by somebody else: vms-privacy approval approve {made['proposal_id']}",
+    ]
+    tell(made, lines, as_json=as_json)

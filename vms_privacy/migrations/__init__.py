@@ -30,9 +30,9 @@ def _config(engine: Engine) -> Config:
     return config
 
 
-def migrate(engine: Engine) -> None:
-    """Bring a database to today's schema; nothing happens where it is there already."""
-    command.upgrade(_config(engine), "head")
+def migrate(engine: Engine, to: str = "head") -> None:
+    """Bring a database to today's schema, or to that of an earlier step; nothing happens where it is there already."""
+    command.upgrade(_config(engine), to)
 
 
 def grant(engine: Engine, role: str) -> None:

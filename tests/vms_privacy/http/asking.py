@@ -32,12 +32,14 @@ class Ask:
 
     path: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
 
     def elsewhere(self, stage: Stage) -> "Ask":
         """The same for ids that nothing has."""
         return Ask(
             {name: _another(stage, text) for name, text in self.path.items()},
             None if self.body is None else {name: _another(stage, value) for name, value in self.body.items()},
+            self.query,
         )
 
 
@@ -156,6 +158,15 @@ def withdrawn_opt_in(stage: Stage) -> Ask:
 
 def kept_for(stage: Stage) -> Ask:
     return Ask(of_camera(stage).path, {"keep_for": "PT24H"})
+
+
+def previewed(stage: Stage) -> Ask:
+    return Ask(of_camera(stage).path, query={"keep_for": "PT24H"})
+
+
+def proposed_retention(stage: Stage) -> Ask:
+    asked = kept_for(stage)
+    return Ask(asked.path, {**(asked.body or {}), "reason": "less is enough"})
 
 
 def hold(stage: Stage) -> Ask:
@@ -323,6 +334,8 @@ ASKS: Final[Mapping[str, Callable[[Stage], Ask]]] = {
     f"GET {_C}/retention": of_camera,
     f"PUT {_C}/retention": kept_for,
     f"GET {_C}/retention/versions": of_camera,
+    f"GET {_C}/retention/preview": previewed,
+    f"POST {_C}/retention/proposals": proposed_retention,
     f"GET {_O}/orders": of_operator,
     f"GET {_O}/approvals": of_operator,
     f"POST {_O}/approvals/{{proposal_id}}/approve": proposal,

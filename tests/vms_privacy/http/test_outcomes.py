@@ -43,7 +43,7 @@ class Asker:
         app.parts.refusals.flush_all()
         before = app.last_event()
         with app.client(self._token) as client:
-            answer = client.request(self._method, self._path.format(**ask.path), json=ask.body)
+            answer = client.request(self._method, self._path.format(**ask.path), params=ask.query, json=ask.body)
         app.parts.refusals.flush_all()
         self.told = app.events_after(before)
         return answer

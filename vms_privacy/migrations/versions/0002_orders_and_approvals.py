@@ -1,4 +1,4 @@
-"""Holds, restrictions, and acts that need two people."""
+"""Holds, restrictions, acts that need two people, and sums of what is stored by day."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +12,22 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.create_table(
+        "footage_day",
+        sa.Column("camera_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "day",
+            sa.BigInteger(),
+            autoincrement=False,
+            nullable=False,
+            comment="days since 1970, UTC, by the end of the last packet",
+        ),
+        sa.Column("keep_us", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("segments", sa.BigInteger(), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("recorded_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("camera_id", "day", "keep_us", name=op.f("pk_footage_day")),
+    )
     op.create_table(
         "footage_order",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -123,10 +139,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_footage_order_person")),
     )
     op.create_index("ix_footage_order_person_order_id", "footage_order_person", ["order_id"], unique=False)
+    op.execute(_SUMS)
     guards = _GUARDS if op.get_bind().dialect.name == "sqlite" else _GUARDS_POSTGRESQL
     for statement in guards:
         op.execute(statement)
 
+
+# What is stored already is counted once; from then on each change counts itself.
+_SUMS = """INSERT INTO footage_day (camera_id, day, keep_us, segments, size_bytes, recorded_us)
+SELECT camera_id, (destroy_from_us - keep_us) / 86400000000, keep_us, count(*), sum(size_bytes), sum(ends_us - starts_us)
+FROM segment WHERE state = 'stored' GROUP BY camera_id, (destroy_from_us - keep_us) / 86400000000, keep_us"""
 
 _GUARDS = (
     """CREATE TRIGGER footage_order_no_delete BEFORE DELETE ON footage_order BEGIN SELECT RAISE(ABORT, 'orders are lifted, never deleted'); END""",
