@@ -6,10 +6,12 @@ one writer by its nature; on PostgreSQL a lock of the transaction makes the othe
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
-from typing import Final, NamedTuple, TypeVar
+from select import POLLIN, poll
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, TypeVar
 
 from sqlalchemy import (
     Connection,
@@ -22,12 +24,14 @@ from sqlalchemy import (
     create_engine,
     event,
     func,
+    make_url,
     select,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.types import TypeDecorator
 
 Result = TypeVar("Result")
@@ -47,6 +51,16 @@ _SQLITE_PRAGMAS = (
     "PRAGMA busy_timeout = 5000",
     # Hygiene, never the mechanism of erasure: the old bytes stay until a checkpoint.
     "PRAGMA secure_delete = ON",
+)
+# A server that is out of reach is noticed soon: recording goes on for a minute without it, and nobody may hang.
+_POSTGRESQL_PATIENCE: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "connect_timeout": 5,
+        "tcp_user_timeout": 10_000,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+    }
 )
 _WAIT_FOR_THE_WRITER: Final = select(func.pg_advisory_xact_lock(0x766D73))
 _AFTER_COMMIT: Final = "vms.after_commit"
@@ -97,11 +111,12 @@ class UTCDateTime(TypeDecorator[datetime]):
 class Database:
     """One engine; `reading()` sees a consistent picture, `writing()` is the only way to change anything.
 
-    `glancing()` is `reading()` for a few statements that are asked all the time, at a third of the price.
+    `glancing()` is `reading()` for a few statements that are asked all the time, at a third of the price. A connection
+    of PostgreSQL that has ended since it was used last is replaced before anybody asks anything through it.
     """
 
     def __init__(self, url: str) -> None:
-        self.engine: Engine = create_engine(url, pool_size=20, max_overflow=20)
+        self.engine: Engine = create_engine(url, pool_size=20, max_overflow=20, connect_args=_patience(url))
         self._is_sqlite = self.engine.dialect.name == "sqlite"
         self._for_reading = self.engine
         self._for_writing = self.engine.execution_options(writes=True)
@@ -110,6 +125,7 @@ class Database:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
         else:
+            event.listen(self.engine, "checkout", self._replace_if_ended)
             one_moment = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
             self._for_reading = self.engine.execution_options(**one_moment)
             # With SQLite a statement outside of a transaction is one by itself already.
@@ -134,8 +150,7 @@ class Database:
         A statement sees all that is committed as it begins; a second one may see more, unless both are asked
         `at_one_moment`. Results are taken whole inside the block.
         """
-        with self._taking:
-            kept = self._glances.pop() if self._glances else None
+        kept = self._kept_glance()
         # Outside of the lock: who has to wait for the pool keeps nobody from a kept one that comes back.
         connection = self._new_glance() if kept is None else kept
         try:
@@ -169,6 +184,40 @@ class Database:
             callbacks = callbacks_of(session)
         for callback in callbacks:
             callback()
+
+    def _kept_glance(self) -> Connection | None:
+        while True:
+            with self._taking:
+                if not self._glances:
+                    return None
+                kept = self._glances.pop()
+            raw = kept.connection.dbapi_connection
+            if self._is_sqlite or (raw is not None and not self._has_ended(raw)):
+                return kept
+            kept.invalidate()
+            kept.close()
+
+    def _replace_if_ended(self, raw: DBAPIConnection, _: ConnectionPoolEntry, __: PoolProxiedConnection) -> None:
+        if self._has_ended(raw):
+            raise InvalidatePoolError("the server has ended the connection")
+
+    def _has_ended(self, raw: Any) -> bool:
+        """Say whether the server has ended a connection on which nothing was asked.
+
+        The system knows: then there is its end to be read. Only what has something to be read is asked whether it still
+        answers, since asking costs a way there and back; it may have been told of something else.
+        """
+        if raw.closed:
+            return True
+        waiting = poll()
+        waiting.register(raw.fileno(), POLLIN)
+        if not waiting.poll(0):
+            return False
+        try:
+            self.engine.dialect.do_ping(raw)
+        except self.engine.dialect.loaded_dbapi.Error:
+            return True
+        return False
 
     def _new_glance(self) -> Connection:
         connection = self._for_glancing.connect()
@@ -210,6 +259,14 @@ class Database:
         while self._glances:
             self._end_glance(self._glances.pop())
         self.engine.dispose()
+
+
+def _patience(url: str) -> dict[str, int]:
+    """Return how long a server is waited for, but for what its address says itself."""
+    address = make_url(url)
+    if address.get_backend_name() != "postgresql":
+        return {}
+    return {name: value for name, value in _POSTGRESQL_PATIENCE.items() if name not in address.query}
 
 
 def after_commit(session: Session, callback: Callable[[], None]) -> None:

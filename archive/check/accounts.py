@@ -51,6 +51,9 @@ def account(session: Session, camera_id: CameraId, now_us: int, sweep_us: int, g
     times = _Times()
     found = Account()
     writes = None if growing is None else growing(camera_id)
+    # What began while the database was away has no row yet, and the row before it no end.
+    if writes is not None and writes in {one.id for one in store.registered(session)}:
+        growing = None
     for row in _rows(session, camera_id):
         is_growing = None if growing is None else writes == row.id
         late = judge_time(row, now_us, sweep_us, is_growing=is_growing)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum, unique
 from typing import Final
 
+from archive.keys.rules import HOUR_US
 from archive.segments.rules import LONGEST_FILE_US, NO_SEAL, Place, Span, State
 from vms_privacy.ids import BucketKeyId, CameraId, ConsentEntryId, SegmentId
 
@@ -149,6 +150,11 @@ def judge_time(row: Row, now_us: int, sweep_us: int, *, is_growing: bool | None)
     late_us = 2 * sweep_us + _SLACK_US
     is_late = row.destroy_from_us is not None and now_us > max(row.destroy_from_us, row.kept_until_us) + late_us
     return Kind.OVERDUE if is_late else None
+
+
+def is_forgotten(registered_us: int, now_us: int) -> bool:
+    """Say whether what is registered ahead should have been begun or given back by now: it is for an hour's files."""
+    return now_us > registered_us + HOUR_US + LONGEST_FILE_US + _SLACK_US
 
 
 def judge_seal(row: Row, salt: bytes, chunk_size: int, last_tag: bytes | None) -> Kind | None:

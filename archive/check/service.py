@@ -8,11 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
+from sqlalchemy.orm import Session
+
 from archive.blobs.store import BlobStore
 from archive.check import store
 from archive.check.accounts import Account, Growing, account
 from archive.check.places import Places
-from archive.check.rules import Depth, Finding, Kind, Row
+from archive.check.rules import Depth, Finding, Kind, Row, is_forgotten
 from archive.erasure.store import idle_buckets
 from archive.keys.rules import hour_of
 from archive.recorder.standing import micros
@@ -100,6 +102,7 @@ class Checker:
         self._totals["cameras"] = len(cameras)
         self._look("spool", self._check_spool)
         self._look("store", self._check_store)
+        self._look("registered ahead", self._check_registered)
         self._look("keyring", self._check_keys)
         self._progress("second look", len(self._suspects))
         return CheckReport(self._confirmed(), dict(self._totals))
@@ -168,7 +171,10 @@ class Checker:
         self._progress(what, self._totals[what])
         with self._db.reading() as session:
             rows = store.by_names(session, names)
+            begun = self._begun(session) if in_spool else frozenset()
         for name in names:
+            if name in begun:
+                continue
             for finding in self._places.look_at(name, rows.get(name), in_spool=in_spool):
                 again = partial(self._name_again, name, in_spool=in_spool)
                 self._suspect(finding, (what, name), again)
@@ -176,7 +182,25 @@ class Checker:
     def _name_again(self, name: str, *, in_spool: bool) -> list[Finding]:
         with self._db.reading() as session:
             row = store.by_names(session, [name]).get(name)
+            begun = self._begun(session) if in_spool else frozenset()
+        if name in begun:
+            return []
         return self._places.look_at(name, row, in_spool=in_spool)
+
+    def _begun(self, session: Session) -> frozenset[str]:
+        """Files that began while the database was away have no segment's row yet."""
+        return frozenset(one.blob_name for one in store.registered(session))
+
+    def _check_registered(self) -> None:
+        for finding in self._registered():
+            self._suspect(finding, ("registered", finding.segment_id), self._registered)
+
+    def _registered(self) -> list[Finding]:
+        now_us = micros(self._clock.now())
+        with self._db.reading() as session:
+            forgotten = [one for one in store.registered(session) if is_forgotten(one.registered_us, now_us)]
+        detail = "registered ahead, and neither begun nor given back"
+        return [Finding(Kind.STUCK, one.camera_id, one.id, one.blob_name, None, detail) for one in forgotten]
 
     def _check_keys(self) -> None:
         found = self._keys()

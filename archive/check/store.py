@@ -11,6 +11,8 @@ from archive.check.rules import Row
 from archive.keys.tables import BucketRow
 from archive.orders.rules import FOREVER_US
 from archive.orders.store import IS_KEPT, LIFTED_LAST
+from archive.segments import ahead
+from archive.segments.ahead import Ahead
 from archive.segments.rules import Place, State
 from archive.segments.tables import GapRow, SegmentRow
 from auth.tokens.rules import microseconds
@@ -74,6 +76,11 @@ def by_names(session: Session, names: Collection[str]) -> dict[str, Row]:
     """Return the rows of blobs by their names."""
     rows = session.execute(select(*_COLUMNS).where(SegmentRow.blob_name.in_(names)))
     return {row.blob_name: _row(row) for row in rows}
+
+
+def registered(session: Session) -> list[Ahead]:
+    """Return what is registered ahead: at most one of each camera."""
+    return ahead.every(session)
 
 
 def gaps(session: Session, camera_id: CameraId) -> Sequence[tuple[int, int | None]]:

@@ -11,7 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from archive.blobs.store import BlobStore
-from archive.erasure import store
+from archive.erasure import claims, store
+from archive.erasure.claims import Claimed, ClaimIsLost
 from archive.erasure.removal import ERASED, remove
 from archive.erasure.rules import BATCH, Cause, Debt, DebtPart, Step, in_turns, retry_after, total
 from archive.erasure.store import Erasure
@@ -24,7 +25,7 @@ from vms_privacy.audit.log import AuditLog
 from vms_privacy.clock import Clock
 from vms_privacy.db import Database
 from vms_privacy.errors import Refusal
-from vms_privacy.ids import BucketKeyId, ErasureId, OperatorId, Randomness, SegmentId
+from vms_privacy.ids import BucketKeyId, ErasureId, OperatorId, Randomness, SegmentId, WorkerId
 from vms_privacy.journal.journal import Journal
 from vms_privacy.journal.rules import JournalKind
 
@@ -44,10 +45,14 @@ class DerivedCopies(Protocol):
 
 @dataclass(slots=True)
 class SweepReport:
-    """What one sweep did, of erasures that failed too: those are retried, counted, and shown as deletion debt."""
+    """What one sweep did, of erasures that failed too: those are retried, counted, and shown as deletion debt.
+
+    `taken_over`: what another worker goes on with, since this one was too slow.
+    """
 
     erased: list[SegmentId] = field(default_factory=list)
     failed: dict[ErasureId, str] = field(default_factory=dict)
+    taken_over: list[ErasureId] = field(default_factory=list)
 
     @property
     def is_clean(self) -> bool:
@@ -61,6 +66,7 @@ def _nothing(_: Step) -> None:
 class Eraser:
     """The one engine for every erasure. One round at a time; a crash anywhere is resumed from the rows.
 
+    Several workers, each with an engine of its own, share the work: `claims`.
     `progress` is told each step once it is durable. `uncounted_failures` counts those that the database could not note.
     """
 
@@ -74,6 +80,7 @@ class Eraser:
         audit: AuditLog,
         clock: Clock,
         randomness: Randomness,
+        worker: WorkerId,
         copies: Sequence[DerivedCopies] = (),
         progress: Callable[[Step], None] = _nothing,
     ) -> None:
@@ -85,6 +92,7 @@ class Eraser:
         self._audit = audit
         self._clock = clock
         self._randomness = randomness
+        self._worker = worker
         self._copies = copies
         self._progress = progress
         self._one_round = threading.Lock()
@@ -98,14 +106,15 @@ class Eraser:
         """
         with self._one_round:
             report = SweepReport()
-            with self._db.reading() as session:
-                waiting = store.unfinished(session, self._clock.now(), MOST_AT_ONCE)
-            for erasure in waiting:
-                self._carry_out(erasure, report)
+            claimed: Claimed | None = None
+            while (claimed := self._claim(claimed)) is not None:
+                self._carry_out(claimed, report)
             while True:
                 with self._db.reading() as session:
                     due = store.due(session, _micros(self._clock.for_destroying()), MOST_AT_ONCE)
-                for batch in in_turns(due, BATCH):
+                left = [one for batch in in_turns(due, BATCH) for one in self._begin_and_carry_out(batch, report)]
+                # Once more for what was left to another worker: it may be done with the bucket by now.
+                for batch in in_turns(left, BATCH):
                     self._begin_and_carry_out(batch, report)
                 if len(due) < MOST_AT_ONCE or not report.is_clean:
                     return report
@@ -120,46 +129,70 @@ class Eraser:
         with self._db.reading() as session:
             return store.debt(session, now - sweep_every, _micros(safe), operator_id)
 
-    def _begin_and_carry_out(self, doomed: Sequence[Segment], report: SweepReport) -> None:
+    def _claim(self, after: Claimed | None) -> Claimed | None:
+        with self._db.writing() as session:
+            return claims.take(session, self._worker, self._clock.now(), after)
+
+    def _begin_and_carry_out(self, doomed: Sequence[Segment], report: SweepReport) -> list[Segment]:
+        """Take what nobody else has taken; return what is left to others, for now or for good."""
         operator_id = doomed[0].operator_id
         erasure = Erasure(
             ErasureId(self._randomness.uuid()), operator_id, Cause.EXPIRY, "worker:sweep", Step.JOURNALLED, 0
         )
+        now = self._clock.now()
         try:
-            number = self._write_journal(erasure, doomed)
-            self._progress(Step.JOURNALLED)
             with self._db.writing() as session:
-                taken = store.begin(session, erasure, doomed, number, self._clock.now())
-                if taken:
+                free = claims.free(session, self._worker, doomed, now)
+                if free:
+                    # Before the commit (decision 0012), and only of what is this worker's.
+                    number = self._write_journal(erasure, free)
+                    self._progress(Step.JOURNALLED)
+                    taken = store.begin(session, erasure, free, number, now)
+                    claimed = Claimed(erasure, now, claims.hold(session, self._worker, erasure.id, now))
                     # The end of an order destroys nothing by itself; this sweep does, and says so.
                     held_up = orders.held_up(session, erasure.id)
                     self._note(session, Tag.ERASURE_STARTED, erasure, segments=taken, once_held=held_up)
-            self._progress(Step.MARKED)
+            if free:
+                self._progress(Step.MARKED)
         except Exception as error:  # noqa: BLE001 - nothing is marked: they are due still, and the next sweep takes them
             report.failed[erasure.id] = _code(error)
-            return
-        if taken:
-            self._carry_out(erasure, report)
+            return []
+        if free:
+            self._carry_out(claimed, report)
+        return [one for one in doomed if one not in free]
 
-    def _carry_out(self, erasure: Erasure, report: SweepReport) -> None:
+    def _keep(self, claimed: Claimed) -> None:
+        """Go on holding a claim of which half is over. Raises ClaimIsLost."""
+        now = self._clock.now()
+        if now >= claimed.until - claims.CLAIM / 2:
+            with self._db.writing() as session:
+                claims.keep(session, self._worker, claimed, now)
+
+    def _carry_out(self, claimed: Claimed, report: SweepReport) -> None:
+        erasure = claimed.erasure
         try:
-            failures = self._destroy_keys(erasure)
+            failures = self._destroy_keys(claimed)
+            self._keep(claimed)
             failures += self._remove_bytes(erasure, report, is_all=not failures)
             failure = next(iter(failures), "")
             if not failure:
                 self._finish(erasure)
+        except ClaimIsLost:
+            report.taken_over.append(erasure.id)
+            return
         except Exception as error:  # noqa: BLE001 - counted and tried again; it must not keep others from being erased
             failure = _code(error)
         if failure:
             report.failed[erasure.id] = failure
             self._count_failure(erasure, failure)
 
-    def _destroy_keys(self, erasure: Erasure) -> list[str]:
+    def _destroy_keys(self, claimed: Claimed) -> list[str]:
         """Steps 3 to 6, each bucket by itself; return what failed, after every other was tried (P12)."""
         with self._db.reading() as session:
-            doomed = store.doomed_buckets(session, erasure.id)
+            doomed = store.doomed_buckets(session, claimed.erasure.id)
         failures: list[str] = []
         for old in doomed:
+            self._keep(claimed)
             try:
                 self._destroy_one(old)
             except Exception as error:  # noqa: BLE001 - counted and tried again; it must not keep others from being destroyed
@@ -233,7 +266,8 @@ class Eraser:
     def _finish(self, erasure: Erasure) -> None:
         with self._db.writing() as session:
             count = store.finish(session, erasure.id, self._clock.now())
-            self._note(session, Tag.ERASURE_DONE, erasure, segments=count)
+            if count is not None:
+                self._note(session, Tag.ERASURE_DONE, erasure, segments=count)
         self._progress(Step.DONE)
 
     def _count_failure(self, erasure: Erasure, code: str) -> None:
@@ -241,8 +275,9 @@ class Eraser:
         now = self._clock.now()
         try:
             with self._db.writing() as session:
-                store.note_failure(session, erasure.id, attempts, code, now + retry_after(attempts))
-                self._note(session, Tag.ERASURE_FAILED, erasure, code, attempts=attempts)
+                if claims.give_back(session, self._worker, erasure.id):
+                    store.note_failure(session, erasure.id, attempts, code, now + retry_after(attempts))
+                    self._note(session, Tag.ERASURE_FAILED, erasure, code, attempts=attempts)
         except SQLAlchemyError:
             # The report tells it all the same, and without a note the next sweep tries at once.
             self.uncounted_failures += 1

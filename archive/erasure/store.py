@@ -13,10 +13,10 @@ from archive.erasure.tables import ErasureRow
 from archive.keys.rules import WrappedKey
 from archive.keys.tables import BucketRow
 from archive.orders.store import IS_KEPT, was_kept
-from archive.segments import days
+from archive.segments import ahead, days
 from archive.segments import store as segments
 from archive.segments.rules import LONGEST_FILE_US, Segment, State, step
-from archive.segments.tables import SegmentRow
+from archive.segments.tables import SegmentAheadRow, SegmentRow
 from auth.tokens.rules import microseconds
 from vms_privacy.db import changed
 from vms_privacy.errors import Kind, Refusal
@@ -103,22 +103,6 @@ def begin(session: Session, erasure: Erasure, doomed: Sequence[Segment], journal
     return taken
 
 
-def unfinished(session: Session, now: datetime, limit: int) -> list[Erasure]:
-    """Return erasures that may be gone on with now, oldest first."""
-    rows = session.scalars(
-        select(ErasureRow)
-        .where(ErasureRow.done_at.is_(None), ErasureRow.next_attempt_at <= now)
-        .order_by(ErasureRow.started_at)
-        .limit(limit)
-    )
-    return [
-        Erasure(
-            ErasureId(row.id), OperatorId(row.operator_id), Cause(row.cause), row.actor, Step(row.step), row.attempts
-        )
-        for row in rows
-    ]
-
-
 def doomed_buckets(session: Session, erasure_id: ErasureId) -> list[BucketKeyId]:
     """Return the bucket keys that wrap, or wrapped, keys of this erasure whose destruction is not noted yet."""
     found = session.scalars(
@@ -130,7 +114,7 @@ def doomed_buckets(session: Session, erasure_id: ErasureId) -> list[BucketKeyId]
 
 
 def survivors(session: Session, bucket: BucketKeyId) -> list[WrappedKey]:
-    """Return the living keys under a bucket key."""
+    """Return the living keys under a bucket key, that of a segment registered ahead with them."""
     rows = session.execute(
         select(
             SegmentRow.operator_id,
@@ -144,14 +128,16 @@ def survivors(session: Session, bucket: BucketKeyId) -> list[WrappedKey]:
             SegmentRow.wrapped_key.is_not(None),
         )
     )
-    return [
+    living = [
         WrappedKey(OperatorId(row[0]), CameraId(row[1]), SegmentId(row[2]), BucketKeyId(row[3]), row[4] or b"")
         for row in rows
     ]
+    return living + ahead.wraps_under(session, bucket)
 
 
 def store_rewrapped(session: Session, rewrapped: Sequence[WrappedKey]) -> None:
     """Put survivors under their new bucket key."""
+    ahead.store_rewrapped(session, rewrapped)
     for one in rewrapped:
         session.execute(
             update(SegmentRow)
@@ -174,9 +160,10 @@ def idle_buckets(session: Session, before_hour: int) -> frozenset[BucketKeyId]:
     needed = select(SegmentRow.id).where(
         SegmentRow.bucket_key_id == BucketRow.bucket_key_id, SegmentRow.state != State.ERASED
     )
+    registered = select(SegmentAheadRow.id).where(SegmentAheadRow.bucket_key_id == BucketRow.bucket_key_id)
     found = session.scalars(
         select(BucketRow.bucket_key_id).where(
-            BucketRow.destroyed_at.is_(None), BucketRow.hour < before_hour, ~needed.exists()
+            BucketRow.destroyed_at.is_(None), BucketRow.hour < before_hour, ~needed.exists(), ~registered.exists()
         )
     )
     return frozenset(BucketKeyId(one) for one in found)
@@ -227,7 +214,11 @@ def note_bytes_gone(session: Session, answers: Sequence[tuple[SegmentId, str]], 
     for segment_id, answer in answers:
         session.execute(
             update(SegmentRow)
-            .where(SegmentRow.id == segment_id, SegmentRow.key_destroyed_at.is_not(None))
+            .where(
+                SegmentRow.id == segment_id,
+                SegmentRow.key_destroyed_at.is_not(None),
+                SegmentRow.bytes_gone_at.is_(None),
+            )
             .values(bytes_gone_at=now, store_answer=answer, state=step(State.ERASING, State.ERASED))
         )
 
@@ -237,12 +228,14 @@ def reach(session: Session, erasure_id: ErasureId, reached: Step) -> None:
     session.execute(update(ErasureRow).where(ErasureRow.id == erasure_id).values(step=reached))
 
 
-def finish(session: Session, erasure_id: ErasureId, now: datetime) -> int:
-    """Note that an erasure is done; return how many segments it destroyed. Raises NotAllErased."""
+def finish(session: Session, erasure_id: ErasureId, now: datetime) -> int | None:
+    """Note that an erasure is done; return how many segments it destroyed, None if it was done. Raises NotAllErased."""
     mine = select(func.count()).where(SegmentRow.erasure_id == erasure_id)
     if session.scalar(mine.where(SegmentRow.state != State.ERASED)):
         raise NotAllErased("a segment of this erasure is not destroyed yet")
-    session.execute(update(ErasureRow).where(ErasureRow.id == erasure_id).values(step=Step.DONE, done_at=now))
+    is_open = (ErasureRow.id == erasure_id, ErasureRow.done_at.is_(None))
+    if not changed(session, update(ErasureRow).where(*is_open).values(step=Step.DONE, done_at=now)):
+        return None
     return session.scalar(mine) or 0
 
 

@@ -32,3 +32,5 @@ class ErasureRow(Base):
     attempts: Mapped[int] = mapped_column(comment="failed rounds so far")
     last_failure: Mapped[str] = mapped_column(String(80), comment="a code or a type, never a path")
     next_attempt_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    claimed_by: Mapped[uuid.UUID | None] = mapped_column(comment="the worker that is at it, an installation's id")
+    claimed_until: Mapped[datetime | None] = mapped_column(UTCDateTime, comment="then another may go on with it")

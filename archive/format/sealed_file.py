@@ -105,8 +105,11 @@ class SealedWriter:
     keeps bytes of a failed write and hands them over later, behind the back of recovery.
     """
 
-    def __init__(self, file: BinaryIO, segment_key: KeyBytes, chunk_size: int, randomness: Randomness) -> None:
-        self._header = Header(chunk_size, randomness.octets(rules.SALT))
+    def __init__(
+        self, file: BinaryIO, segment_key: KeyBytes, chunk_size: int, randomness: Randomness, salt: bytes = b""
+    ) -> None:
+        """Make the head. `salt` is the one that was drawn for exactly this file and is in its row already (F2)."""
+        self._header = Header(chunk_size, salt or randomness.octets(rules.SALT))
         self._keys = _FileKeys(segment_key, self._header)
         self._file = file
         step = chunk_size + TAG

@@ -10,7 +10,7 @@ from archive.format.errors import NotWritten
 from archive.recorder.growing import Growing, GrowingFile
 from archive.recorder.heads import Heads
 from archive.recorder.hearing import Hearing
-from archive.recorder.rows import CameraRows, Ended, NotBegun, Tools
+from archive.recorder.rows import Begun, CameraRows, Ended
 from archive.recorder.rules import (
     LeaveOut,
     OpenSegment,
@@ -21,6 +21,7 @@ from archive.recorder.rules import (
     place,
 )
 from archive.recorder.standing import Standing
+from archive.recorder.tools import NotBegun, Tools
 from archive.segments.store import Closed
 from streams.media.packets import Epoch, Fragment, Track
 from vms_privacy.errors import Refusal
@@ -47,7 +48,8 @@ class CameraRecorder:
     """Writes what a permit allows and nothing else (P1); each refusal to write has a reason, each gap a row.
 
     `finished` is called with each closed segment, so that its bytes can go to the store; `recover` closes what a failed
-    write of this camera left open, and returns how much of it is open still; `heads` is shared by all cameras.
+    write of this camera left open, but for the registered segment that is in use, and returns how much of it is open
+    still; `heads` is shared by all cameras.
     """
 
     def __init__(
@@ -56,14 +58,13 @@ class CameraRecorder:
         operator_id: OperatorId,
         camera_id: CameraId,
         finished: Callable[[SegmentId], None],
-        recover: Callable[[CameraId], int],
+        recover: Callable[[CameraId, SegmentId | None], int],
         heads: Heads,
     ) -> None:
         self._tools = tools
         self._camera_id = camera_id
-        self._rows = CameraRows(tools, operator_id, camera_id)
+        self._rows = CameraRows(tools, operator_id, camera_id, finished)
         self._hearing = Hearing(tools, self._rows, heads, camera_id, self._count_failure)
-        self._finished = finished
         self._recover = recover
         # Who knows what the service before has left: its start may have failed to close it.
         self._has_left_over = True
@@ -124,17 +125,18 @@ class CameraRecorder:
     @property
     def is_tidy(self) -> bool:
         """Say whether nothing of this camera is open, nor left over from a failure."""
-        return self._file is None and not self._has_left_over
+        return self._file is None and not self._has_left_over and self._rows.is_settled
 
     def tidy(self) -> None:
-        """Between fragments: finish what a failed write left open, and notice an opt-in that has ended by itself."""
-        if self._file is not None:
-            return
-        try:
-            self._settle_left_over()
-        except (SQLAlchemyError, OSError):
-            self.tally.failures += 1
-        if self._hearing.is_due:
+        """Between fragments: finish what a failed write left open, and notice an opt-in that has ended by itself.
+
+        What was recorded while the database was away is told, also where no fragment comes any more.
+        """
+        was_behind = self._rows.is_behind
+        if self._file is None or was_behind:
+            self._catch_up(is_idle=self._file is None)
+        # Where an end could not be told, nor could the gap that began there.
+        if self._file is None and (was_behind or self._hearing.is_due):
             self.ask_again()
 
     def take(self, fragment: Fragment, came_s: float | None = None) -> None:
@@ -154,6 +156,8 @@ class CameraRecorder:
         if isinstance(standing, Why):
             self._end(standing)
             return standing
+        if self._rows.is_behind and standing.heard_s >= came_s:
+            self._catch_up()
         self._end_if_over(standing)
         left_out = may_write(fragment, standing.allowed, standing.stopped_at_us)
         if left_out is not None:
@@ -167,7 +171,7 @@ class CameraRecorder:
                     self._end(why)
                 return why
             case StartNew(why):
-                return self._start(fragment, why)
+                return self._start(fragment, why, standing)
             case Write():
                 return self._write(fragment)
 
@@ -192,7 +196,7 @@ class CameraRecorder:
             self._open = replace(open_segment, last_key_us=fragment.captured_from_us)
         return None
 
-    def _start(self, fragment: Fragment, why: Why) -> Why | None:
+    def _start(self, fragment: Fragment, why: Why, standing: Standing) -> Why | None:
         epoch = self._epoch
         if epoch is None or self._tools.clock.monotonic() < self._retry_at_s:
             return Why.WAITING_FOR_KEY_PICTURE
@@ -210,15 +214,32 @@ class CameraRecorder:
             # The database's own refusal: the opt-in ended between our look and the insert, or times would overlap.
             return self._fail_half_way(Why.DATABASE_REFUSED, ended)
         except SQLAlchemyError:
-            return self._fail_half_way(Why.DATABASE_REFUSED, ended)
+            return self._start_ahead(fragment, epoch, ended, standing, idle_why)
         except OSError:
             return self._fail(Why.DISK_FULL, ended)
         except Refusal:
             return self._fail(Why.KEYRING_UNAVAILABLE, ended)
         self._hearing.learn(begun.standing)
+        return self._go_on(fragment, epoch, begun)
+
+    def _start_ahead(
+        self, fragment: Fragment, epoch: Epoch, ended: Ended | None, standing: Standing, idle_why: Why
+    ) -> Why | None:
+        """Begin what was registered while the database was there. Of the beginning that failed a row may exist."""
+        self._has_left_over = True
+        try:
+            begun = self._rows.begin_ahead(fragment, self._run, epoch, ended, standing, idle_why)
+        except NotBegun as refusal:
+            return self._fail(refusal.why, ended)
+        except NotWritten:
+            return self._fail(Why.WRITE_FAILED, ended)
+        except OSError:
+            return self._fail(Why.DISK_FULL, ended)
+        self.tally.failures += 1
+        return self._go_on(fragment, epoch, begun)
+
+    def _go_on(self, fragment: Fragment, epoch: Epoch, begun: Begun) -> Why | None:
         self._file, self._closing = begun.file, None
-        if ended is not None:
-            self._finished(ended.segment_id)
         self._idle_why = Why.WAITING_FOR_KEY_PICTURE
         if begun.standing.allowed is not None:
             self._open = OpenSegment(
@@ -234,10 +255,32 @@ class CameraRecorder:
         return self._write(fragment)
 
     def _settle_left_over(self) -> None:
-        if self._has_left_over:
-            self._has_left_over = self._recover(self._camera_id) > 0
+        """Tell what the database does not know yet, and recover what was left open, in the order in which it came."""
+        file, ahead = self._file, self._rows.begun_ahead
+        self._rows.tell_ends()
+        if self._has_left_over and (file is None or file.segment_id == ahead):
+            self._has_left_over = self._recover(self._camera_id, self._rows.registered) > 0
             self.tally.failures += self._has_left_over
         self._rows.remove_strays()
+        try:
+            is_kept = self._rows.take_in()
+        except IntegrityError:
+            self.tally.failures += 1
+            self._rows.give_up()
+            self._has_left_over = True
+            is_kept = False
+        if not is_kept and file is not None:
+            # Recovery goes on with it, or it may not be at all.
+            self._leave(file)
+            self._file = self._open = None
+
+    def _catch_up(self, *, is_idle: bool = False) -> None:
+        try:
+            self._settle_left_over()
+            if is_idle:
+                self._rows.rest()
+        except (SQLAlchemyError, OSError, Refusal):
+            self.tally.failures += 1
 
     def _seal_open(self, why: Why | None, next_from_us: int | None = None) -> Ended | None:
         """Close the open file; return what its row must say, or None if there is none to close."""
@@ -262,10 +305,11 @@ class CameraRecorder:
         return Ended(file.segment_id, closed)
 
     def _leave(self, file: GrowingFile) -> None:
-        """Leave a file to recovery; its row stays `writing`."""
+        """Leave a file to recovery; its row stays `writing`, or what was registered of it ahead stays that."""
         self._closing = None
         self._has_left_over = True
         self.tally.failures += 1
+        self._rows.leave(file.segment_id)
         file.abandon()
 
     def _end(self, why: Why | None) -> None:
@@ -281,14 +325,10 @@ class CameraRecorder:
         try:
             self._rows.settle(ended, why, at_least_us)
         except (SQLAlchemyError, Refusal):
-            # The row stays `writing`: recovery closes it from the file itself; the gap is told with the next segment.
-            self._has_left_over = self._has_left_over or ended is not None
+            # The end is told with the next transaction; the gap with the next segment, or once the camera is idle.
             self.tally.failures += 1
-            return
         finally:
             self._closing = None
-        if ended is not None:
-            self._finished(ended.segment_id)
 
     def _fail_half_way(self, why: Why, ended: Ended | None) -> Why:
         """As `_fail`, where a row may have been committed all the same; what there is of it is recovered."""

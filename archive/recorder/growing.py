@@ -43,7 +43,9 @@ class GrowingFile:
         file: BinaryIO,
         writer: SealedWriter,
         init: bytes,
+        beginning: bytes = b"",
     ) -> None:
+        """Write the init segment. `beginning` follows it where the row is not there to say the same."""
         self.segment_id = segment_id
         self.camera_id = camera_id
         self.from_us = from_us
@@ -55,7 +57,7 @@ class GrowingFile:
         self._snapshot: Growing | None = None
         self.until_us = from_us
         self.last_packet_until_us = from_us
-        writer.write(init)
+        writer.write(init + beginning)
 
     def add(self, fragment: Fragment, monotonic_s: float) -> None:
         """Write one fragment."""

@@ -7,9 +7,10 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from archive.recorder.heads import Heads
-from archive.recorder.rows import CameraRows, Tools
+from archive.recorder.rows import CameraRows
 from archive.recorder.rules import Why
 from archive.recorder.standing import Standing, is_unchanged
+from archive.recorder.tools import Tools
 from vms_privacy.errors import Refusal
 from vms_privacy.ids import CameraId
 

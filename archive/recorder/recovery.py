@@ -1,20 +1,28 @@
 """After a crash or a failed write: close what was left open, from the file itself, losing nothing that is whole."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from archive.format.beginning import Beginning, DamagedBeginning, decode_beginning
 from archive.format.errors import SealedFileRefused
 from archive.format.index import FragmentIndex
 from archive.format.rebuild import rebuild_index
+from archive.format.rules import CHUNK_SIZES, HEAD
 from archive.format.sealed_file import FileState, ReadAt, SealedReader, recover
 from archive.keys.rules import WrapIsForeign, permit_for_recovery
 from archive.keys.wrap import SegmentKeys
+from archive.recorder.ahead import drop, size_of, take_in
+from archive.recorder.rules import Why
 from archive.recorder.standing import micros
-from archive.segments import gaps
+from archive.segments import ahead, gaps
 from archive.segments import store as segments
+from archive.segments.ahead import Ahead
 from archive.segments.rules import LONGEST_FILE_US, NO_SEAL, Segment
 from archive.segments.store import Closed, Sealed
 from streams.media.packets import Track
@@ -24,7 +32,7 @@ from vms_privacy.clock import Clock
 from vms_privacy.db import Database
 from vms_privacy.durable_files import sync_folder
 from vms_privacy.errors import Refusal
-from vms_privacy.ids import CameraId, OperatorId, SegmentId
+from vms_privacy.ids import CameraId, OperatorId, Randomness, SegmentId
 from vms_privacy.keyring.port import KeyIsDestroyed, WrapIsDamaged
 
 _NAMES_AT_ONCE: Final = 500
@@ -40,6 +48,16 @@ class RecoveryReport:
     stray_files: int = 0
 
 
+@contextmanager
+def _counted(report: RecoveryReport, segment_id: SegmentId) -> Iterator[None]:
+    """Let one segment's failure stop no other's recovery; the report has it."""
+    try:
+        yield
+    except (Refusal, OSError, IntegrityError) as error:
+        # The database refuses what began ahead as long as what was open before it cannot be closed.
+        report.failed[segment_id] = error.code if isinstance(error, Refusal) else type(error).__name__
+
+
 class Recovery:
     """Closes growing segments that nobody writes any more. The caller makes sure that nobody does.
 
@@ -47,36 +65,75 @@ class Recovery:
     row says so and stays, and the camera can be recorded again.
     """
 
-    def __init__(self, db: Database, keys: SegmentKeys, spool: Path, audit: AuditLog, clock: Clock) -> None:
+    def __init__(
+        self, db: Database, keys: SegmentKeys, spool: Path, audit: AuditLog, clock: Clock, randomness: Randomness
+    ) -> None:
         self._db = db
         self._keys = keys
         self._spool = spool
         self._audit = audit
         self._clock = clock
+        self._randomness = randomness
 
     def left_open(self) -> set[tuple[OperatorId, CameraId]]:
         """Return whose cameras have a segment that grows, whoever writes it."""
         with self._db.reading() as session:
-            return segments.growing_cameras(session)
+            return segments.growing_cameras(session) | ahead.cameras(session)
 
-    def recover(self, camera_id: CameraId | None = None) -> RecoveryReport:
+    def recover(self, camera_id: CameraId | None = None, in_use: SegmentId | None = None) -> RecoveryReport:
         """Close what a camera, or every camera, has left open; remove files that never got a row or a byte.
 
+        What was registered ahead and has begun becomes a segment; what has not is given back, but for the one `in_use`.
         Raises FileNotFoundError where the spool itself is not there: a disk that is not mounted tells nothing.
         """
         report = RecoveryReport()
         self._spool.stat()
         with self._db.reading() as session:
             left = [one for one in segments.growing(session) if camera_id in (None, one.segment.camera_id)]
+            registered = [one for one in ahead.every(session, camera_id) if one.id != in_use]
         for sealed in left:
-            try:
+            with _counted(report, sealed.segment.id):
                 self._close(sealed, report)
-            except (Refusal, OSError) as error:
-                code = error.code if isinstance(error, Refusal) else type(error).__name__
-                report.failed[sealed.segment.id] = code
+        # Only now: a camera has one open segment, so what began ahead comes behind the one that was open then.
+        for one in registered:
+            with _counted(report, one.id):
+                taken_in = self._take_in(one)
+                if taken_in is not None:
+                    self._close(taken_in, report)
         if camera_id is None:
             report.stray_files = self._remove_strays()
         return report
+
+    def _take_in(self, one: Ahead) -> Sealed | None:
+        """Make a segment of what has begun ahead, as its file tells it; give back what has not begun."""
+        path = self._spool / one.blob_name
+        if size_of(path) < HEAD:
+            begun = None
+        else:
+            begun, chunk_size = self._told(one, path)
+        with self._db.writing() as session:
+            if begun is None or not take_in(session, self._randomness, one, begun, chunk_size, Why.NOT_RUNNING):
+                drop(session, one, self._spool)
+                if begun is not None:
+                    self._note(session, one, Outcome.DONE, "opt-in-had-ended", 0)
+                return None
+            return segments.by_id(session, one.camera_id, one.id)
+
+    def _told(self, one: Ahead, path: Path) -> tuple[Beginning | None, int]:
+        """Return what a file tells of its beginning, and its chunk size; nothing where no chunk of it is whole.
+
+        One that cannot be opened begins where it was registered: its row says that its pictures are lost.
+        """
+        try:
+            key = self._keys.unwrap(permit_for_recovery(one.operator_id, one.camera_id, one.id), one.wrapped_place())
+            with path.open("r+b", buffering=0) as file:
+                found = recover(file, key, one.salt)
+            reader = SealedReader(self._reader(path), found.summary.size, key, one.salt, found.summary.last_tag)
+            return decode_beginning(reader), reader.chunk_size
+        except (SealedFileRefused, DamagedBeginning, KeyIsDestroyed, WrapIsDamaged, WrapIsForeign):
+            with self._db.reading() as session:
+                last_us = segments.last_end_us(session, one.camera_id) or 0
+            return Beginning(max(one.registered_us, last_us), "", 0, str(Track.VIDEO)), CHUNK_SIZES[0]
 
     def _close(self, sealed: Sealed, report: RecoveryReport) -> None:
         segment = sealed.segment
@@ -162,7 +219,7 @@ class Recovery:
             sync_folder(self._spool)
         return removed
 
-    def _note(self, session: Session, segment: Segment, outcome: Outcome, reason: str, cut: int) -> None:
+    def _note(self, session: Session, segment: Segment | Ahead, outcome: Outcome, reason: str, cut: int) -> None:
         self._audit.note(
             session,
             Event(

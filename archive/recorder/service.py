@@ -12,9 +12,9 @@ from archive.recorder.delivery import Delivery, DeliveryReport
 from archive.recorder.growing import Growing
 from archive.recorder.heads import Heads
 from archive.recorder.recovery import Recovery
-from archive.recorder.rows import Tools
 from archive.recorder.rules import Why
 from archive.recorder.strand import Strand
+from archive.recorder.tools import Tools
 from streams.media.packets import Epoch, Fragment
 from vms_privacy.ids import CameraId, OperatorId, SegmentId
 
@@ -181,8 +181,8 @@ class RecorderService:
         except Exception:  # noqa: BLE001 - counted here, and the timer's next round meets and tells it again
             self.failed_deliveries += 1
 
-    def _recover(self, camera_id: CameraId) -> int:
-        return len(self._recovery.recover(camera_id).failed)
+    def _recover(self, camera_id: CameraId, in_use: SegmentId | None) -> int:
+        return len(self._recovery.recover(camera_id, in_use).failed)
 
 
 def _do(recorder: CameraRecorder, work: _Work) -> None:

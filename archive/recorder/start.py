@@ -9,9 +9,9 @@ from archive.erasure.unused_keys import UnusedKeys, destroy_unused_keys
 from archive.keys.service import BucketKeys
 from archive.recorder.accounting import catch_up
 from archive.recorder.recovery import Recovery, RecoveryReport
-from archive.recorder.rows import Tools
 from archive.recorder.rules import Why
 from archive.recorder.standing import micros
+from archive.recorder.tools import Tools
 from archive.segments import gaps
 from archive.segments import store as segments
 from auth.resources.store import ResourceStore

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 from archive.keys.rules import WrappedKey
 from archive.segments import days
 from archive.segments.rules import Newest, Place, Segment, Span, State, step
-from archive.segments.tables import SegmentRow
+from archive.segments.tables import SegmentAheadRow, SegmentRow
 from vms_privacy.db import changed
 from vms_privacy.ids import BucketKeyId, CameraId, ConsentEntryId, OperatorId, SegmentId
 
@@ -202,8 +202,10 @@ def take_back(session: Session, segment_id: SegmentId) -> None:
 
 
 def unknown_blobs(session: Session, names: Collection[str]) -> frozenset[str]:
-    """Return those of these blob names, some hundred at most, that no row has, in whatever state."""
-    return frozenset(names) - set(session.scalars(select(SegmentRow.blob_name).where(SegmentRow.blob_name.in_(names))))
+    """Return those of these blob names, some hundred at most, that no row has, in whatever state, nor one ahead."""
+    known = set(session.scalars(select(SegmentRow.blob_name).where(SegmentRow.blob_name.in_(names))))
+    known |= set(session.scalars(select(SegmentAheadRow.blob_name).where(SegmentAheadRow.blob_name.in_(names))))
+    return frozenset(names) - known
 
 
 def growing(session: Session) -> list[Sealed]:
@@ -254,8 +256,16 @@ def in_store(session: Session, names: Collection[str]) -> list[Segment]:
 
 
 def shorten(session: Session, camera_id: CameraId, keep_us: int) -> int:
-    """Lower the retention of everything already taken; return how many segments that met (P10)."""
+    """Lower the retention of everything already taken; return how many segments that met (P10).
+
+    That of a file that is registered, and may have begun while the database was away, is lowered with them.
+    """
     days.shortened(session, camera_id, keep_us)
+    session.execute(
+        update(SegmentAheadRow)
+        .where(SegmentAheadRow.camera_id == camera_id, SegmentAheadRow.keep_us > keep_us)
+        .values(keep_us=keep_us)
+    )
     return changed(
         session,
         update(SegmentRow)

@@ -75,6 +75,31 @@ class SegmentRow(Base):
     receipt_id: Mapped[uuid.UUID | None] = mapped_column(comment="the receipt that tells of it")
 
 
+class SegmentAheadRow(Base):
+    """A camera's next segment, registered before it is needed: its file may begin while the database is away.
+
+    It becomes the segment's row, or goes unused. There is one at most of a camera.
+    """
+
+    __tablename__ = "segment_ahead"
+    __table_args__ = (CheckConstraint("keep_us > 0", name="keeps_for_a_time"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, comment="the segment's, once it is one")
+    operator_id: Mapped[uuid.UUID] = mapped_column()
+    camera_id: Mapped[uuid.UUID] = mapped_column(unique=True)
+    consent_entry_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey(ConsentEntryRow.id), comment="the opt-in it rests on; the database compares it with the head"
+    )
+    policy_version: Mapped[int] = mapped_column(comment="the retention policy in force when it was registered")
+    keep_us: Mapped[int] = mapped_column(BigInteger, comment="retention of its pictures; shortening lowers it")
+    blob_name: Mapped[str] = mapped_column(String(22), unique=True, comment="opaque, used once, ever")
+    bucket_key_id: Mapped[uuid.UUID] = mapped_column(comment="the key in the keyring that wraps its own")
+    bucket_hour: Mapped[int] = mapped_column(comment="hours since 1970, UTC, of the bucket")
+    wrapped_key: Mapped[bytes] = mapped_column(LargeBinary, comment="of a file that may not exist yet")
+    salt: Mapped[bytes] = mapped_column(LargeBinary(32), comment="of the file's header; a foreign copy differs")
+    registered_us: Mapped[int] = mapped_column(BigInteger, comment="our clock; its file begins no earlier")
+
+
 class GapRow(Base):
     """A stretch in which an opted-in camera was not recorded, and why. `check` accounts for every second by it."""
 
@@ -107,8 +132,23 @@ class FootageDayRow(Base):
     recorded_us: Mapped[int] = mapped_column(BigInteger)
 
 
-# P1: the row of a segment is refused unless its consent entry is the one in force for exactly this camera.
-needs_active_entry(SegmentRow)
+# P1: the row of a segment is refused unless its consent entry is the one in force for exactly this camera. One that was
+# registered ahead was compared then: its pictures may be older than a withdrawal that came before its row could.
+_WAS_REGISTERED: Final = (
+    "EXISTS (SELECT 1 FROM segment_ahead WHERE id = NEW.id AND camera_id = NEW.camera_id "
+    "AND consent_entry_id = NEW.consent_entry_id AND blob_name = NEW.blob_name AND registered_us <= NEW.starts_us)"
+)
+needs_active_entry(SegmentRow, unless=_WAS_REGISTERED)
+needs_active_entry(SegmentAheadRow, at="registered_us")
+refuse(
+    SegmentAheadRow,
+    "segment_ahead_keeps_its_place",
+    "UPDATE",
+    "what is registered ahead keeps its place, and is never kept longer",
+    "NEW.id <> OLD.id OR NEW.operator_id <> OLD.operator_id OR NEW.camera_id <> OLD.camera_id "
+    "OR NEW.consent_entry_id <> OLD.consent_entry_id OR NEW.blob_name <> OLD.blob_name OR NEW.salt <> OLD.salt "
+    "OR NEW.registered_us <> OLD.registered_us OR NEW.keep_us > OLD.keep_us",
+)
 refuse(
     SegmentRow,
     "segment_never_overlaps",

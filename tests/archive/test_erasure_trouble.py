@@ -3,6 +3,8 @@
 from datetime import timedelta
 from uuid import UUID
 
+import pytest
+
 from archive.blobs.folder_store import FolderStore
 from archive.erasure.rules import STILL_OPEN, TIME_IN_DOUBT, Step
 from archive.errors import StoreUnavailable
@@ -10,7 +12,8 @@ from archive.segments.rules import Segment, State
 from tests.given.failing_db import FailingDatabase, lost_connection
 from tests.given.footage import House
 from tests.given.tampering import past_the_guards, tamper
-from vms_privacy.ids import OperatorId
+from vms_privacy.ids import OperatorId, WorkerId
+from vms_privacy.journal.rules import JournalKind
 
 _MINUTE = timedelta(seconds=60)
 
@@ -119,23 +122,32 @@ def test_a_re_key_whose_commit_was_never_confirmed_is_finished_and_loses_no_surv
     assert house.check().is_clean
 
 
-def test_an_erasure_for_which_nothing_is_left_leaves_no_row(house: House) -> None:
-    """Between the look at what is due and its marking, somebody else may have taken it."""
-    house.record_in_turn(1)
-    house.clock.forward(5 * _MINUTE)
+def test_an_erasure_for_which_nothing_is_left_leaves_no_row_and_no_entry(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at what is due and its marking, another worker may have taken it."""
+    monkeypatch.setattr("archive.erasure.service.BATCH", 1)
+    house.opt_in()
+    house.keep_for(2 * _MINUTE)
+    for _ in range(2):  # each under a bucket of its own
+        house.record(2)
+        house.clock.forward(timedelta(hours=1))
+    house.delivery.deliver()
+    first, second = house.rows()
+    mine, house.worker, house.progress = house.worker, WorkerId(UUID(int=2)), lambda _: None
+    other = house.new_eraser()
 
-    def take_it(step: Step) -> None:
-        if step is Step.JOURNALLED:
-            house.progress = lambda _: None
-            assert house.new_eraser().sweep().is_clean
+    def take_the_rest(step: Step) -> None:
+        if step is Step.MARKED:
+            assert other.sweep().erased == [second.id]
 
-    house.progress = take_it
-    eraser = house.new_eraser()
-    house.progress = lambda _: None
-    report = eraser.sweep()
+    house.worker, house.progress = mine, take_the_rest
+    report = house.new_eraser().sweep()
     assert report.is_clean
-    assert report.erased == []
-    assert _erasures(house) == [(8, 1, 0)]
+    assert report.erased == [first.id]
+    assert _erasures(house) == [(8, 1, 0), (8, 1, 0)]
+    told = [one for one in house.journal.entries() if one.kind is JournalKind.ERASURE]
+    assert [one.facts["ids_0"] for one in told] == [first.id.hex, second.id.hex]
 
 
 def test_an_erasure_is_not_done_while_one_of_its_segments_is_not_destroyed(house: House) -> None:

@@ -1,5 +1,6 @@
 """Holds and restrictions over real footage (P6): what they keep, what they close, for whom they open, how they end."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -8,6 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from archive.erasure.service import SweepReport
 from archive.errors import FootageIsGone
 from archive.orders import store as orders
 from archive.orders.errors import OrderIsLifted, OrderRefused, TooManyOrders
@@ -128,20 +130,22 @@ def test_shorter_retention_destroys_nothing_that_is_held(house: House) -> None:
 
 
 def test_an_order_that_comes_between_the_look_and_the_mark_of_a_sweep_keeps_all_the_same(house: House) -> None:
-    """The sweep has written its journal when the order is placed; nothing is marked then."""
+    """The sweep has found what is due when the order is placed; neither mark nor journal name what it keeps."""
     _, middle, _ = _recorded(house)
     _expire(house)
-    append = house.journal.append
+    begin = house.eraser._begin_and_carry_out
 
-    def interrupted(kind: JournalKind, facts: dict[str, str | int | None]) -> int:
-        house.journal.append = append  # type: ignore[method-assign]
-        number = append(kind, facts)
+    def interrupted(doomed: Sequence[Segment], report: SweepReport) -> list[Segment]:
+        house.eraser._begin_and_carry_out = begin  # type: ignore[method-assign]
+        assert middle.id in {one.id for one in doomed}
         house.order(OrderKind.HOLD, _of(middle))
-        return number
+        return begin(doomed, report)
 
-    house.journal.append = interrupted  # type: ignore[method-assign, assignment]
+    house.eraser._begin_and_carry_out = interrupted  # type: ignore[method-assign]
     house.eraser.sweep()
     assert [row.state for row in house.rows()] == [State.ERASED, State.STORED, State.ERASED]
+    told = [one.facts["segments"] for one in house.journal.entries() if one.kind is JournalKind.ERASURE]
+    assert told == [2]
 
 
 def test_the_database_itself_refuses_to_destroy_what_is_held(house: House) -> None:

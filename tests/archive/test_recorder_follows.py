@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 
 from archive.erasure import store as erasures
-from archive.recorder.rows import CameraRows, NotBegun
+from archive.recorder.rows import CameraRows
 from archive.recorder.rules import Why
 from archive.recorder.standing import micros
+from archive.recorder.tools import NotBegun
 from archive.segments.rules import Span, State
 from streams.media.packets import Track
 from tests.given.encoded import encoded

@@ -15,9 +15,9 @@ from uuid import UUID
 
 from archive.recorder.camera import CameraRecorder
 from archive.recorder.heads import Heads
-from archive.recorder.rows import Tools
 from archive.recorder.rules import Why
 from archive.recorder.standing import micros
+from archive.recorder.tools import Tools
 from streams.media.packets import Fragment
 from tests.bench.children import child
 from tests.bench.installation import installed
@@ -118,7 +118,7 @@ def _recorders(effort: Effort) -> Line:
 
 def _half(tools: Tools, operator_id: OperatorId, cameras: Sequence[CameraId]) -> _Half:
     heads = Heads(tools.db, tools.ledger, tools.clock)
-    return _Half([CameraRecorder(tools, operator_id, one, lambda _: None, lambda _: 0, heads) for one in cameras])
+    return _Half([CameraRecorder(tools, operator_id, one, lambda _: None, lambda _, __: 0, heads) for one in cameras])
 
 
 def _pairs(parts: Assembly, sealing: _Half, copying: _Half, rounds: int) -> list[tuple[float, float]]:

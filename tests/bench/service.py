@@ -14,7 +14,7 @@ import structlog
 from fastapi import FastAPI
 
 from archive.blobs.store import BlobStore
-from archive.recorder.rows import Tools
+from archive.recorder.tools import Tools
 from auth.gate import public
 from tests.bench.children import ready, wait_for_the_end
 from tests.bench.counted import CountedStore

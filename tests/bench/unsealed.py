@@ -5,7 +5,7 @@ from typing import BinaryIO
 
 from archive.format.rules import TAG, Closing
 from archive.format.sealed_file import Buffer, SealedWriter
-from archive.recorder.rows import Tools
+from archive.recorder.tools import Tools
 from vms_privacy.ids import Randomness
 from vms_privacy.keyring.plaintext import KeyBytes
 

@@ -51,7 +51,7 @@ class SqliteDatabases:
 
     def __init__(self, folder: Path) -> None:
         self._template = folder / "template.db"
-        _make_tables(f"sqlite:///{self._template}")
+        make_tables(f"sqlite:///{self._template}")
 
     @contextmanager
     def for_one_test(self) -> Iterator["SqliteDatabases"]:
@@ -83,7 +83,7 @@ class PostgresDatabases:
     def __init__(self, server: Postgres) -> None:
         self.server = server
         self.template = server.create()
-        _make_tables(server.url(self.template))
+        make_tables(server.url(self.template))
         with server.connected(self.template) as connection:
             self._tables = _tables(connection)
             self._emptied = _emptying(connection, self._tables)
@@ -165,7 +165,8 @@ def import_every_table() -> None:
                 importlib.import_module(module.name)
 
 
-def _make_tables(url: str) -> None:
+def make_tables(url: str) -> None:
+    """Make every table of the code in an empty database."""
     import_every_table()
     database = Database(url)
     Base.metadata.create_all(database.engine)

@@ -23,7 +23,7 @@ def record(stage: Stage, seconds: float = 2.0) -> list[Fragment]:
         opt_in(parts.ledger, session, stage.app.clock, camera.operator_id, camera.camera_id)
     tools = parts.recorder_tools
     heads = Heads(tools.db, tools.ledger, tools.clock)
-    recorder = CameraRecorder(tools, camera.operator_id, camera.camera_id, lambda _: None, lambda _: 0, heads)
+    recorder = CameraRecorder(tools, camera.operator_id, camera.camera_id, lambda _: None, lambda _, __: 0, heads)
     stream = encoded(seconds, gop=25)
     shift_us = micros(stage.app.clock.now()) - START_US + 1_000_000
     packets = [

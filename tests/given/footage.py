@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -24,10 +25,10 @@ from archive.recorder.camera import CameraRecorder
 from archive.recorder.delivery import Delivery
 from archive.recorder.heads import Heads
 from archive.recorder.recovery import Recovery
-from archive.recorder.rows import Tools
 from archive.recorder.rules import Why
 from archive.recorder.standing import micros
 from archive.recorder.start import StartReport, bring_in_order
+from archive.recorder.tools import Tools
 from archive.retention.service import RetentionService
 from archive.segments import gaps
 from archive.segments.rules import Segment, Span
@@ -49,7 +50,7 @@ from vms_privacy.audit.log import AuditLog
 from vms_privacy.consent.ledger import ConsentLedger
 from vms_privacy.consent.rules import ConsentKind
 from vms_privacy.db import Database
-from vms_privacy.ids import CameraId, GrantId, PersonId, Randomness, SegmentId
+from vms_privacy.ids import CameraId, GrantId, PersonId, Randomness, SegmentId, WorkerId
 from vms_privacy.journal.journal import Journal
 from vms_privacy.keyring.file_keyring import FileKeyring
 
@@ -65,6 +66,7 @@ class House:
         self.db, self.clock, self.folder = db, clock, folder
         self.randomness = randomness or CountedRandomness("house")
         self.spool = folder / "spool"
+        self.worker = WorkerId(UUID(int=1))
         access = Access(db, self.randomness)
         if self.spool.exists():
             self.keyring = FileKeyring(folder / "keyring", clock, self.randomness)
@@ -92,7 +94,7 @@ class House:
         self.retention = RetentionService(self.audit, self.journal, clock, self.randomness, self.approvals)
         self.keys = SegmentKeys(self.keyring, self.randomness, clock)
         self.finished: list[SegmentId] = []
-        self.recovery = Recovery(db, self.keys, self.spool, self.audit, clock)
+        self.recovery = Recovery(db, self.keys, self.spool, self.audit, clock, self.randomness)
         self.delivery = Delivery(db, self.spool, self.store)
         self.tools = Tools(db, self.ledger, self.retention, self.keys, clock, self.randomness, self.spool, self._name)
         self.recorder = self.new_recorder()
@@ -109,7 +111,7 @@ class House:
             self.operator_id,
             self.camera.camera_id,
             self.finished.append,
-            lambda camera_id: len(self.recovery.recover(camera_id).failed),
+            lambda camera_id, in_use: len(self.recovery.recover(camera_id, in_use).failed),
             Heads(self.db, self.ledger, self.clock),
         )
 
@@ -123,6 +125,7 @@ class House:
             self.audit,
             self.clock,
             self.randomness,
+            self.worker,
             (self.footage, self.delivery),
             self.progress,
         )

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -27,7 +27,7 @@ OWNER: Final = "test"
 SERVICE: Final = "service"
 """A role that owns nothing, as the service's own."""
 _DEADLINE_S: Final = 30.0
-_SETTINGS: Final[Mapping[str, str]] = {
+_SETTINGS: Final[dict[str, str]] = {
     # Nothing outlives its test, so no flush is waited for.
     "fsync": "off",
     "synchronous_commit": "off",
@@ -40,37 +40,55 @@ _SETTINGS: Final[Mapping[str, str]] = {
 
 
 class Postgres:
-    """One server. Starts in half a second; `stop` ends it."""
+    """One server. Starts in half a second; `stop` ends it. What `kill` interrupts goes on with `start`."""
 
-    def __init__(self, programs: Path) -> None:
+    def __init__(self, programs: Path, *, keeps_commits: bool = False) -> None:
         # The path of a socket has at most 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
         self._numbers = count(1)
+        self._postgres = str(programs / "postgres")
+        # What the server has not handed to the system dies with it.
+        self._settings = _SETTINGS | ({"synchronous_commit": "on"} if keeps_commits else {})
         give_to_nobody(self.folder)
         made = ["-D", str(self._data), "-U", OWNER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
-        environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(self.folder)}
+        self._environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(self.folder)}
         initdb = as_nobody(str(programs / "initdb"), *made)
-        subprocess.run(initdb, check=True, capture_output=True, env=environment, cwd=self.folder, timeout=_DEADLINE_S)
-        given = {**_SETTINGS, "unix_socket_directories": str(self.folder)}
+        subprocess.run(
+            initdb, check=True, capture_output=True, env=self._environment, cwd=self.folder, timeout=_DEADLINE_S
+        )
+        self.start()
+        try:
+            self._execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(SERVICE)))
+        except BaseException:
+            self.stop()
+            raise
+
+    def start(self) -> None:
+        """Serve, at once or again, and return when it answers."""
+        given = {**self._settings, "unix_socket_directories": str(self.folder)}
         settings = [word for name, value in given.items() for word in ("-c", f"{name}={value}")]
-        with (self.folder / "log").open("wb") as log:
+        with (self.folder / "log").open("ab") as log:
             # SIGINT: connections are broken off, and the server ends at once.
-            served = as_nobody(str(programs / "postgres"), "-D", str(self._data), *settings, ends_by="INT")
+            served = as_nobody(self._postgres, "-D", str(self._data), *settings, ends_by="INT")
             self._server = subprocess.Popen(
                 served,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=environment,
+                env=self._environment,
                 cwd=self.folder,
                 start_new_session=True,
             )
         try:
             self._wait()
-            self._execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(SERVICE)))
         except BaseException:
             self.stop()
             raise
+
+    def kill(self) -> None:
+        """Kill the server and all of its children, as a machine does that loses its power."""
+        os.killpg(self._server.pid, signal.SIGKILL)
+        self._server.wait(_DEADLINE_S)
 
     def url(self, database: str, role: str = OWNER) -> str:
         """SQLAlchemy's address of a database."""
@@ -122,12 +140,12 @@ class Postgres:
 
 
 @contextmanager
-def postgres() -> Iterator[Postgres]:
+def postgres(*, keeps_commits: bool = False) -> Iterator[Postgres]:
     """Start a server for a session fixture; skip, or fail in CI, where PostgreSQL is missing."""
     programs = _programs()
     if programs is None:
         missing("postgres and initdb (Debian: postgresql)")
-    server = Postgres(programs)
+    server = Postgres(programs, keeps_commits=keeps_commits)
     try:
         yield server
     finally:

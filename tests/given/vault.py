@@ -31,7 +31,7 @@ from tests.given.rows import every
 from tests.given.tokens import TokenParts
 from vms_privacy.consent.ledger import ConsentLedger
 from vms_privacy.consent.rules import RecordingPermit
-from vms_privacy.ids import CameraId, SegmentId
+from vms_privacy.ids import CameraId, SegmentId, WorkerId
 
 HOURS_72 = timedelta(hours=72)
 _MICROSECOND = timedelta(microseconds=1)
@@ -78,6 +78,7 @@ class Vault:
             parts.audit,
             clock,
             self.randomness,
+            WorkerId(UUID(int=1)),
             (self.footage,),
         )
 

@@ -15,10 +15,10 @@ from archive.recorder.standing import micros
 from archive.segments.rules import Span
 from tests.given.clock import HandClock
 from tests.given.databases import DatabaseServer
+from tests.given.failing_db import FailingDatabase
 from tests.given.footage import House
 from tests.given.rows import every
 from vms_privacy.consent.rules import ConsentKind
-from vms_privacy.db import Database
 
 _ALL: Final = Span(0, 2**60)
 
@@ -64,6 +64,16 @@ def _set_back(house: House) -> None:
     house.record(3)
 
 
+def _without_the_database(house: House, seconds: float, *, is_killed: bool = False) -> None:
+    """Record while the database is away, over the border of a segment that is kept for a short time."""
+    assert isinstance(house.db, FailingDatabase)
+    house.db.is_away = True
+    house.record(seconds, close=False)
+    house.db.is_away = False
+    if is_killed:
+        house.revive()
+
+
 ACTS: Final[Mapping[str, Callable[[House], object]]] = {
     "record": lambda house: house.record(2),
     "begin to record": lambda house: house.record(2, close=False),
@@ -83,6 +93,9 @@ ACTS: Final[Mapping[str, Callable[[House], object]]] = {
     "fail": lambda house: house.recorder.failed(),
     "tidy": lambda house: house.recorder.tidy(),
     "stop": lambda house: house.recorder.lost(Why.STOPPING),
+    "record without the database": lambda house: _without_the_database(house, 14),
+    "lose the database for long": lambda house: _without_the_database(house, 70),
+    "be killed without the database": lambda house: _without_the_database(house, 14, is_killed=True),
 }
 
 
@@ -106,7 +119,7 @@ def _told(house: House) -> list[str]:
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_house_stays_in_order_whatever_happens_in_it(database_server: DatabaseServer, acts: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder, database_server.for_one_test() as databases:
-        db = Database(databases.with_tables(Path(folder)))
+        db = FailingDatabase(databases.with_tables(Path(folder)))
         house = House(db, HandClock(), Path(folder))
         try:
             house.opt_in()

@@ -15,7 +15,7 @@ from auth.media_sessions.service import MediaSessions
 from tests.given.failing_db import lost_connection
 from tests.given.ports import free_port
 from vms_privacy.app import Assembly
-from vms_privacy.ids import CameraId
+from vms_privacy.ids import CameraId, SegmentId
 from vms_privacy.install import initialise
 from vms_privacy.keyring.port import KeyringUnavailable
 from vms_privacy.serve import Running
@@ -31,12 +31,12 @@ class HeldRecovery(Recovery):
     go_on: threading.Event
     error: Exception | None = None
 
-    def recover(self, camera_id: CameraId | None = None) -> RecoveryReport:
+    def recover(self, camera_id: CameraId | None = None, in_use: SegmentId | None = None) -> RecoveryReport:
         self.begun.set()
         assert self.go_on.wait(DEADLINE_S)
         if self.error is not None:
             raise self.error
-        return super().recover(camera_id)
+        return super().recover(camera_id, in_use)
 
 
 class WatchedRecorder(RecorderService):
@@ -61,7 +61,7 @@ class House(Assembly):
 
     @cached_property
     def recovery(self) -> HeldRecovery:
-        made = HeldRecovery(self.db, self.keys, self.settings.spool, self.audit, self.clock)
+        made = HeldRecovery(self.db, self.keys, self.settings.spool, self.audit, self.clock, self.randomness)
         made.begun, made.go_on = threading.Event(), threading.Event()
         return made
 

@@ -1,6 +1,7 @@
 """The parts that keep footage, show it and destroy it."""
 
 from functools import cached_property
+from uuid import UUID
 
 from archive.blobs.folder_store import FolderStore
 from archive.blobs.minio_store import S3Bucket
@@ -18,12 +19,12 @@ from archive.playback.service import Footage
 from archive.receipts.service import ReceiptService
 from archive.recorder.delivery import Delivery
 from archive.recorder.recovery import Recovery
-from archive.recorder.rows import Tools
 from archive.recorder.service import RecorderService
+from archive.recorder.tools import Tools
 from archive.retention.service import RetentionService
 from auth.tokens.handles import random_name
 from vms_privacy.app.streams import StreamParts
-from vms_privacy.ids import CameraId, SegmentId
+from vms_privacy.ids import CameraId, SegmentId, WorkerId
 from vms_privacy.settings import Settings
 
 
@@ -79,7 +80,7 @@ class ArchiveParts(StreamParts):
 
     @cached_property
     def recovery(self) -> Recovery:
-        return Recovery(self.db, self.keys, self.settings.spool, self.audit, self.clock)
+        return Recovery(self.db, self.keys, self.settings.spool, self.audit, self.clock, self.randomness)
 
     @cached_property
     def delivery(self) -> Delivery:
@@ -108,6 +109,8 @@ class ArchiveParts(StreamParts):
             self.audit,
             self.clock,
             self.randomness,
+            # Of an installation one process runs at a time: its journal sees to that.
+            WorkerId(UUID(self.installation_id)),
             (self.footage, self.delivery),
         )
 

@@ -57,7 +57,7 @@ class ConsentHeadRow(Base):
     """What the newest entry of a camera and kind says; the row that a segment's insert looks at.
 
     A row of another room is bound to the ledger by a foreign key to `consent_entry.id` and a trigger that compares
-    with `ACTIVE_ENTRY`. On PostgreSQL that trigger reads this row FOR SHARE: a withdrawal locks it FOR UPDATE, so one
+    with `_ACTIVE_ENTRY`. On PostgreSQL that trigger reads this row FOR SHARE: a withdrawal locks it FOR UPDATE, so one
     of the two is first, and a segment never slips in beside a withdrawal. SQLite has one writer at a time.
     """
 
@@ -74,16 +74,24 @@ class ConsentHeadRow(Base):
 
 
 # The entry that allows to record the camera of a new row; NULL if none does. For triggers of other rooms, whose rows
-# have `camera_id`, and `starts_us` in microseconds since 1970. `{for_share}`: `db_guards.FOR_SHARE`.
-ACTIVE_ENTRY: Final = (
+# have `camera_id`, and a moment in microseconds since 1970. `{for_share}`: `db_guards.FOR_SHARE`.
+_ACTIVE_ENTRY: Final = (
     "(SELECT active_entry_id FROM consent_head WHERE camera_id = NEW.camera_id AND kind = 'video-recording' "
-    "AND (until_us IS NULL OR NEW.starts_us < until_us){for_share})"
+    "AND (until_us IS NULL OR NEW.{at} < until_us){for_share})"
 )
 
 
-def needs_active_entry(row: type[DeclarativeBase], column: str = "consent_entry_id") -> None:
-    """Have the database refuse a row without the entry in force for its camera."""
-    when = f"{ACTIVE_ENTRY} IS NULL OR NEW.{column} IS DISTINCT FROM {ACTIVE_ENTRY}"
+def needs_active_entry(
+    row: type[DeclarativeBase], column: str = "consent_entry_id", *, at: str = "starts_us", unless: str = ""
+) -> None:
+    """Have the database refuse a row without the entry that is in force for its camera at its moment `at`.
+
+    `unless` is the one condition under which it is taken all the same.
+    """
+    entry = _ACTIVE_ENTRY.replace("{at}", at)
+    when = f"{entry} IS NULL OR NEW.{column} IS DISTINCT FROM {entry}"
+    if unless:
+        when = f"({when}) AND NOT {unless}"
     refuse(row, f"{row.__tablename__}_needs_opt_in", "INSERT", "no active opt-in", when)
 
 

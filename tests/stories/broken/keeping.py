@@ -18,7 +18,7 @@ from archive.orders.rules import NOTHING_ORDERED
 from archive.playback.opening import Look, Seen
 from archive.playback.rules import Bounds
 from archive.playback.service import Footage, Part
-from archive.recorder.rows import Tools
+from archive.recorder.tools import Tools
 from archive.segments.rules import Span
 from auth.resources.store import ResourceStore
 from auth.tokens.handles import random_name
