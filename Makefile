@@ -73,6 +73,7 @@ bench: $(READY)  ## Measure, against named peers in one run
 lock: $(READY)  ## Pin the newest dependencies, with hashes and without addresses
 	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --output-file requirements.lock pyproject.toml
 	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --only-build-deps --all-build-deps --constraint requirements-dev.lock --output-file requirements-build.lock pyproject.toml
 
 clean:  ## Remove what was set up and built
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

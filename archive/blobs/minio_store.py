@@ -6,12 +6,12 @@ redirect is followed: whoever calls decides what is tried again. What answers me
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from typing import Any, BinaryIO, Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import urllib3
 from minio import Minio
@@ -41,11 +41,17 @@ _CODE: Final = re.compile(r"[A-Za-z0-9]{1,64}", re.ASCII)
 _DENIED: Final = frozenset(
     {
         "AccessDenied", "AccountProblem", "AuthorizationHeaderMalformed", "ExpiredToken", "InvalidAccessKeyId",
-        "InvalidToken", "RequestTimeTooSkewed", "SignatureDoesNotMatch",
+        "InvalidToken", "RequestTimeTooSkewed", "SignatureDoesNotMatch", "XAdminUserNotFound",
     }
 )  # fmt: skip
 _FULL: Final = frozenset(
-    {"InsufficientCapacity", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "XMinioStorageFull"}
+    {
+        "InsufficientCapacity",
+        "InsufficientStorage",
+        "QuotaExceeded",
+        "XMinioAdminBucketQuotaExceeded",
+        "XMinioStorageFull",
+    }
 )
 _ANSWERS: Final = frozenset(
     {
@@ -81,23 +87,10 @@ class S3Bucket:
         early, and then nothing is stored.
         """
         url = self._url._replace(path=self._url.path + name)
-        now = utcnow()
-        headers: dict[str, Any] = {
-            "Host": url.netloc,
-            "Content-Length": str(size),
-            "If-None-Match": "*",
-            "x-amz-content-sha256": _UNSIGNED,
-            "x-amz-date": to_amz_date(now),
-        }
         try:
             with _told("storing a blob"):
-                headers = sign_v4_s3(
-                    method="PUT", url=url, region=self._place.region, headers=headers, credentials=self._credentials,
-                    content_sha256=_UNSIGNED, date=now,
-                )  # fmt: skip
-                answer = self._pool.urlopen("PUT", urlunsplit(url), body=_Exactly(source, size), headers=headers)
-                if answer.status != 200:
-                    raise S3Error.fromxml(answer)
+                headers = {"Content-Length": str(size), "If-None-Match": "*"}
+                self._ask("PUT", url, headers, _Exactly(source, size))
         except _Answered as answered:
             if answered.code == "PreconditionFailed":
                 raise FileExistsError("a blob's name is used once") from None
@@ -135,9 +128,12 @@ class S3Bucket:
 
         Who erases asks again, so more of them take several rounds.
         """
-        with _told("looking for versions"):
-            found = self._client.list_objects(self._place.bucket, prefix=name, recursive=True, include_version=True)
-            return [one.version_id or "null" for one in islice(found, _MOST_VERSIONS) if one.object_name == name]
+        try:
+            with _told("looking for versions"):
+                found = self._client.list_objects(self._place.bucket, prefix=name, recursive=True, include_version=True)
+                return [one.version_id or "null" for one in islice(found, _MOST_VERSIONS) if one.object_name == name]
+        except _Answered as answered:
+            raise StoreUnavailable(f"looking for versions failed: {answered.code}") from None
 
     def names(self) -> Iterator[str]:
         """Go through everything in the bucket, once each, also what only old versions or delete markers are left of."""
@@ -175,8 +171,15 @@ class S3Bucket:
                 lifecycle=(),
                 uses_tls=self._place.uses_tls,
             )
-            lifecycle = self._client.get_bucket_lifecycle(bucket)
-            facts = replace(facts, lifecycle=tuple(_rule(one) for one in lifecycle.rules) if lifecycle else ())
+        try:
+            with _told("looking at the bucket"):
+                lifecycle = self._client.get_bucket_lifecycle(bucket)
+        except _Answered as answered:
+            if answered.code != "NotImplemented":
+                raise StoreUnavailable(f"looking at the bucket failed: {answered.code}") from None
+            # A store that knows no lifecycle expires nothing.
+            lifecycle = None
+        facts = replace(facts, lifecycle=tuple(_rule(one) for one in lifecycle.rules) if lifecycle else ())
         try:
             with _told("looking at the bucket"):
                 lock = self._client.get_object_lock_config(bucket)
@@ -196,11 +199,34 @@ class S3Bucket:
         """Ask where the bucket is: a client that was told no region asks, and names what it heard when it signs."""
         # In a pool of its own, because a client that goes clears the pool it had.
         asking = self._client_of(None, _pool(self._place, self._timeout))
-        signed = urlsplit(asking.presigned_put_object(self._place.bucket, MARK)).query
-        found = re.search(r"X-Amz-Credential=[^&]*%2F\d{8}%2F([^%&]+)%2Fs3%2F", signed)
+        try:
+            signed = urlsplit(asking.presigned_put_object(self._place.bucket, MARK)).query
+        except S3Error as error:
+            if error.code != "AuthorizationHeaderMalformed":
+                raise
+            # It hears nobody who signs for another region than its own, as the library does when it asks.
+            answer = self._ask("GET", self._url._replace(query="location="), {}, b"")
+            found = re.search(r">\s*([a-z0-9-]+)\s*</LocationConstraint>", answer.data.decode("ascii"))
+        else:
+            found = re.search(r"X-Amz-Credential=[^&]*%2F\d{8}%2F([^%&]+)%2Fs3%2F", signed)
         if found is None:
             raise StoreUnavailable("the store does not say in which region the bucket is")
         return found[1]
+
+    def _ask(self, method: str, url: SplitResult, headers: Mapping[str, str], body: Any) -> urllib3.BaseHTTPResponse:
+        """Send one request, signed for the region that was promised; its body is not a part of what is signed."""
+        now = utcnow()
+        told: dict[str, Any] = {
+            **headers, "Host": url.netloc, "x-amz-content-sha256": _UNSIGNED, "x-amz-date": to_amz_date(now),
+        }  # fmt: skip
+        told = sign_v4_s3(
+            method=method, url=url, region=self._place.region, headers=told, credentials=self._credentials,
+            content_sha256=_UNSIGNED, date=now,
+        )  # fmt: skip
+        answer = self._pool.urlopen(method, urlunsplit(url), body=body, headers=told)
+        if answer.status != 200:
+            raise S3Error.fromxml(answer)
+        return answer
 
 
 class _Answered(Exception):

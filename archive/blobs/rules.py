@@ -93,6 +93,7 @@ class Unfit(StrEnum):
     MOVES_FOOTAGE = "moves-footage"
     NO_BUCKET = "no-bucket"
     NOT_A_STORE = "not-a-store"
+    HIDES_VERSIONS = "hides-versions"
 
 
 @dataclass(frozen=True, slots=True)

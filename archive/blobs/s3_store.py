@@ -72,6 +72,9 @@ class S3Store:
         facts = self._s3.facts()
         self._refuse(facts)
         self._refuse_if_lost()
+        if not self._s3.versions(MARK):
+            # What such a list does not show is not gone: no erasure could ever be confirmed.
+            raise StoreIsUnfit("the store does not list what it keeps", reasons=Unfit.HIDES_VERSIONS)
         # Ceph takes no notice of If-None-Match where versions are kept; nothing is lost there by overwriting.
         self._looks_first = facts.versioning is not Versioning.NEVER or not self._refuses_overwriting()
         self._was_fit = True

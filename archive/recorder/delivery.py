@@ -34,7 +34,8 @@ class Delivery:
     """Moves closed segments. A file leaves the spool only when the store has confirmed its size and the row says so.
 
     Steps: (1) put, (2) compare sizes, (3) row to `store`, (4) remove from the spool. A crash after (1) or (2) puts
-    again and finds the name taken with the right size; after (3) the next round removes the file. One round at a time.
+    again and finds the name taken with the right size, or a piece, which is erased and put anew; after (3) the next
+    round removes the file. One round at a time.
     Joins the eraser as one of its `DerivedCopies`: a segment that is being moved is not erased beside it.
     """
 
@@ -95,7 +96,11 @@ class Delivery:
                 return False
         path = self._spool / segment.blob_name
         size = path.stat().st_size
-        if self._store.size(segment.blob_name) != size:
+        kept = self._store.size(segment.blob_name)
+        if kept is not None and kept != size == segment.size_bytes:
+            # Some stores keep what was broken off on its way. The file here is whole; the piece there goes.
+            self._store.erase(segment.blob_name)
+        if kept != size:
             with path.open("rb") as file:
                 self._store.put(segment.blob_name, file, size)
         if self._store.size(segment.blob_name) != size:

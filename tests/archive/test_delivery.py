@@ -30,6 +30,7 @@ class _Store(FolderStore):
     """A store that is away, or at which the process dies, or which keeps somebody waiting, as it is told."""
 
     is_away = False
+    keeps_a_piece = False
     before_put: Callable[[], None] | None = None
     after_put: Callable[[], None] | None = None
     after_size: Callable[[], None] | None = None
@@ -43,6 +44,9 @@ class _Store(FolderStore):
             raise StoreUnavailable("the store does not answer")
         if self.before_put is not None:
             self.before_put()
+        if self.keeps_a_piece:
+            super().put(name, source, size // 2)
+            raise StoreUnavailable("the line broke")
         super().put(name, source, size)
         self.events.append("put")
         if self.after_put is not None:
@@ -123,6 +127,33 @@ def test_a_delivery_killed_between_any_two_of_its_steps_is_finished_later(
     assert list(store.names()) == [row.blob_name]
     assert _played(house) == b"".join(one.data for one in fed)
     assert house.check().is_clean
+
+
+def test_a_piece_that_a_store_kept_of_a_broken_upload_is_replaced_by_the_whole(house: House, store: _Store) -> None:
+    fed = house.record(3)
+    store.keeps_a_piece = True
+    assert list(house.delivery.deliver().failed.values()) == ["store-unavailable"]
+    [row] = house.rows()
+    assert (store.size(row.blob_name), row.place) == ((row.size_bytes or 0) // 2, Place.SPOOL)
+    assert _played(house) == b"".join(one.data for one in fed), "what is not delivered plays from the spool"
+    store.keeps_a_piece = False
+    assert house.delivery.deliver().is_clean
+    assert store.size(row.blob_name) == row.size_bytes
+    assert _played(house) == b"".join(one.data for one in fed)
+    assert house.check().is_clean
+
+
+def test_a_whole_blob_is_never_taken_away_for_a_spool_file_that_is_not(house: House, store: _Store) -> None:
+    house.record(3)
+    store.after_put = _die
+    with pytest.raises(_Killed):
+        house.delivery.deliver()
+    store.after_put = None
+    [row] = house.rows()
+    path = house.spool / row.blob_name
+    path.write_bytes(path.read_bytes()[:-1])
+    assert list(house.delivery.deliver().failed.values()) == ["FileExistsError"]
+    assert store.size(row.blob_name) == row.size_bytes
 
 
 def test_one_file_that_cannot_be_moved_keeps_no_other_from_the_store(house: House, store: _Store) -> None:

@@ -17,11 +17,12 @@ from minio.versioningconfig import VersioningConfig
 
 from archive.blobs.rules import MARK, Versioning
 from archive.blobs.s3_store import S3Store
-from archive.errors import StoreIsUnfit, StoreUnavailable
+from archive.errors import StoreDeniesAccess, StoreIsFull, StoreIsUnfit, StoreUnavailable
 from tests.archive.test_s3_store import NAME, everything, put
 from tests.contracts.test_blob_store import SEALED
 from tests.given.rgw import Rgw
 from tests.given.s3 import TERMS, VERSIONS, bucket_of, everything_in
+from tests.given.s3_wire import Interrupter, served
 
 # -- what a bucket says of itself
 
@@ -86,6 +87,85 @@ def test_a_bucket_of_another_region_or_in_clear_is_refused_and_nothing_is_put_in
         assert refused.value.facts == {"reasons": "wrong-region, plain-http"}
     assert elsewhere.erase_many([NAME]).failed == {NAME: "store-is-unfit"}
     assert everything_in(rgw, bucket) == []
+
+
+# -- what some stores do not know
+
+
+def _refusal(status: str, code: str) -> bytes:
+    body = f"<Error><Code>{code}</Code><Message>it is as it is</Message></Error>"
+    head = f"HTTP/1.1 {status}\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n\r\n"
+    return f"{head}{body}".encode()
+
+
+def test_a_store_that_knows_no_lifecycle_expires_nothing(rgw: Rgw) -> None:
+    unknown = _refusal("501 Not Implemented", "NotImplemented")
+    without = Interrupter(rgw.port, lambda asked: unknown if b"?lifecycle=" in asked else b"")
+    with served(without) as endpoint:
+        bucket = bucket_of(rgw, rgw.new_bucket(), endpoint=endpoint)
+        assert S3Store.create(bucket, TERMS).size(NAME) is None
+        assert bucket.facts().lifecycle == ()
+    assert without.interrupted > 0
+
+
+def test_a_store_that_does_not_say_what_its_lifecycle_is_is_no_store(rgw: Rgw) -> None:
+    for status, code in (("405 Method Not Allowed", "MethodNotAllowed"), ("403 Forbidden", "AccessDenied")):
+        silent = Interrupter(rgw.port, lambda asked: _refusal(status, code) if b"?lifecycle=" in asked else b"")  # noqa: B023 - asked at once
+        with served(silent) as endpoint, pytest.raises(StoreUnavailable):
+            S3Store.create(bucket_of(rgw, rgw.new_bucket(), endpoint=endpoint), TERMS)
+
+
+@pytest.mark.parametrize("promised", [TERMS.region, "eu-west-3"])
+def test_a_store_that_hears_only_its_own_region_is_asked_in_its_name(rgw: Rgw, promised: str) -> None:
+    deaf = _refusal("400 Bad Request", "AuthorizationHeaderMalformed")
+    proud = Interrupter(rgw.port, lambda asked: b"" if f"/{TERMS.region}/s3/".encode() in asked else deaf)
+    with served(proud) as endpoint:
+        bucket = bucket_of(rgw, rgw.new_bucket(), endpoint=endpoint, region=promised)
+        if promised == TERMS.region:
+            assert bucket.facts().region == TERMS.region
+        else:
+            with pytest.raises(StoreDeniesAccess):
+                bucket.facts()
+    assert proud.interrupted > 0
+
+
+@pytest.mark.parametrize("code", ["InvalidAccessKeyId", "XAdminUserNotFound"])
+def test_a_store_that_does_not_know_our_keys_denies_access_whatever_it_calls_that(rgw: Rgw, code: str) -> None:
+    with served(Interrupter(rgw.port, lambda _: _refusal("403 Forbidden", code))) as endpoint:
+        with pytest.raises(StoreDeniesAccess):
+            bucket_of(rgw, rgw.new_bucket(), endpoint=endpoint).facts()
+
+
+@pytest.mark.parametrize("code", ["InsufficientStorage", "XMinioStorageFull", "QuotaExceeded"])
+def test_a_store_without_room_is_full_whatever_it_calls_that(rgw: Rgw, code: str) -> None:
+    full = Interrupter(rgw.port, lambda asked: _refusal("507 No Room", code) if NAME.encode() in asked else b"")
+    bucket = rgw.new_bucket()
+    S3Store.create(bucket_of(rgw, bucket), TERMS)
+    with served(full) as endpoint, pytest.raises(StoreIsFull):
+        put(S3Store(bucket_of(rgw, bucket, endpoint=endpoint), TERMS), NAME)
+
+
+@pytest.mark.parametrize("says", ["nothing", "not-implemented"])
+def test_a_store_that_does_not_list_what_it_keeps_could_confirm_no_erasure(rgw: Rgw, says: str) -> None:
+    """Asked for versions it answers with an empty list, whatever there is: everything would look gone."""
+    body = b"<ListVersionsResult><Name>footage</Name><IsTruncated>false</IsTruncated></ListVersionsResult>"
+    empty = b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    answer = empty if says == "nothing" else _refusal("501 Not Implemented", "NotImplemented")
+    hiding = Interrupter(rgw.port, lambda asked: answer if b"versions=" in asked.partition(b"\r\n")[0] else b"")
+    name = rgw.new_bucket()
+    S3Store.create(bucket_of(rgw, name), TERMS)
+    put(S3Store(bucket_of(rgw, name), TERMS), NAME)
+    with served(hiding) as endpoint:
+        store = S3Store(bucket_of(rgw, name, endpoint=endpoint), TERMS)
+        for act in everything(store):
+            with pytest.raises(StoreUnavailable):
+                act()
+        assert NAME in store.erase_many([NAME]).failed
+        if says == "nothing":
+            with pytest.raises(StoreIsUnfit) as refused:
+                store.refuse_if_unfit()
+            assert refused.value.facts == {"reasons": "hides-versions"}
+    assert everything_in(rgw, name) == [(NAME, False)]
 
 
 # -- a store that is not there

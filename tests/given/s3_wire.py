@@ -5,7 +5,7 @@ Both serve on loopback in threads of their own and end with their context.
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -63,8 +63,32 @@ class Babbler:
                 client.sendall(self._answer)
 
 
+class Interrupter:
+    """Carries requests to a store, but answers by itself where it is told an answer for one."""
+
+    def __init__(self, port: int, answer_to: Callable[[bytes], bytes]) -> None:
+        self._to = port
+        self._answer_to = answer_to
+        self.interrupted = 0
+
+    def serve(self, client: socket.socket) -> None:
+        """Carry one connection's requests, one after the other."""
+        with client, socket.create_connection(("127.0.0.1", self._to)) as store:
+            while request := _message(client):
+                answer = self._answer_to(request)
+                if answer:
+                    self.interrupted += 1
+                else:
+                    store.sendall(request)
+                    answer = _message(store, has_body=not request.startswith(b"HEAD "))
+                client.sendall(answer)
+
+
+Wire = LossyWire | Babbler | Interrupter
+
+
 @contextmanager
-def served(by: LossyWire | Babbler) -> Iterator[str]:
+def served(by: Wire) -> Iterator[str]:
     """Serve on a port of loopback; yields host and port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         clients: list[socket.socket] = []
@@ -89,7 +113,7 @@ def served(by: LossyWire | Babbler) -> Iterator[str]:
                 client.close()
 
 
-def _quietly(by: LossyWire | Babbler, client: socket.socket) -> None:
+def _quietly(by: Wire, client: socket.socket) -> None:
     try:
         by.serve(client)
     except OSError:
