@@ -1,6 +1,7 @@
 """A blob store in a folder of this machine.
 
 A blob lies in `<store>/<first two characters>/<name>`; while it is being stored, beside its place with `.part` added.
+What nobody knows is moved to `<store>/quarantine`.
 The file `sealed-blobs-v1` marks the folder as a store: without it (a disk that is not mounted, a wrong path) every
 method raises, because an empty folder must never be taken for "everything is gone".
 """
@@ -13,8 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from archive.blobs.rules import MARK, MARK_TEXT, checked, is_name
-from archive.blobs.store import EraseReport, erase_each
+from archive.blobs.quarantine import held_in, move_into
+from archive.blobs.rules import MARK, MARK_TEXT, QUARANTINE, checked, is_name
+from archive.blobs.store import EraseReport, Quarantined, erase_each
 from archive.errors import StoreUnavailable
 from vms_privacy.durable_files import (
     PRIVATE_FILE,
@@ -128,6 +130,26 @@ class FolderStore:
                 # Bytes that cannot be accounted for (an NFS server's leftover of an erased file, say) are not hidden.
                 raise StoreUnavailable("something in the store is not a blob")
             yield from sorted(found)
+
+    def quarantine(self, name: str) -> bool:
+        path = self._path(name)
+        self._refuse_if_lost()
+        with self._lock, _told("moving a blob into quarantine"):
+            # As for an erasure: an upload that is under way never becomes a blob.
+            self._tickets.pop(name, None)
+            there = [move_into(self._quarantine, one) for one in (path.with_name(path.name + _PART), path)]
+        self._refuse_if_lost()
+        return any(there)
+
+    def quarantined(self) -> Iterator[Quarantined]:
+        self._refuse_if_lost()
+        with _told("listing the quarantine"):
+            held = list(held_in(self._quarantine))
+        yield from held
+
+    @property
+    def _quarantine(self) -> Path:
+        return self._folder / QUARANTINE
 
     def _path(self, name: str) -> Path:
         return self._folder / checked(name)[:2] / name

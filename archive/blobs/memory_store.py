@@ -4,8 +4,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
-from archive.blobs.rules import checked
-from archive.blobs.store import EraseReport, erase_each
+from archive.blobs.rules import checked, quarantine_names
+from archive.blobs.store import EraseReport, Quarantined, erase_each
 
 
 class MemoryStore:
@@ -15,6 +15,7 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._kept: dict[str, bytes] = {}
         self._used: set[str] = set()
+        self._quarantined: dict[str, bytes] = {}
 
     def put(self, name: str, source: BinaryIO, size: int) -> None:
         checked(name)
@@ -55,3 +56,16 @@ class MemoryStore:
         with self._lock:
             names = sorted(self._kept)
         return iter(names)
+
+    def quarantine(self, name: str) -> bool:
+        with self._lock:
+            data = self._kept.pop(checked(name), None)
+            if data is not None:
+                free = next(one for one in quarantine_names(name) if one not in self._quarantined)
+                self._quarantined[free] = data
+        return data is not None
+
+    def quarantined(self) -> Iterator[Quarantined]:
+        with self._lock:
+            held = [Quarantined(name, len(data)) for name, data in sorted(self._quarantined.items())]
+        return iter(held)

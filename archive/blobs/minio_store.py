@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import urllib3
 from minio import Minio
-from minio.commonconfig import ENABLED
+from minio.commonconfig import ENABLED, CopySource
 from minio.credentials.credentials import Credentials
 from minio.datatypes import Object
 from minio.deleteobjects import DeleteObject
@@ -35,6 +35,7 @@ LINKS: Final = 16
 """Connections to the store at once. Who comes when all are busy waits for one."""
 MOST_ERASED_AT_ONCE: Final = 1000
 _MOST_VERSIONS: Final = 10_000
+_NO_VERSION: Final = "null"
 _STEP: Final = 64 * 1024
 _UNSIGNED: Final = "UNSIGNED-PAYLOAD"
 _CODE: Final = re.compile(r"[A-Za-z0-9]{1,64}", re.ASCII)
@@ -60,6 +61,14 @@ _ANSWERS: Final = frozenset(
     }
 )  # fmt: skip
 """Codes that may be an answer and no failure; whoever asked knows."""
+
+
+class KeptVersion(NamedTuple):
+    """What a bucket keeps under a name: a version with its size, or a marker that says that it was deleted."""
+
+    version: str
+    size: int
+    is_marker: bool
 
 
 class S3Bucket:
@@ -131,9 +140,46 @@ class S3Bucket:
         try:
             with _told("looking for versions"):
                 found = self._client.list_objects(self._place.bucket, prefix=name, recursive=True, include_version=True)
-                return [one.version_id or "null" for one in islice(found, _MOST_VERSIONS) if one.object_name == name]
+                return [
+                    one.version_id or _NO_VERSION for one in islice(found, _MOST_VERSIONS) if one.object_name == name
+                ]
         except _Answered as answered:
             raise StoreUnavailable(f"looking for versions failed: {answered.code}") from None
+
+    def kept(self, name: str) -> list[KeptVersion]:
+        """Return what the bucket keeps under this name, the newest first, 10,000 at most."""
+        try:
+            with _told("looking for versions"):
+                found = self._client.list_objects(self._place.bucket, prefix=name, recursive=True, include_version=True)
+                return [
+                    KeptVersion(one.version_id or _NO_VERSION, one.size or 0, one.is_delete_marker)
+                    for one in islice(found, _MOST_VERSIONS)
+                    if one.object_name == name
+                ]
+        except _Answered as answered:
+            raise StoreUnavailable(f"looking for versions failed: {answered.code}") from None
+
+    def copy(self, name: str, version: str, target: str) -> None:
+        """Have the store copy one version to another name; what it copied is to be asked for."""
+        wanted = None if version == _NO_VERSION else version
+        try:
+            with _told("copying a blob"):
+                self._client.copy_object(
+                    self._place.bucket, target, CopySource(self._place.bucket, name, version_id=wanted)
+                )
+        except _Answered as answered:
+            raise StoreUnavailable(f"copying a blob failed: {answered.code}") from None
+
+    def under(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Go through the names, with their sizes, that begin with a prefix and have a current version."""
+        with _told("listing the store"):
+            found = iter(self._client.list_objects(self._place.bucket, prefix=prefix, recursive=True))
+        while True:
+            with _told("listing the store"):
+                one: Object | None = next(found, None)
+            if one is None:
+                return
+            yield one.object_name or "", one.size or 0
 
     def names(self) -> Iterator[str]:
         """Go through everything in the bucket, once each, also what only old versions or delete markers are left of."""

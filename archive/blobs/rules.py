@@ -5,11 +5,14 @@ import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from enum import StrEnum, unique
+from itertools import count
 from typing import Final
 
 NAME_OCTETS: Final = 16
 MARK: Final = "sealed-blobs-v1"
 """What says that a folder or a bucket is a store; the number is the store's version."""
+QUARANTINE: Final = "quarantine"
+"""Where in a store lies what nobody knows; too long for a shelf, and a folder no blob is in."""
 MARK_TEXT: Final = b"Sealed blobs of a vms-privacy service. Only the service writes here.\n"
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
 
@@ -27,6 +30,12 @@ def is_name(text: str) -> bool:
     One name stands for one value: the last character, which carries two bits only, must not carry more.
     """
     return _NAME.fullmatch(text) is not None and text[-1] in "AQgw"
+
+
+def quarantine_names(name: str) -> Iterator[str]:
+    """Go through the names that something may have in quarantine: its own, then its own with a number."""
+    yield name
+    yield from (f"{name}~{number}" for number in count(2))
 
 
 def checked(name: str) -> str:

@@ -11,10 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import BinaryIO, Final
 
-from archive.blobs.minio_store import MOST_ERASED_AT_ONCE, S3Bucket
+from archive.blobs.minio_store import MOST_ERASED_AT_ONCE, KeptVersion, S3Bucket
 from archive.blobs.rules import (
     MARK,
     MARK_TEXT,
+    QUARANTINE,
     BucketFacts,
     BucketTerms,
     Unfit,
@@ -23,12 +24,14 @@ from archive.blobs.rules import (
     codes_of,
     is_name,
     judge_bucket,
+    quarantine_names,
 )
-from archive.blobs.store import EraseReport
+from archive.blobs.store import EraseReport, Quarantined
 from archive.errors import StoreDeniesAccess, StoreDoesNotErase, StoreIsUnfit, StoreUnavailable
 from vms_privacy.errors import Refusal
 
 _ASKING_AT_ONCE: Final = 8
+_QUARANTINE: Final = f"{QUARANTINE}/"
 _Versions = list[str] | Refusal
 
 
@@ -161,12 +164,40 @@ class S3Store:
         self._refuse_until_fit()
         self._refuse_if_lost()
         for name in self._s3.names():
-            if name == MARK:
+            if name == MARK or name.startswith(_QUARANTINE):
                 continue
             if not is_name(name):
                 # Bytes that cannot be accounted for are not hidden.
                 raise StoreUnavailable("something in the store is not a blob")
             yield name
+
+    def quarantine(self, name: str) -> bool:
+        """Copy each version to the prefix `quarantine/`, compare sizes, and only then erase it where it was."""
+        checked(name)
+        self._refuse_until_fit()
+        self._refuse_if_lost()
+        with self._lock:
+            self._tickets.pop(name, None)
+        copied = [self._copy_away(name, one) for one in reversed(self._s3.kept(name)) if not one.is_marker]
+        became = self._erase([name])[name]
+        if isinstance(became, Refusal):
+            raise became
+        return bool(copied)
+
+    def quarantined(self) -> Iterator[Quarantined]:
+        self._refuse_until_fit()
+        self._refuse_if_lost()
+        for name, size in self._s3.under(_QUARANTINE):
+            yield Quarantined(name.removeprefix(_QUARANTINE), size)
+
+    def _copy_away(self, name: str, one: KeptVersion) -> str:
+        free = next(
+            place for other in quarantine_names(name) if self._s3.size(place := f"{_QUARANTINE}{other}") is None
+        )
+        self._s3.copy(name, one.version, free)
+        if self._s3.size(free) != one.size:
+            raise StoreUnavailable("the store does not confirm what it was told to copy")
+        return free
 
     def _erase(self, names: Sequence[str]) -> dict[str, bool | Refusal]:
         """Say of each name whether it was there and is gone now, or why that is not certain."""

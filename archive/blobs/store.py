@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from archive.blobs.rules import checked
 from vms_privacy.errors import Refusal
@@ -21,6 +21,13 @@ class EraseReport:
     @property
     def is_clean(self) -> bool:
         return not self.failed
+
+
+class Quarantined(NamedTuple):
+    """Something that was moved away because nothing told whose it is."""
+
+    name: str
+    size: int
 
 
 class BlobStore(Protocol):
@@ -51,6 +58,18 @@ class BlobStore(Protocol):
 
     def names(self) -> Iterator[str]:
         """Go through every blob in the store, unfinished uploads included."""
+        ...
+
+    def quarantine(self, name: str) -> bool:
+        """Move it away with all its bytes, durable on return; say whether there was something to move.
+
+        From then on there is no such blob: nothing reads, lists or erases what was moved, and a person decides about
+        it. Every version of it is moved, each under a name that tells its own. Raise if we cannot tell.
+        """
+        ...
+
+    def quarantined(self) -> Iterator[Quarantined]:
+        """Go through what was moved away."""
         ...
 
 

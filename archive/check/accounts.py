@@ -1,5 +1,6 @@
 """One camera's time: what was opted in, and what footage and gaps tell of it."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -34,7 +35,10 @@ Growing = Callable[[CameraId], SegmentId | None]
 
 @dataclass(slots=True)
 class Account:
-    """One camera's time in microseconds, and what is wrong with it. What is unaccounted and tolerated is no finding."""
+    """One camera's time in microseconds, its rows counted, and what is wrong with it.
+
+    What is unaccounted and tolerated is no finding.
+    """
 
     opted_in_us: int = 0
     recorded_us: int = 0
@@ -42,6 +46,7 @@ class Account:
     gaps_us: int = 0
     unaccounted_us: int = 0
     tolerated_us: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -55,6 +60,8 @@ def account(session: Session, camera_id: CameraId, now_us: int, sweep_us: int, g
     if writes is not None and writes in {one.id for one in store.registered(session)}:
         growing = None
     for row in _rows(session, camera_id):
+        found.counts[f"segments_{row.state}"] += 1
+        found.counts["segment_bytes"] += (row.size_bytes or 0) if row.state is not State.ERASED else 0
         is_growing = None if growing is None else writes == row.id
         late = judge_time(row, now_us, sweep_us, is_growing=is_growing)
         for kind in (late, judge_opt_in(row, spans.get(row.consent_entry_id))):
@@ -94,6 +101,7 @@ class _Times:
         self.erased: list[Span] = []
         self.overlapping: list[SegmentId] = []
         self._last: tuple[SegmentId, Span] | None = None
+        self._fold_at = _FOLD_AT
 
     def add(self, row: Row, now_us: int, *, is_stuck: bool) -> None:
         until_us = row.ends_us
@@ -106,8 +114,10 @@ class _Times:
             self._last = (row.id, span)
         spans = self.erased if row.state in {State.ERASING, State.ERASED} else self.living
         spans.append(span)
-        if len(spans) > _FOLD_AT:
+        if len(spans) > self._fold_at:
             spans[:] = joined(spans)
+            # Stretches that do not touch stay apart: folding again at once would sort them for every row.
+            self._fold_at = max(_FOLD_AT, 2 * len(spans))
 
 
 def _opt_ins(session: Session, camera_id: CameraId) -> dict[ConsentEntryId, Span]:

@@ -20,12 +20,15 @@ class Kind(StrEnum):
     """What can be wrong; stable codes."""
 
     LOST = "lost"
+    MISPLACED = "misplaced"
     UNDEAD = "undead"
     STRANGER = "stranger"
     LEFT_BEHIND = "left-behind"
     WRONG_SIZE = "wrong-size"
     WRONG_SEAL = "wrong-seal"
     UNREADABLE = "unreadable"
+    DAMAGED = "damaged"
+    UNDECODABLE = "undecodable"
     KEYLESS = "keyless"
     LOST_KEY = "lost-key"
     UNDEAD_KEY = "undead-key"
@@ -41,18 +44,30 @@ class Kind(StrEnum):
 
 @unique
 class Depth(IntEnum):
-    """How closely files are looked at: is it there with its size; and has it the head and the seal of its row.
+    """How closely files are looked at; each depth looks at what those before it look at, too.
 
-    Neither opens anything: that is for whom the gate lets through, and a check is no such reason (P7).
+    Is it there; is it as long as its row says; has it the head and the last tag of its row; does every chunk of it
+    authenticate under its key, and do its pictures decode. Only the last opens anything, and shows it to nobody (P7,
+    decision 0036).
     """
 
     PRESENCE = 1
-    SEALS = 2
+    SIZE = 2
+    SEALS = 3
+    OPENS = 4
+
+    @property
+    def word(self) -> str:
+        """Return its name on the command line."""
+        return self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it should be. `name` is a blob, a key, or the part that could not be looked at."""
+    """One thing that is not as it should be. `name` is a blob, a key, or the part that could not be looked at.
+
+    `place` is where something lies that should not lie there.
+    """
 
     kind: Kind
     camera_id: CameraId | None = None
@@ -60,6 +75,7 @@ class Finding:
     name: str = ""
     span: Span | None = None
     detail: str = ""
+    place: Place | None = None
 
     def __str__(self) -> str:
         told = [str(self.kind)]
@@ -104,23 +120,25 @@ class Row:
     is_proven: bool
     kept_until_us: int = 0
 
-    def finding(self, kind: Kind, detail: str = "") -> Finding:
+    def finding(self, kind: Kind, detail: str = "", place: Place | None = None) -> Finding:
         """Return a finding about this row."""
-        return Finding(kind, self.camera_id, self.id, self.blob_name, None, detail)
+        return Finding(kind, self.camera_id, self.id, self.blob_name, None, detail, place)
 
 
-def judge_bytes(row: Row, spooled: int | None, stored: int | None) -> Kind | None:
+def judge_bytes(row: Row, spooled: int | None, stored: int | None, depth: Depth = Depth.SIZE) -> Kind | None:
     """Compare a row with the sizes that spool and store say, None where they have nothing."""
     there = {size for size in (spooled, stored) if size is not None}
     match row.state:
         case State.WRITING:
             return None if there else Kind.LOST
         case State.STORED:
-            # Nobody reads a segment from the spool whose row says that the store has it.
-            wanted = there if row.place is Place.SPOOL else {stored} - {None}
-            if not wanted:
+            here, elsewhere = (spooled, stored) if row.place is Place.SPOOL else (stored, spooled)
+            if here is None and elsewhere is None:
                 return Kind.LOST
-            return None if row.size_bytes in wanted else Kind.WRONG_SIZE
+            if depth >= Depth.SIZE and row.size_bytes not in ({here} if here is not None else {elsewhere}):
+                return Kind.LOST if here is None and row.place is Place.STORE else Kind.WRONG_SIZE
+            # Nobody reads a segment from the spool whose row says that the store has it, and none is delivered twice.
+            return Kind.MISPLACED if here is None else None
         case State.ERASING:
             return None
         case State.ERASED:
@@ -155,6 +173,12 @@ def judge_time(row: Row, now_us: int, sweep_us: int, *, is_growing: bool | None)
 def is_forgotten(registered_us: int, now_us: int) -> bool:
     """Say whether what is registered ahead should have been begun or given back by now: it is for an hour's files."""
     return now_us > registered_us + HOUR_US + LONGEST_FILE_US + _SLACK_US
+
+
+def may_be_opened(row: Row, now_us: int) -> bool:
+    """Say whether a check opens a file: it is closed, and not all in it is past its time (P4)."""
+    is_due = row.destroy_from_us is not None and row.destroy_from_us <= now_us
+    return row.state is State.STORED and row.last_tag != NO_SEAL and not is_due
 
 
 def judge_seal(row: Row, salt: bytes, chunk_size: int, last_tag: bytes | None) -> Kind | None:

@@ -1,28 +1,32 @@
 """Going through everything there is, looking twice before accusing anybody."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from archive.blobs.store import BlobStore
 from archive.check import store
 from archive.check.accounts import Account, Growing, account
+from archive.check.audited import CheckAudit
+from archive.check.bucket_keys import look_at_keys
+from archive.check.files import Files, code_of
+from archive.check.memory import EVERYTHING, Memory, Run, Wish
+from archive.check.opening import Opening
 from archive.check.places import Places
 from archive.check.rules import Depth, Finding, Kind, Row, is_forgotten
-from archive.erasure.store import idle_buckets
-from archive.keys.rules import hour_of
 from archive.recorder.standing import micros
 from archive.segments.rules import State
 from vms_privacy.clock import Clock
 from vms_privacy.db import Database
 from vms_privacy.errors import Refusal
-from vms_privacy.ids import BucketKeyId, CameraId, SegmentId
+from vms_privacy.ids import CameraId
 from vms_privacy.keyring.port import Keyring
 
 Again = Callable[[], list[Finding]]
@@ -32,10 +36,15 @@ _NAMES_AT_ONCE: Final = 500
 
 @dataclass(slots=True)
 class CheckReport:
-    """What was found, and how much was looked at. `totals` counts things, bytes and whole milliseconds."""
+    """What was found, and how much was looked at. `totals` counts things, bytes and whole milliseconds.
+
+    `is_whole`: no file that was due is left; where it is not, a run that goes on begins there.
+    """
 
     findings: list[Finding] = field(default_factory=list)
     totals: dict[str, int] = field(default_factory=dict)
+    depth: Depth = Depth.SEALS
+    is_whole: bool = True
 
     @property
     def is_clean(self) -> bool:
@@ -57,8 +66,18 @@ class _Suspect:
     again: Again
 
 
-def _tell_nobody(_: str, __: int) -> None:
+class Progress(Protocol):
+    """Hears of each part of a check and how much of it is done; `of` is 0 where nobody knows how much there is."""
+
+    def __call__(self, part: str, done: int, of: int = 0) -> None: ...
+
+
+def tell_nobody(part: str, done: int, of: int = 0) -> None:
     """Keep the progress to oneself."""
+
+
+def _never() -> bool:
+    return False
 
 
 class Checker:
@@ -66,7 +85,8 @@ class Checker:
 
     A segment on its way from spool to store, or in the middle of its erasure, is nobody's fault.
     `growing` says which segment of a camera is being written; without it (another process checks) a segment that grows
-    for longer than any may is taken for stuck. `progress` hears of each part and how much of it is done.
+    for longer than any may is taken for stuck. With a `memory` it need not look at every file each time; an `audit`
+    hears what came of it.
     """
 
     def __init__(
@@ -78,7 +98,10 @@ class Checker:
         clock: Clock,
         sweep_every: timedelta,
         growing: Growing | None = None,
-        progress: Callable[[str, int], None] = _tell_nobody,
+        progress: Progress = tell_nobody,
+        opening: Opening | None = None,
+        memory: Memory | None = None,
+        audit: CheckAudit | None = None,
     ) -> None:
         self._db = db
         self._keyring = keyring
@@ -87,37 +110,93 @@ class Checker:
         self._sweep_us = sweep_every // timedelta(microseconds=1)
         self._growing = growing
         self._progress = progress
+        self._memory = memory
+        self._audit = audit
         self._suspects: list[_Suspect] = []
         self._totals: Counter[str] = Counter()
+        self._files = Files(db, self._places, clock, opening, lambda: self._totals)
 
-    def check(self, depth: Depth = Depth.SEALS) -> CheckReport:
-        """Check everything. No finding is an exception; what cannot be looked at is a finding itself."""
+    def check(
+        self, depth: Depth = Depth.SEALS, wish: Wish = EVERYTHING, stop: Callable[[], bool] = _never
+    ) -> CheckReport:
+        """Check everything, files last. No finding is an exception; what cannot be looked at is a finding itself.
+
+        Time, names and keys are gone through in every run. Of the files those that the `wish` is about are looked at,
+        until `stop` says so: it is asked before each.
+        """
+        if depth >= Depth.OPENS and not self._files.can_open:
+            raise ValueError("nothing here opens files")
         self._suspects = []
         self._totals = Counter()
+        run = None if self._memory is None else self._memory.begin(depth, wish)
         with self._db.reading() as session:
             cameras = store.cameras(session)
         for number, camera_id in enumerate(cameras):
-            self._progress("cameras", number)
-            self._check_camera(camera_id, depth)
+            self._progress("cameras", number, len(cameras))
+            self._check_time(camera_id)
         self._totals["cameras"] = len(cameras)
         self._look("spool", self._check_spool)
         self._look("store", self._check_store)
         self._look("registered ahead", self._check_registered)
         self._look("keyring", self._check_keys)
+        self._look("quarantine", self._count_quarantine)
+        is_whole = self._check_files(cameras, depth, run, stop)
         self._progress("second look", len(self._suspects))
-        return CheckReport(self._confirmed(), dict(self._totals))
+        found = self._confirmed()
+        if run is not None:
+            run.was_wrong({one.segment_id for one in found if one.segment_id is not None})
+            run.end(is_whole=is_whole)
+            if run.failure:
+                found.append(Finding(Kind.CANNOT_TELL, name="memory of what was looked at", detail=run.failure))
+        report = CheckReport(found, dict(self._totals), depth, is_whole)
+        if self._audit is not None:
+            self._note_done(report, self._audit)
+        return report
 
-    def _check_camera(self, camera_id: CameraId, depth: Depth) -> None:
+    def _note_done(self, report: CheckReport, audit: CheckAudit) -> None:
+        detail: dict[str, str | int | bool | None] = {"depth": report.depth.word, "is_whole": report.is_whole}
+        detail |= {"findings": len(report.findings), "files_looked_at": self._totals["files_looked_at"]}
+        try:
+            audit.done(detail, is_clean=report.is_clean)
+        except SQLAlchemyError as error:
+            # Of no use to whoever needs to know what was found, and a fault of its own.
+            report.findings.append(Finding(Kind.CANNOT_TELL, name="audit", detail=type(error).__name__))
+
+    def _check_time(self, camera_id: CameraId) -> None:
         found = self._account(camera_id)
         for finding in found.findings:
             self._suspect(finding, ("camera", camera_id), partial(self._account_again, camera_id))
         for name in ("opted_in", "recorded", "destroyed", "gaps", "unaccounted", "tolerated"):
             self._totals[f"{name}_ms"] += getattr(found, f"{name}_us") // 1000
-        for row in self._rows(camera_id):
-            self._totals[f"segments_{row.state}"] += 1
-            self._totals["segment_bytes"] += (row.size_bytes or 0) if row.state is not State.ERASED else 0
-            for finding in self._look_at_row(row, depth):
-                self._suspect(finding, ("segment", row.id), partial(self._again, row.id, depth))
+        self._totals.update(found.counts)
+
+    def _check_files(
+        self, cameras: Sequence[CameraId], depth: Depth, run: Run | None, stop: Callable[[], bool]
+    ) -> bool:
+        """Look at the files that are due; say whether none is left."""
+        of = sum(self._totals[f"segments_{state}"] for state in (State.WRITING, State.STORED))
+        passed = 0
+        for camera_id in cameras:
+            for rows in self._pages(camera_id):
+                due = rows if run is None else run.due(rows)
+                self._totals["files_left_out"] += len(rows) - len(due)
+                passed += len(rows) - len(due)
+                for row in due:
+                    if stop():
+                        return False
+                    self._check_file(row, depth, run)
+                    passed += 1
+                    self._progress("files", min(passed, of), of)
+        return True
+
+    def _check_file(self, row: Row, depth: Depth, run: Run | None) -> None:
+        self._totals["files_looked_at"] += 1
+        found = self._files.look(row, depth)
+        for finding in found:
+            self._suspect(finding, ("segment", row.id), partial(self._files.look_again, row.id, depth))
+        # A growing file is another one at the next look.
+        if run is not None and not found and row.state is State.STORED:
+            run.was_in_order(row.id)
 
     def _account(self, camera_id: CameraId) -> Account:
         with self._db.reading() as session:
@@ -126,29 +205,16 @@ class Checker:
     def _account_again(self, camera_id: CameraId) -> list[Finding]:
         return self._account(camera_id).findings
 
-    def _rows(self, camera_id: CameraId) -> Iterator[Row]:
+    def _pages(self, camera_id: CameraId) -> Iterator[list[Row]]:
+        """Go through the rows of a camera that have a file."""
         last: Row | None = None
         while True:
             with self._db.reading() as session:
-                rows = store.page(session, camera_id, last)
-            yield from rows
+                rows = store.page(session, camera_id, last, living=True)
+            yield rows
             if len(rows) < store.PAGE:
                 return
             last = rows[-1]
-
-    def _look_at_row(self, row: Row, depth: Depth) -> list[Finding]:
-        if row.state in {State.ERASING, State.ERASED}:
-            return []
-        try:
-            kind = self._places.judge(row, depth)
-        except (Refusal, OSError) as error:
-            return [row.finding(Kind.CANNOT_TELL, _code(error))]
-        return [] if kind is None else [row.finding(kind)]
-
-    def _again(self, segment_id: SegmentId, depth: Depth) -> list[Finding]:
-        with self._db.reading() as session:
-            row = store.by_id(session, segment_id)
-        return [] if row is None else self._look_at_row(row, depth)
 
     def _check_spool(self) -> None:
         self._check_names("spool_files", self._places.spooled(), in_spool=True)
@@ -202,36 +268,21 @@ class Checker:
         detail = "registered ahead, and neither begun nor given back"
         return [Finding(Kind.STUCK, one.camera_id, one.id, one.blob_name, None, detail) for one in forgotten]
 
+    def _count_quarantine(self) -> None:
+        self._totals.update(self._places.quarantine_totals())
+
     def _check_keys(self) -> None:
-        found = self._keys()
-        for finding in found:
+        for finding in self._keys():
             self._suspect(finding, ("keys",), self._keys)
 
     def _keys(self) -> list[Finding]:
-        there = self._keyring.bucket_keys()
-        self._totals["bucket_keys"] = len(there)
-        now = self._clock.now()
-        late = timedelta(microseconds=2 * self._sweep_us) + timedelta(hours=1)
-        with self._db.reading() as session:
-            living = store.living_buckets(session)
-            # A replaced key wraps nothing living: it is missing from its destruction until that is noted.
-            in_use = {key for key, replaced_at in living.items() if replaced_at is None}
-            undestroyed = [key for key, at in living.items() if at is not None and now > at + late]
-            # Of an hour that is over, without a segment: the next start destroys it.
-            undestroyed += sorted(in_use & there & idle_buckets(session, hour_of(micros(now - late))))
-            lost = sorted(in_use - there)
-            found = [_key(Kind.LOST_KEY, key) for key in lost] + [_key(Kind.OVERDUE, key) for key in undestroyed]
-            for key in sorted(there - living.keys()):
-                known = store.is_registered(session, key)
-                found.append(_key(Kind.UNDEAD_KEY if known else Kind.STRANGER_KEY, key))
-            keyless = store.keyless(session)
-        return found + [row.finding(Kind.KEYLESS) for row in keyless]
+        return look_at_keys(self._db, self._keyring, self._clock, self._sweep_us, self._totals)
 
     def _look(self, part: str, look: Callable[[], None]) -> None:
         try:
             look()
         except (Refusal, OSError) as error:
-            finding = Finding(Kind.CANNOT_TELL, name=part, detail=_code(error))
+            finding = Finding(Kind.CANNOT_TELL, name=part, detail=code_of(error))
             self._suspect(finding, (part,), lambda: [finding])
 
     def _suspect(self, finding: Finding, about: tuple[object, ...], again: Again) -> None:
@@ -254,55 +305,8 @@ class Checker:
         return list(confirmed)
 
 
-class CheckedSettings(Protocol):
-    """What a check needs of the settings."""
-
-    @property
-    def spool(self) -> Path:
-        """The folder of files on their way to the store."""
-        ...
-
-    @property
-    def sweep_every(self) -> timedelta:
-        """How often what has expired is destroyed."""
-        ...
-
-
-class CheckedParts(Protocol):
-    """What a check needs of a service's parts; it writes to none of them."""
-
-    @property
-    def db(self) -> Database: ...
-
-    @property
-    def clock(self) -> Clock: ...
-
-    @property
-    def keyring(self) -> Keyring: ...
-
-    @property
-    def store(self) -> BlobStore: ...
-
-    @property
-    def settings(self) -> CheckedSettings: ...
-
-
-def check(parts: CheckedParts, depth: Depth = Depth.SEALS) -> CheckReport:
-    """Check a whole installation, from its own process or beside it."""
-    settings = parts.settings
-    return Checker(parts.db, parts.keyring, parts.store, settings.spool, parts.clock, settings.sweep_every).check(depth)
-
-
 def _look_again(suspect: _Suspect) -> list[Finding]:
     try:
         return suspect.again()
     except (Refusal, OSError) as error:
-        return [replace(suspect.finding, kind=Kind.CANNOT_TELL, span=None, detail=_code(error))]
-
-
-def _key(kind: Kind, key: BucketKeyId) -> Finding:
-    return Finding(kind, name=f"bucket key {key}")
-
-
-def _code(error: Exception) -> str:
-    return error.code if isinstance(error, Refusal) else type(error).__name__
+        return [replace(suspect.finding, kind=Kind.CANNOT_TELL, span=None, detail=code_of(error))]

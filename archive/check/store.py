@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import or_, select, tuple_, union
+from sqlalchemy import or_, select, tuple_, union, update
 from sqlalchemy.orm import Session
 
 from archive.check.rules import Row
@@ -19,6 +19,7 @@ from auth.tokens.rules import microseconds
 from vms_privacy.consent.rules import ConsentEntry, ConsentKind
 from vms_privacy.consent.store import ConsentStore
 from vms_privacy.consent.tables import ConsentHeadRow
+from vms_privacy.db import changed
 from vms_privacy.ids import BucketKeyId, CameraId, ConsentEntryId, SegmentId
 
 PAGE: Final = 1000
@@ -57,9 +58,11 @@ def history(session: Session, camera_id: CameraId) -> list[ConsentEntry]:
     return ConsentStore().history(session, camera_id)
 
 
-def page(session: Session, camera_id: CameraId, after: Row | None) -> list[Row]:
-    """Return a camera's rows in the order of their starts, a page at a time."""
+def page(session: Session, camera_id: CameraId, after: Row | None, *, living: bool = False) -> list[Row]:
+    """Return a camera's rows in the order of their starts, a page at a time; all, or those that have a file."""
     query = select(*_COLUMNS).where(SegmentRow.camera_id == camera_id)
+    if living:
+        query = query.where(SegmentRow.state.in_((State.WRITING, State.STORED)))
     if after is not None:
         query = query.where(tuple_(SegmentRow.starts_us, SegmentRow.id) > tuple_(after.starts_us, after.id))
     rows = session.execute(query.order_by(SegmentRow.starts_us, SegmentRow.id).limit(PAGE))
@@ -81,6 +84,17 @@ def by_names(session: Session, names: Collection[str]) -> dict[str, Row]:
 def registered(session: Session) -> list[Ahead]:
     """Return what is registered ahead: at most one of each camera."""
     return ahead.every(session)
+
+
+def note_place(session: Session, segment_id: SegmentId, now_in: Place, really_in: Place) -> bool:
+    """Note where the bytes of a closed segment are; say whether the row still said otherwise."""
+    done = changed(
+        session,
+        update(SegmentRow)
+        .where(SegmentRow.id == segment_id, SegmentRow.state == State.STORED, SegmentRow.place == now_in)
+        .values(place=really_in),
+    )
+    return done > 0
 
 
 def gaps(session: Session, camera_id: CameraId) -> Sequence[tuple[int, int | None]]:

@@ -54,6 +54,17 @@ class DecryptPermit:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckPermit:
+    """Proof that exactly this wrap may be opened to see whether its file opens. Made only by `permit_for_check`.
+
+    It is no `DecryptPermit`, and nothing that shows footage takes it: what rests on it answers with counts (decision
+    0036).
+    """
+
+    wrap: "WrappedKey"
+
+
+@dataclass(frozen=True, slots=True)
 class Bucket:
     """One camera and one UTC hour, at one generation: what a bucket key is for."""
 
@@ -89,6 +100,11 @@ def permit_from(granted: Granted, purpose: Purpose) -> DecryptPermit:
 def permit_for_recovery(operator_id: OperatorId, camera_id: CameraId, segment_id: SegmentId) -> DecryptPermit:
     """Permit the recorder to close one file that a crash left open. Nothing it reads leaves it but box sizes."""
     return DecryptPermit(operator_id, camera_id, segment_id)
+
+
+def permit_for_check(wrapped: WrappedKey) -> CheckPermit:
+    """Permit the check to open one file. Not a byte of what it holds leaves whoever opens it, only counts."""
+    return CheckPermit(wrapped)
 
 
 def refuse_unless_covered(permit: DecryptPermit, wrapped: WrappedKey) -> None:

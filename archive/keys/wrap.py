@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from archive.keys import store
 from archive.keys.rules import (
     Bucket,
+    CheckPermit,
     DecryptPermit,
     PermitIsOld,
     WrappedKey,
@@ -97,6 +98,13 @@ class SegmentKeys:
             if seen == self._evictions:
                 self._opened.keep(wrapped.segment_id, (wrapped, key))
         return key
+
+    def unwrap_for_check(self, permit: CheckPermit) -> KeyBytes:
+        """Open the segment key of one file that is looked after, and remember it nowhere. Raises as `unwrap`.
+
+        A guard keeps the one caller: `archive.check.opening`.
+        """
+        return self._open(permit.wrap)
 
     def rewrap(self, wrapped: WrappedKey, successor: Bucket) -> WrappedKey:
         """Move a segment key under another generation of its bucket; nobody gets to see it. Raises as `unwrap`."""

@@ -1,6 +1,7 @@
 """Brightness of decoded pictures, for tests and the demo: the proof that media is what it should be.
 
-Nothing here is on a viewer's path; the service itself never decodes a camera's picture.
+Nothing here is on a viewer's path; the service itself never decodes a camera's picture, and a check does so in a child
+of its own (`trial_child`).
 """
 
 import io

@@ -5,9 +5,7 @@ database, no socket and no listener; it cannot open a file once it works, leaves
 One loop, one thread: bytes in on standard input, packets out on standard output.
 """
 
-import ctypes
 import os
-import resource
 import signal
 import sys
 from typing import Final
@@ -30,12 +28,11 @@ from streams.media.child_protocol import (
     write_packets,
 )
 from streams.media.init_making import make_init
+from streams.media.lockdown import lock_down
 from streams.media.offer import AudioOffer
 
 _IN, _OUT = 0, 1
 _READ: Final = 1024 * 1024
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
-_MOST_MEMORY: Final = 3 * 1024**3
 # A grey picture of sixteen by sixteen, and AAC-LC in mono.
 _SETS: Final = (bytes.fromhex("6742c00ada7a1000000300100000030320f1226a"), bytes.fromhex("68ce0fc8"))
 _KEY: Final = (bytes.fromhex("6588843a2780"),)
@@ -89,18 +86,6 @@ def rehearse() -> None:
     """Do once what is done for every camera, so that all code is loaded while files can still be opened."""
     if make_init("h264", 90_000, _SETS, _KEY, _SOUND).sound_refused:
         raise RuntimeError("this build of libav reads no AAC")
-
-
-def lock_down() -> None:
-    """Give up what this process never needs: other files, sockets, core dumps, endless memory, a life of its own."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    libc.prctl(_PR_SET_DUMPABLE, 0)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
-    # No number is left for another file or socket; what libav needs is loaded by now.
-    resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
 
 
 def main() -> int:

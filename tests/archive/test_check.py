@@ -2,12 +2,15 @@
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from archive.blobs.folder_store import FolderStore
 from archive.check import Checker, Finding, Kind
+from archive.check.accounts import _Times
+from archive.check.rules import joined
 from archive.errors import StoreUnavailable
 from archive.recorder.rules import Why
 from archive.recorder.standing import micros
@@ -15,6 +18,7 @@ from archive.segments import gaps
 from archive.segments.rules import Span
 from tests.given.checked import blob_path, change_behind_the_back, found, furnish
 from tests.given.footage import House
+from tests.properties.test_check import ROW
 from vms_privacy.consent.rules import ConsentKind
 from vms_privacy.ids import BucketKeyId
 from vms_privacy.keyring.port import KeyringUnavailable
@@ -68,6 +72,17 @@ def test_a_house_in_order_is_clean_whatever_happened_in_it(house: House) -> None
     totals = house.check().totals
     assert totals["unaccounted_ms"] == 0
     assert totals["opted_in_ms"] == totals["recorded_ms"] + totals["destroyed_ms"] + totals["gaps_ms"]
+
+
+@pytest.mark.timeout(20)
+def test_many_stretches_that_do_not_touch_are_accounted_for_in_a_time_that_grows_with_them() -> None:
+    """Sorting all of them for every further one takes minutes."""
+    times = _Times()
+    for number in range(50_000):
+        starts_us = number * 60_000_000
+        row = replace(ROW, starts_us=starts_us, ends_us=starts_us + 2_000_000)
+        times.add(row, 2**60, is_stuck=False)
+    assert len(joined(times.living)) == 50_000
 
 
 def test_totals_tell_what_was_looked_at(house: House) -> None:
@@ -177,7 +192,7 @@ def test_a_segment_on_its_way_from_spool_to_store_is_not_even_suspected(house: H
     house.store = moving
     setattr(moving, moment, house.delivery.deliver)
     suspects: list[int] = []
-    checker = house.checker(lambda part, done: suspects.append(done) if part == "second look" else None)
+    checker = house.checker(lambda part, done, of=0: suspects.append(done) if part == "second look" else None)
     assert checker.check().findings == []
     assert suspects == [0]
     assert [row.place for row in house.rows()] == ["store"]
@@ -189,7 +204,7 @@ def test_what_cannot_be_looked_at_again_is_a_finding_and_no_error(house: House) 
     house.keyring.create_bucket_key()
     keys = house.folder / "keyring"
 
-    def take_the_keyring(part: str, _: int) -> None:
+    def take_the_keyring(part: str, done: int, of: int = 0) -> None:
         if part == "second look":
             keys.rename(house.folder / "elsewhere")
 
@@ -201,7 +216,7 @@ def test_a_file_that_was_missing_and_whose_store_is_then_away_stays_a_finding(ho
     _, stored, _ = furnish(house)
     blob_path(house, stored.blob_name).unlink()
     mark = house.folder / "archive" / "sealed-blobs-v1"
-    report = house.checker(lambda part, _: mark.unlink() if part == "second look" else None).check()
+    report = house.checker(lambda part, _, of=0: mark.unlink() if part == "second look" else None).check()
     assert [(one.kind, one.segment_id) for one in report.findings] == [(Kind.CANNOT_TELL, stored.id)]
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from tests.bench.buckets import measure as measure_buckets
+from tests.bench.check import measure as measure_check
 from tests.bench.keys import measure as measure_keys
 from tests.bench.memory import measure as measure_memory
 from tests.bench.outcome import Bench, Effort, Line, document, table
@@ -27,6 +28,7 @@ BENCHES: Final[Mapping[str, Bench]] = {
     "seek": measure_seek,
     "buckets": measure_buckets,
     "keys": measure_keys,
+    "check": measure_check,
 }
 LONG_S: Final = 600.0
 

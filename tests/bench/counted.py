@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from archive.blobs.store import BlobStore, EraseReport
+from archive.blobs.store import BlobStore, EraseReport, Quarantined
 
 _TOTAL: Final = struct.Struct("<Q")
 NAME: Final = "footage-read"
@@ -47,6 +47,12 @@ class CountedStore:
 
     def names(self) -> Iterator[str]:
         return self._store.names()
+
+    def quarantine(self, name: str) -> bool:
+        return self._store.quarantine(name)
+
+    def quarantined(self) -> Iterator[Quarantined]:
+        return self._store.quarantined()
 
 
 class Count:

@@ -3,7 +3,7 @@
 import io
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pytest
 from archive.blobs.folder_store import FolderStore
 from archive.blobs.memory_store import MemoryStore
 from archive.blobs.rules import name_of
-from archive.blobs.store import BlobStore
+from archive.blobs.store import BlobStore, Quarantined
 from archive.errors import StoreUnavailable
 from tests.given.randomness import CountedRandomness
 from tests.given.rgw import Rgw
@@ -175,6 +175,7 @@ def test_what_is_not_a_name_is_refused_everywhere(store: BlobStore) -> None:
             partial(store.size, name),
             partial(store.erase, name),
             partial(store.erase_many, [name]),
+            partial(store.quarantine, name),
         ):
             with pytest.raises(ValueError, match="22 characters"):
                 act()
@@ -233,3 +234,76 @@ def test_a_store_says_nothing_of_what_it_refuses_but_a_code(store: BlobStore, na
         store.read(name, 0, 1)
     assert "/" not in str(missing.value)
     assert StoreUnavailable.code == "store-unavailable"
+
+
+def test_what_is_quarantined_is_no_blob_any_more_and_none_of_its_bytes_is_lost(
+    store: BlobStore, names: Iterator[str]
+) -> None:
+    name, neighbour = next(names), next(names)
+    put(store, name)
+    put(store, neighbour, b"sealed")
+    assert list(store.quarantined()) == []
+    assert store.quarantine(name) is True
+    assert store.size(name) is None
+    with pytest.raises(FileNotFoundError):
+        store.read(name, 0, 1)
+    assert list(store.names()) == [neighbour]
+    assert list(store.quarantined()) == [Quarantined(name, len(SEALED))]
+    assert store.read(neighbour, 0, 10) == b"sealed"
+
+
+def test_quarantining_twice_is_calm_but_truthful(store: BlobStore, names: Iterator[str]) -> None:
+    name = next(names)
+    assert store.quarantine(name) is False
+    put(store, name)
+    assert store.quarantine(name) is True
+    assert store.quarantine(name) is False
+    assert len(list(store.quarantined())) == 1
+
+
+def test_nothing_in_quarantine_is_erased_or_overwritten(store: BlobStore, names: Iterator[str]) -> None:
+    name = next(names)
+    put(store, name)
+    store.quarantine(name)
+    assert store.erase(name) is False
+    assert store.erase_many([name]).gone == {name: False}
+    assert list(store.quarantined()) == [Quarantined(name, len(SEALED))]
+
+
+def test_what_comes_back_under_the_same_name_is_quarantined_beside_the_first(
+    store: BlobStore, names: Iterator[str]
+) -> None:
+    name = next(names)
+    put(store, name)
+    store.quarantine(name)
+    try:
+        put(store, name, b"once more")
+    except FileExistsError:
+        return  # A store that remembers every name that was ever used never has this.
+    store.quarantine(name)
+    assert list(store.quarantined()) == [Quarantined(name, len(SEALED)), Quarantined(f"{name}~2", 9)]
+
+
+def test_an_empty_blob_is_quarantined_too(store: BlobStore, names: Iterator[str]) -> None:
+    name = next(names)
+    put(store, name, b"")
+    assert store.quarantine(name) is True
+    assert list(store.quarantined()) == [Quarantined(name, 0)]
+    assert list(store.names()) == []
+
+
+def test_an_upload_under_way_never_becomes_a_blob_once_it_was_quarantined(
+    store: BlobStore, names: Iterator[str]
+) -> None:
+    name, source = next(names), HeldBack(SEALED)
+    with ThreadPoolExecutor(1) as pool:
+        stored = pool.submit(store.put, name, source, len(SEALED))
+        assert source.reached_the_middle.wait(10)
+        store.quarantine(name)
+        source.go_on.set()
+        wait([stored], 10)
+    if isinstance(store, MemoryStore):
+        return  # It knows of an upload only once that is over.
+    assert isinstance(stored.exception(), StoreUnavailable)
+    assert store.size(name) is None
+    assert list(store.names()) == []

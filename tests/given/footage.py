@@ -4,15 +4,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from archive.blobs.folder_store import FolderStore
 from archive.blobs.store import BlobStore
-from archive.check import Checker, CheckReport, Depth
+from archive.check import Checker, CheckReport, Depth, Finding
+from archive.check.audited import CheckAudit
+from archive.check.memory import Memory
+from archive.check.mending import Mender, MendReport
+from archive.check.opening import Decoding, Opening
+from archive.check.service import Progress, tell_nobody
 from archive.erasure.rules import Step
 from archive.erasure.service import Eraser
+from archive.erasure.unused_keys import UnusedKeys, destroy_unused_keys
 from archive.keys.rules import permit_from
 from archive.keys.service import BucketKeys
 from archive.keys.wrap import SegmentKeys
@@ -37,6 +44,7 @@ from auth.resources.store import ResourceStore
 from auth.tokens.handles import random_name
 from auth.tokens.rules import Purpose
 from streams.media.packets import Fragment, Packet, Track
+from streams.media.trial import DecodeTrial
 from tests.given.access import Access
 from tests.given.clock import HandClock
 from tests.given.consent import opt_in
@@ -93,6 +101,7 @@ class House:
         self.approvals = Approvals(self.audit, clock, self.randomness)
         self.retention = RetentionService(self.audit, self.journal, clock, self.randomness, self.approvals)
         self.keys = SegmentKeys(self.keyring, self.randomness, clock)
+        self.decoding = DecodeTrial()
         self.finished: list[SegmentId] = []
         self.recovery = Recovery(db, self.keys, self.spool, self.audit, clock, self.randomness)
         self.delivery = Delivery(db, self.spool, self.store)
@@ -130,12 +139,44 @@ class House:
             self.progress,
         )
 
-    def checker(self, progress: Callable[[str, int], None] = lambda _, __: None) -> Checker:
+    def checker(
+        self,
+        progress: Progress = tell_nobody,
+        decoding: Decoding | None = None,
+        *,
+        remembers: bool = False,
+    ) -> Checker:
         sweep_every = timedelta(seconds=60)
-        return Checker(self.db, self.keyring, self.store, self.spool, self.clock, sweep_every, self.writes, progress)
+        audit = CheckAudit(self.db, self.audit, self.clock)
+        return Checker(
+            self.db,
+            self.keyring,
+            self.store,
+            self.spool,
+            self.clock,
+            sweep_every,
+            self.writes,
+            progress,
+            None if decoding is None else Opening(self.keys, decoding, audit.opens_files),
+            Memory(self.db, self.clock) if remembers else None,
+            audit if remembers else None,
+        )
 
     def check(self, depth: Depth = Depth.SEALS) -> CheckReport:
-        return self.checker().check(depth)
+        try:
+            return self.checker(decoding=self.decoding).check(depth)
+        finally:
+            self.decoding.close()
+
+    def mend(self, findings: Sequence[Finding], *, beside_a_service: bool = True) -> MendReport:
+        """Mend what a check found, beside a running service or while none runs."""
+        audit = CheckAudit(self.db, self.audit, self.clock)
+        unused_keys = None if beside_a_service else self.destroy_unused_keys
+        return Mender(self.db, self.store, self.spool, audit, self.clock, unused_keys).mend(findings)
+
+    def destroy_unused_keys(self) -> UnusedKeys:
+        buckets = BucketKeys(self.keyring, self.keys, self.clock)
+        return destroy_unused_keys(self.db, buckets, self.store, self.spool, self.journal, self.audit, self.clock)
 
     def writes(self, camera_id: CameraId) -> SegmentId | None:
         growing = self.recorder.growing()
@@ -202,25 +243,25 @@ class House:
             second = f"person:{self.randomness.uuid()}"
             self.approvals.decide(session, proposal, Decision.APPROVED, second, lambda _: True)
 
-    def fragments(self, seconds: float, offset_s: float = 1.0, *, audio: bool = False) -> list[Fragment]:
+    def fragments(self, seconds: float, offset_s: float = 1.0, *, audio: bool = False, **form: Any) -> list[Fragment]:
         """Fragments of a real stream whose first packet arrives `offset_s` after the present moment of the clock."""
-        stream = encoded(seconds, gop=25, audio=audio)
+        stream = encoded(seconds, gop=25, audio=audio, **form)
         shift_us = micros(self.clock.now()) - START_US + round(offset_s * 1_000_000)
         moved = [_moved(packet, shift_us) for packet in stream.packets]
         return fragments_of(stream.epoch(1), moved)
 
-    def record(self, seconds: float, *, audio: bool = False, close: bool = True) -> list[Fragment]:
+    def record(self, seconds: float, *, audio: bool = False, close: bool = True, **form: Any) -> list[Fragment]:
         """Feed a stream of some seconds from now on; the clock follows it. Returns the fragments that were fed."""
-        stream, fed = self.stream(seconds, audio=audio)
+        stream, fed = self.stream(seconds, audio=audio, **form)
         self.recorder.begin(f"{RUN}-{micros(self.clock.now())}", stream.epoch(1))
         self.take(fed)
         if close:
             self.close()
         return fed
 
-    def stream(self, seconds: float, *, audio: bool = False) -> tuple[Encoded, list[Fragment]]:
-        """Return a real stream that begins now, and its fragments."""
-        return encoded(seconds, gop=25, audio=audio), self.fragments(seconds, audio=audio)
+    def stream(self, seconds: float, *, audio: bool = False, **form: Any) -> tuple[Encoded, list[Fragment]]:
+        """Return a real stream that begins now, and its fragments; `form` is what `encoded` takes."""
+        return encoded(seconds, gop=25, audio=audio, **form), self.fragments(seconds, audio=audio, **form)
 
     def record_in_turn(self, count: int) -> list[Segment]:
         """Some segments in the store, each half a minute after the one before; they are kept for two minutes."""
@@ -267,6 +308,7 @@ class House:
         if self.recorder._file is not None:
             self.recorder._file.abandon()
         self.journal.close()
+        self.decoding.close()
 
     def revive(self) -> StartReport:
         """Start again over what a kill has left, as the service does."""

@@ -42,8 +42,6 @@ KEPT_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "streams.rtsp.sources.RtspFeed": ("streams.simulator.broadcast.SimulatedFeed",),
     "archive.recorder.standing.Policies": ("archive.retention.service.RetentionService",),
     "archive.erasure.service.DerivedCopies": ("archive.playback.service.Footage",),
-    "archive.check.service.CheckedParts": ("vms_privacy.app.Assembly",),
-    "archive.check.service.CheckedSettings": ("vms_privacy.settings.Settings",),
     # Inner shapes: who keeps them is known from the start.
     "streams.simulator.service.SimulatedCamera": (
         "streams.simulator.camera.CameraSimulator",
@@ -54,6 +52,10 @@ KEPT_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "streams.rtsp.outlets.Outlet": ("streams.rtsp.outlets.ControlOutlet", "streams.rtsp.outlets.UdpOutlet"),
     "streams.rtsp.conversation.Wire": ("streams.rtsp.connection.Connection",),
     "streams.ingest.connection.Receiver": ("streams.ingest.camera.KeptCamera",),
+    "archive.check.joined.CheckedParts": ("vms_privacy.app.Assembly",),
+    "archive.check.joined.CheckedSettings": ("vms_privacy.settings.Settings",),
+    "archive.check.service.Progress": ("vms_privacy.cli.checking.Told",),
+    "archive.check.opening.Decoding": ("streams.media.trial.DecodeTrial",),
     "archive.format.rebuild.Plaintext": ("archive.format.sealed_file.SealedReader",),
 }
 

@@ -1,5 +1,8 @@
 """Permits and the gate's yes are built in one place each. A test may forge one, to show what happens then."""
 
+import ast
+from typing import Final
+
 import pytest
 
 from tests.guards.lints.proofs import PROOFS, Proof
@@ -7,6 +10,8 @@ from tests.guards.sources import ROOT, python_files
 
 EACH = pytest.mark.parametrize("proof", PROOFS, ids=[proof.name for proof in PROOFS])
 STRANGER = "archive/playback/http.py"
+OPENS_FOR_A_CHECK: Final = "archive/check/opening.py"
+_OF_A_CHECK: Final = frozenset({"unwrap_for_check", "permit_for_check"})
 
 
 @EACH
@@ -64,3 +69,32 @@ def test_using_a_proof_is_not_forging_one(proof: Proof, source: str) -> None:
 @EACH
 def test_its_maker_may_build_it(proof: Proof) -> None:
     assert proof.forgeries(f"{proof.name}(camera)", proof.home) == []
+
+
+def users_of_a_check(source: str, path: str) -> list[str]:
+    """Name each place outside of its home that opens a key in the name of a check."""
+    nodes = ast.walk(ast.parse(source))
+    named = [one.attr if isinstance(one, ast.Attribute) else one.id for one in nodes if isinstance(one, _NAMES)]
+    return [f"{path} {name}" for name in named if name in _OF_A_CHECK and path != OPENS_FOR_A_CHECK]
+
+
+_NAMES: Final = (ast.Attribute, ast.Name)
+
+
+def test_a_key_is_opened_in_the_name_of_a_check_by_its_opening_alone() -> None:
+    ours = [(path, text) for path, text in python_files() if not path.startswith("tests/")]
+    assert [found for path, text in ours for found in users_of_a_check(text, path)] == []
+    assert users_of_a_check((ROOT / OPENS_FOR_A_CHECK).read_text(), STRANGER) != []
+
+
+def test_whoever_opens_for_a_check_hands_out_no_byte() -> None:
+    """Every public method there answers with counts: neither bytes nor a reader of them."""
+    module = ast.parse((ROOT / OPENS_FOR_A_CHECK).read_text())
+    told = {
+        f"{scope.name}.{one.name}": ast.unparse(one.returns) if one.returns else ""
+        for scope in module.body
+        if isinstance(scope, ast.ClassDef) and not scope.name.startswith("_")
+        for one in scope.body
+        if isinstance(one, ast.FunctionDef) and not one.name.startswith("_")
+    }
+    assert told == {"Decoding.run": "Tried", "Opening.try_out": "Opened | DoesNotOpen"}

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from archive.check.rules import (
     SECOND_US,
+    Depth,
     Kind,
     Row,
     both,
@@ -26,7 +27,7 @@ from archive.segments.rules import LONGEST_FILE_US, Place, Span, State
 from vms_privacy.ids import BucketKeyId, CameraId, ConsentEntryId, SegmentId
 
 _spans = st.lists(st.builds(lambda start, length: Span(start, start + length), st.integers(0, 60), st.integers(1, 20)))
-_ROW = Row(
+ROW = Row(
     id=SegmentId(UUID(int=1)),
     camera_id=CameraId(UUID(int=2)),
     consent_entry_id=ConsentEntryId(UUID(int=3)),
@@ -45,7 +46,7 @@ _ROW = Row(
     is_proven=False,
 )
 _rows = st.builds(
-    lambda state, place, size: replace(_ROW, state=state, place=place, size_bytes=size),
+    lambda state, place, size: replace(ROW, state=state, place=place, size_bytes=size),
     st.sampled_from(State),
     st.sampled_from(Place),
     st.integers(0, 5),
@@ -125,9 +126,27 @@ def test_a_segment_is_lost_only_if_nobody_has_it_where_it_is_read(
 def test_bytes_of_the_right_size_in_their_place_are_never_accused(
     row: Row, spooled: int | None, stored: int | None
 ) -> None:
-    in_place = row.size_bytes in ({stored} if row.place is Place.STORE else {spooled, stored})
-    if in_place and row.state is State.STORED:
+    in_place = stored if row.place is Place.STORE else spooled
+    if in_place == row.size_bytes and row.state is State.STORED:
         assert judge_bytes(row, spooled, stored) is None
+
+
+@given(_rows, _sizes, _sizes)
+def test_a_file_is_misplaced_exactly_if_it_is_whole_in_the_other_place_alone(
+    row: Row, spooled: int | None, stored: int | None
+) -> None:
+    here, elsewhere = (stored, spooled) if row.place is Place.STORE else (spooled, stored)
+    is_elsewhere = row.state is State.STORED and here is None and elsewhere == row.size_bytes
+    assert (judge_bytes(row, spooled, stored) is Kind.MISPLACED) == is_elsewhere
+
+
+@given(_rows, _sizes, _sizes)
+def test_who_looks_for_presence_alone_accuses_nobody_of_a_size(
+    row: Row, spooled: int | None, stored: int | None
+) -> None:
+    kind = judge_bytes(row, spooled, stored, Depth.PRESENCE)
+    assert kind is not Kind.WRONG_SIZE
+    assert (kind is Kind.LOST) <= (spooled is None and stored is None)
 
 
 @given(_rows | st.none(), st.booleans(), _sizes)
@@ -139,14 +158,14 @@ def test_a_file_is_a_stranger_exactly_if_no_row_knows_it(row: Row | None, in_spo
 
 @given(st.integers(0, 10**16), st.integers(1, 10**10), st.booleans() | st.none())
 def test_nothing_is_overdue_before_a_sweep_could_have_taken_it(now: int, sweep: int, growing: bool | None) -> None:
-    assert _ROW.destroy_from_us is not None
-    if judge_time(_ROW, now, sweep, is_growing=growing) is Kind.OVERDUE:
-        assert now > _ROW.destroy_from_us + sweep
+    assert ROW.destroy_from_us is not None
+    if judge_time(ROW, now, sweep, is_growing=growing) is Kind.OVERDUE:
+        assert now > ROW.destroy_from_us + sweep
 
 
 @given(st.integers(0, 10**16), st.booleans() | st.none())
 def test_a_segment_that_somebody_writes_is_never_stuck(now: int, growing: bool | None) -> None:
-    row = replace(_ROW, state=State.WRITING, ends_us=None, destroy_from_us=None)
+    row = replace(ROW, state=State.WRITING, ends_us=None, destroy_from_us=None)
     kind = judge_time(row, now, SECOND_US, is_growing=growing)
     if kind is Kind.STUCK:
         assert growing is not True
@@ -155,8 +174,8 @@ def test_a_segment_that_somebody_writes_is_never_stuck(now: int, growing: bool |
 
 @given(st.integers(-(10**8), 10**8), st.integers(1, 10**8))
 def test_footage_outside_of_the_opt_in_it_rests_on_is_always_named(early: int, length: int) -> None:
-    opt_in = Span(_ROW.starts_us + early, _ROW.starts_us + early + length)
-    assert _ROW.ends_us is not None
-    inside = opt_in.from_us <= _ROW.starts_us < opt_in.until_us and _ROW.ends_us <= opt_in.until_us + SECOND_US
-    assert (judge_opt_in(_ROW, opt_in) is None) == inside
-    assert judge_opt_in(_ROW, None) is Kind.WITHOUT_OPT_IN
+    opt_in = Span(ROW.starts_us + early, ROW.starts_us + early + length)
+    assert ROW.ends_us is not None
+    inside = opt_in.from_us <= ROW.starts_us < opt_in.until_us and ROW.ends_us <= opt_in.until_us + SECOND_US
+    assert (judge_opt_in(ROW, opt_in) is None) == inside
+    assert judge_opt_in(ROW, None) is Kind.WITHOUT_OPT_IN

@@ -119,7 +119,7 @@ class ArchiveParts(StreamParts):
         growing = self.recorder.growing(camera_id)
         return None if growing is None else growing.segment_id
 
-    def checker(self, *, is_service: bool) -> Checker:
+    def checker(self) -> Checker:
         """Return what accounts for everything; only the service itself knows what is being written."""
         return Checker(
             self.db,
@@ -128,7 +128,7 @@ class ArchiveParts(StreamParts):
             self.settings.spool,
             self.clock,
             self.settings.sweep_every,
-            self.growing_segment if is_service else None,
+            self.growing_segment,
         )
 
     @cached_property

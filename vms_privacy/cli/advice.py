@@ -41,6 +41,9 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "database-unavailable": "see whether it answers at VMS_DATABASE_URL and lets this role in, and whether "
         "the disk has room; then try again",
         "data-folder-is-not-private": "look at what is in it, then: chmod 700 FOLDER",
+        "decoder-failed": "nothing can be done about these bytes; the camera's next footage tells whether it sends any "
+        "that can be decoded",
+        "decoder-unavailable": "look at the machine's limits on processes and memory, then check again",
         "destruction-is-unproven": "`vms-privacy check` names the rows; sign again once they are mended",
         "file-is-there": "name another file",
         "file-unusable": "look at its name, its folder and whose it is",

@@ -165,7 +165,7 @@ def everything_is_accounted_for(world: World) -> Detail:
 
 
 def _check(world: World) -> CheckReport:
-    return world.parts.checker(is_service=True).check()
+    return world.parts.checker().check()
 
 
 def _recorded_s(world: World, camera: str) -> float:

@@ -72,6 +72,7 @@ PROOFS: Final = (
         "archive/keys/rules.py",
         {"vms_privacy/demo/theft.py": "plays the thief, who has our code and asks nobody"},
     ),
+    Proof("CheckPermit", "archive/keys/rules.py"),
     Proof("Granted", "auth/grants/rules.py"),
 )
 
