@@ -8,7 +8,7 @@ request: docs/design/request-path.md. The app joins the parts by `app.state.gate
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum, unique
 from typing import Annotated, Any, Final, NoReturn
 from uuid import UUID
@@ -44,6 +44,7 @@ from vms_privacy.ids import CameraId, OperatorId
 # An id that cannot be one asks for this one, which nothing has: the same queries run, the same answer comes.
 _NO_ID: Final = UUID(int=0)
 _MARK: Final = "vms.gate"
+_LEAST: Final = timedelta(microseconds=1)
 
 
 @unique
@@ -95,6 +96,10 @@ class Gate:
         if isinstance(verdict, Refused):
             self._refuse(asker, verdict, camera_id, right)
         return verdict
+
+    def judge_moment(self, asker: Principal, right: Right, camera_id: CameraId, moment: datetime) -> Granted:
+        """Do as `judge` for one recorded moment: the grant's depth and window have to reach it."""
+        return self.judge(asker, right, camera_id, None, Span(moment, moment + _LEAST))
 
     def judge_sight(self, asker: Principal, camera_id: CameraId, now: datetime | None = None) -> Resource:
         """Return the camera if the asker may know of it. Raises NotAuthenticated, NotFound."""

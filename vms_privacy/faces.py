@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from archive.erasure.http import erasure_routes
+from archive.explain.http import explain_routes
 from archive.orders.http import order_routes
 from archive.playback.http import PlaybackParts, playback_routes
 from archive.receipts.http import receipt_routes
@@ -79,6 +80,7 @@ def build_api(parts: Assembly, probes: Mapping[str, Probe], registry: CollectorR
         consent_routes(db, parts.ledger, parts.clock),
         retention_routes(db, parts.retention, parts.gate),
         order_routes(db, parts.orders, parts.clock),
+        explain_routes(db, parts.explainer, parts.gate),
         approval_routes(db, parts.approvals, parts.gate),
         media_session_routes(db, parts.gate, parts.sessions, parts.withdrawals),
         erasure_routes(parts.eraser, parts.settings.sweep_every),

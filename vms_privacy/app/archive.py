@@ -10,6 +10,7 @@ from archive.blobs.s3_store import S3Store
 from archive.blobs.store import BlobStore
 from archive.check.service import Checker
 from archive.erasure.service import Eraser
+from archive.explain.service import Explainer
 from archive.keys.service import BucketKeys
 from archive.keys.wrap import SegmentKeys
 from archive.orders.service import OrderService
@@ -130,6 +131,10 @@ class ArchiveParts(StreamParts):
             self.settings.sweep_every,
             self.growing_segment,
         )
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        return Explainer(self.ledger, self.clock, self.settings.sweep_every)
 
     @cached_property
     def receipts(self) -> ReceiptService:

@@ -23,6 +23,7 @@ ALONE: Final[Mapping[str, str]] = MappingProxyType(
         "serve": "serving",
         "status": "status",
         "check": "checking",
+        "why": "why",
         "audit": "auditing",
         "problems": "documents",
         "openapi": "documents",
@@ -56,6 +57,7 @@ SAYS: Final[Mapping[str, str]] = MappingProxyType(
         "exits 7 if one is not.",
         "check": "Account for every second, row, blob and key. Works beside a running service; "
         "exits 6 if anything is found.",
+        "why": "Say what is there at a moment, why it still is or why it is gone, and what happens next.",
         "audit": "List the newest events: looks, refusals, changes and deletions, newest first.",
         "openapi": "Print, write or compare the description of the API.",
         "settings-manual": "Print, write or compare the page about every setting.",

@@ -18,6 +18,7 @@ def where_nothing_is(folder: Path, taken_port: int) -> Mapping[str, tuple[tuple[
         "serve": (nothing, 5),
         "status": ((), 7),
         "check": (nothing, 5),
+        "why": (("yard", "2026-01-31T08:00:00Z"), 3),
         "audit": ((), 3),
         "problems": (("no-such-camera",), 0),
         "openapi": ((), 0),

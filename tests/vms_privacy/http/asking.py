@@ -169,6 +169,10 @@ def proposed_retention(stage: Stage) -> Ask:
     return Ask(asked.path, {**(asked.body or {}), "reason": "less is enough"})
 
 
+def why(stage: Stage) -> Ask:
+    return Ask(of_camera(stage).path, query={"moment": iso(stage.app.clock.now() - timedelta(hours=1))})
+
+
 def hold(stage: Stage) -> Ask:
     now = stage.app.clock.now()
     body = {
@@ -340,6 +344,7 @@ ASKS: Final[Mapping[str, Callable[[Stage], Ask]]] = {
     f"GET {_O}/approvals": of_operator,
     f"POST {_O}/approvals/{{proposal_id}}/approve": proposal,
     f"POST {_O}/approvals/{{proposal_id}}/refuse": proposal,
+    f"GET {_C}/why": why,
     f"POST {_C}/holds": hold,
     f"GET {_C}/holds": of_camera,
     f"PUT {_C}/holds/{{order_id}}/people": people_of_hold,

@@ -162,6 +162,8 @@ API: Final = (
     Row(f"GET {_C}/restrictions", "restrict on camera", _camera(200), _RESTRICT),
     Row(f"PUT {_C}/restrictions/{{order_id}}/review", "restrict on camera", _camera(200), _RESTRICT),
     Row(f"POST {_C}/restrictions/{{order_id}}/end", "restrict on camera", _camera(202), _RESTRICT),
+    # Whoever looks after recordings may ask as well.
+    Row(f"GET {_C}/why", "any right on camera", _camera(200, other_right=Cell(200)), frozenset({Right.ARCHIVE})),
     Row(f"GET {_O}/approvals", "membership on operator", _people(200)),
     # What a proposal needs is asked of who decides over the camera that it is about.
     Row(f"POST {_O}/approvals/{{proposal_id}}/approve", "membership on operator", _camera(200), _HOLD),
