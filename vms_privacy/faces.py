@@ -11,7 +11,7 @@ from archive.explain.http import explain_routes
 from archive.orders.http import order_routes
 from archive.playback.http import PlaybackParts, playback_routes
 from archive.receipts.http import receipt_routes
-from archive.retention.http import retention_routes
+from archive.retention.http import retention_routes, terms_routes
 from auth.authenticate import Authenticate
 from auth.backstop import GateBackstop
 from auth.grants.http import grant_routes
@@ -79,6 +79,7 @@ def build_api(parts: Assembly, probes: Mapping[str, Probe], registry: CollectorR
         camera_routes(db, parts.cameras, parts.gate, parts.ingest),
         consent_routes(db, parts.ledger, parts.clock),
         retention_routes(db, parts.retention, parts.gate),
+        terms_routes(db, parts.retention_terms),
         order_routes(db, parts.orders, parts.clock),
         explain_routes(db, parts.explainer, parts.gate),
         approval_routes(db, parts.approvals, parts.gate),

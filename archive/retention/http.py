@@ -8,8 +8,9 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from archive.retention import store
-from archive.retention.rules import Policy
+from archive.retention.rules import DEFAULT_KEEP_FOR, SMALLEST_KEEP_FOR, Policy, Profile, Terms
 from archive.retention.service import RetentionService
+from archive.retention.terms import OperatorTerms
 from auth.gate import Allowed, Gate, On, needs
 from auth.principal import Right
 from vms_privacy.db import Database
@@ -66,6 +67,23 @@ class RetentionVersion(Retention):
 
     set_by: str
     set_at: Moment
+
+
+class TermsWanted(Strict):
+    """Whose law is kept to, how long is kept where a camera has no retention of its own, and at least."""
+
+    profile: Profile = Profile.GENERAL
+    keep_for: Duration = DEFAULT_KEEP_FOR
+    at_least: Duration = SMALLEST_KEEP_FOR
+    justification: Annotated[str, Field(max_length=2000), LINES] = ""
+
+
+class TermsShown(TermsWanted):
+    """What is set; `at_most` is what the profile allows. Version 0 is what nobody had to set."""
+
+    version: int
+    at_most: Duration
+    review_every: Duration | None
 
 
 def retention_routes(db: Database, retention: RetentionService, gate: Gate) -> APIRouter:
@@ -134,6 +152,26 @@ def retention_routes(db: Database, retention: RetentionService, gate: Gate) -> A
     return routes
 
 
+def terms_routes(db: Database, terms: OperatorTerms) -> APIRouter:
+    """Return the routes; each passes the gate with the right `retain` over the whole operator."""
+    routes = APIRouter(prefix="/api/v1/operators/{operator_id}/retention", tags=["retention"])
+
+    @routes.get("", **needs(Right.RETAIN, on=On.OPERATOR))
+    def read_terms(operator_id: str, granted: Allowed) -> TermsShown:
+        """Return what holds for all cameras of the operator."""
+        with db.reading() as session:
+            return _terms_shown(terms.current(session, granted.operator_id))
+
+    @routes.put("", **needs(Right.RETAIN, on=On.OPERATOR))
+    def set_terms(operator_id: str, wanted: TermsWanted, granted: Allowed) -> TermsShown:
+        """Set it. A shorter default reaches what is there of cameras without a retention of their own at once."""
+        new = Terms(0, wanted.profile, wanted.keep_for, wanted.at_least, wanted.justification)
+        with db.writing() as session:
+            return _terms_shown(terms.set(session, granted, new))
+
+    return routes
+
+
 def _shown(policy: Policy) -> Retention:
     return Retention(keep_for=policy.keep_for, version=policy.version, justification=policy.justification)
 
@@ -142,3 +180,15 @@ def _camera(camera_id: CameraId | None) -> CameraId:
     if camera_id is None:
         raise RuntimeError("the gate of a camera's route names the camera")
     return camera_id
+
+
+def _terms_shown(terms: Terms) -> TermsShown:
+    return TermsShown(
+        profile=terms.profile,
+        keep_for=terms.keep_for,
+        at_least=terms.at_least,
+        justification=terms.justification,
+        version=terms.version,
+        at_most=terms.caps.at_most,
+        review_every=terms.caps.review_every,
+    )

@@ -10,7 +10,15 @@ from sqlalchemy.orm import Session
 
 from archive.orders.store import IS_KEPT
 from archive.retention import store
-from archive.retention.rules import Accepted, Policy, Refused, judge_change, longest_lately, needs_second_person
+from archive.retention.rules import (
+    DEFAULT_KEEP_FOR,
+    Accepted,
+    Policy,
+    Refused,
+    judge_change,
+    longest_lately,
+    needs_second_person,
+)
 from archive.retention.tables import RetentionPolicyRow
 from archive.segments import days
 from archive.segments import store as segments
@@ -86,7 +94,8 @@ class RetentionService:
     def preview(self, session: Session, camera_id: CameraId, keep_for: timedelta, justification: str) -> Preview:
         """Return what setting a retention would do now, exact to the segment. Raises RetentionRefused."""
         current = store.current(session, camera_id)
-        verdict = judge_change(current, keep_for, justification)
+        terms = store.terms_of_camera(session, camera_id)
+        verdict = judge_change(current, keep_for, justification, terms)
         if isinstance(verdict, Refused):
             raise RetentionRefused(verdict.why, rule=verdict.code)
         now, keep_us = self._clock.now(), verdict.policy.keep_us
@@ -95,7 +104,7 @@ class RetentionService:
         if expires.segments:
             chosen = days.is_expiring(camera_id, keep_us, microseconds(now))
             held = session.scalar(select(func.count()).where(chosen, IS_KEPT)) or 0
-        longest = longest_lately(store.versions(session, camera_id), now)
+        longest = longest_lately(store.versions(session, camera_id), max(terms.keep_for, DEFAULT_KEEP_FOR), now)
         lost = timedelta(microseconds=expires.recorded_us)
         return Preview(current, verdict, expires, held, needs_second_person(longest, keep_for, lost))
 
@@ -148,7 +157,8 @@ class RetentionService:
             raise ValueError("retention is set per camera")
         keep_for = timedelta(seconds=int(proposal.facts["keep_seconds"] or 0))
         current = store.current(session, proposal.camera_id)
-        verdict = judge_change(current, keep_for, str(proposal.facts["justification"]))
+        terms = store.terms_of_camera(session, proposal.camera_id)
+        verdict = judge_change(current, keep_for, str(proposal.facts["justification"]), terms)
         if isinstance(verdict, Refused):
             raise RetentionRefused(verdict.why, rule=verdict.code)
         if verdict.policy.version != proposal.facts["version"]:
@@ -202,10 +212,11 @@ class RetentionService:
                 detail=detail | ({"approved_by": approved_by} if approved_by else {}),
             ),
         )
-        after_commit(session, lambda: self._tell(camera_id))
+        after_commit(session, lambda: self.tell(camera_id))
         return policy
 
-    def _tell(self, camera_id: CameraId) -> None:
+    def tell(self, camera_id: CameraId) -> None:
+        """Tell the listeners that what holds for a camera has changed, once that is durable."""
         for listener in self._listeners:
             try:
                 listener(camera_id)

@@ -2,12 +2,13 @@
 
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
-from archive.retention.rules import DEFAULT_POLICY, Policy, Version
-from archive.retention.tables import RetentionPolicyRow
-from vms_privacy.ids import CameraId
+from archive.retention.rules import DEFAULT_TERMS, Policy, Profile, Terms, Version
+from archive.retention.tables import RetentionPolicyRow, RetentionTermsRow
+from auth.resources.store import ResourceStore
+from vms_privacy.ids import CameraId, OperatorId
 
 
 def current(session: Session, camera_id: CameraId) -> Policy:
@@ -18,7 +19,49 @@ def current(session: Session, camera_id: CameraId) -> Policy:
         .order_by(RetentionPolicyRow.version.desc())
         .limit(1)
     ).one_or_none()
-    return DEFAULT_POLICY if row is None else _policy(row)
+    return Policy(0, terms_of_camera(session, camera_id).keep_for) if row is None else _policy(row)
+
+
+def terms_of_camera(session: Session, camera_id: CameraId) -> Terms:
+    """Return what a camera's operator has set for all its cameras."""
+    camera = ResourceStore().by_id(session, camera_id)
+    return DEFAULT_TERMS if camera is None else terms(session, camera.operator_id)
+
+
+def terms(session: Session, operator_id: OperatorId) -> Terms:
+    """Return the newest version of an operator's terms, or what nobody had to set."""
+    row = session.scalars(
+        select(RetentionTermsRow)
+        .where(RetentionTermsRow.operator_id == operator_id)
+        .order_by(RetentionTermsRow.version.desc())
+        .limit(1)
+    ).one_or_none()
+    if row is None:
+        return DEFAULT_TERMS
+    return Terms(
+        row.version,
+        Profile(row.profile),
+        timedelta(seconds=row.keep_seconds),
+        timedelta(seconds=row.at_least_seconds),
+        row.justification,
+    )
+
+
+def of_cameras(session: Session, operator_id: OperatorId) -> dict[CameraId, timedelta]:
+    """Return the retention in force of those of an operator's cameras that have one of their own."""
+    newest = (
+        select(RetentionPolicyRow.camera_id, func.max(RetentionPolicyRow.version).label("version"))
+        .where(RetentionPolicyRow.operator_id == operator_id)
+        .group_by(RetentionPolicyRow.camera_id)
+        .subquery()
+    )
+    rows = session.execute(
+        select(RetentionPolicyRow.camera_id, RetentionPolicyRow.keep_seconds).join(
+            newest,
+            and_(newest.c.camera_id == RetentionPolicyRow.camera_id, newest.c.version == RetentionPolicyRow.version),
+        )
+    )
+    return {CameraId(row.camera_id): timedelta(seconds=row.keep_seconds) for row in rows}
 
 
 def history(session: Session, camera_id: CameraId) -> list[RetentionPolicyRow]:

@@ -69,14 +69,12 @@ class ResourceStore:
             return None
         return _one(asked, _BY_NAME, {"operator_name": operator_name, "camera_name": camera_name})
 
-    def of_operator(self, session: Session, operator_id: OperatorId) -> list[Resource]:
-        """Return an operator's cameras by name, without the removed ones."""
-        rows = session.scalars(
-            select(ResourceRow)
-            .where(ResourceRow.operator_id == operator_id, ResourceRow.removed_at.is_(None))
-            .order_by(ResourceRow.name)
-        )
-        return [_resource(row) for row in rows]
+    def of_operator(self, session: Session, operator_id: OperatorId, *, even_removed: bool = False) -> list[Resource]:
+        """Return an operator's cameras by name, without the removed ones if nothing else is said."""
+        wanted = select(ResourceRow).where(ResourceRow.operator_id == operator_id).order_by(ResourceRow.name)
+        if not even_removed:
+            wanted = wanted.where(ResourceRow.removed_at.is_(None))
+        return [_resource(row) for row in session.scalars(wanted)]
 
     def _row(self, session: Session, camera_id: CameraId) -> ResourceRow:
         row = session.get(ResourceRow, camera_id)

@@ -23,6 +23,7 @@ from archive.recorder.recovery import Recovery
 from archive.recorder.service import RecorderService
 from archive.recorder.tools import Tools
 from archive.retention.service import RetentionService
+from archive.retention.terms import OperatorTerms
 from auth.tokens.handles import random_name
 from vms_privacy.app.streams import StreamParts
 from vms_privacy.ids import CameraId, SegmentId, WorkerId
@@ -57,6 +58,10 @@ class ArchiveParts(StreamParts):
     @cached_property
     def retention(self) -> RetentionService:
         return RetentionService(self.audit, self.journal, self.clock, self.randomness, self.approvals)
+
+    @cached_property
+    def retention_terms(self) -> OperatorTerms:
+        return OperatorTerms(self.retention, self.audit, self.journal, self.clock, self.randomness)
 
     @cached_property
     def orders(self) -> OrderService:

@@ -34,7 +34,7 @@ ALONE: Final[Mapping[str, str]] = MappingProxyType(
 )
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "operator": ("operators", "people"),
+        "operator": ("operators", "people", "terms"),
         "camera": ("cameras", "keeping", "looking"),
         "hold": ("holds",),
         "restriction": ("restrictions",),

@@ -160,6 +160,10 @@ def kept_for(stage: Stage) -> Ask:
     return Ask(of_camera(stage).path, {"keep_for": "PT24H"})
 
 
+def new_terms(stage: Stage) -> Ask:
+    return Ask(of_operator(stage).path, {"profile": "fr", "keep_for": "PT72H", "at_least": "PT1H"})
+
+
 def previewed(stage: Stage) -> Ask:
     return Ask(of_camera(stage).path, query={"keep_for": "PT24H"})
 
@@ -340,6 +344,8 @@ ASKS: Final[Mapping[str, Callable[[Stage], Ask]]] = {
     f"GET {_C}/retention/versions": of_camera,
     f"GET {_C}/retention/preview": previewed,
     f"POST {_C}/retention/proposals": proposed_retention,
+    f"GET {_O}/retention": of_operator,
+    f"PUT {_O}/retention": new_terms,
     f"GET {_O}/orders": of_operator,
     f"GET {_O}/approvals": of_operator,
     f"POST {_O}/approvals/{{proposal_id}}/approve": proposal,
