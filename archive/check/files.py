@@ -1,7 +1,9 @@
 """Looking at the files of rows, one by one, as deep as is wanted."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 from archive.check import store
@@ -20,6 +22,10 @@ OPENED_TOTALS: Final = ("files_opened", "bytes_opened", "pictures_decoded", "pic
 """`pictures_refused` counts what a decoder would not take in files that decode: the faults of cameras and networks."""
 
 
+_ROUNDS: Final = 8
+"""How often each of those who ask does so before anybody is asked whether to stop."""
+
+
 class Files:
     """Compares rows with their files. What could not be looked at is a finding, never an exception.
 
@@ -27,18 +33,45 @@ class Files:
     """
 
     def __init__(
-        self, db: Database, places: Places, clock: Clock, opening: Opening | None, totals: Callable[[], Counter[str]]
+        self,
+        db: Database,
+        places: Places,
+        clock: Clock,
+        opening: Opening | None,
+        totals: Callable[[], Counter[str]],
+        at_once: int,
     ) -> None:
         self._db = db
         self._places = places
         self._clock = clock
         self._opening = opening
         self._totals = totals
+        self._at_once = at_once
 
     @property
     def can_open(self) -> bool:
         """Say whether the deepest depth can be asked for."""
         return self._opening is not None
+
+    def look_at_each(
+        self, rows: Sequence[Row], depth: Depth, stop: Callable[[], bool]
+    ) -> Iterator[tuple[Row, list[Finding]]]:
+        """Look at these rows in their order until `stop` says so; what was begun by then is told.
+
+        Several at once, except where files are opened: one thread has the decoder.
+        """
+        if self._at_once == 1 or depth >= Depth.OPENS:
+            for row in rows:
+                if stop():
+                    return
+                yield row, self.look(row, depth)
+            return
+        with ThreadPoolExecutor(self._at_once) as pool:
+            for at in range(0, len(rows), self._at_once * _ROUNDS):
+                if stop():
+                    return
+                some = rows[at : at + self._at_once * _ROUNDS]
+                yield from zip(some, pool.map(partial(self.look, depth=depth), some), strict=True)
 
     def look(self, row: Row, depth: Depth) -> list[Finding]:
         """Return what is wrong with a row's file: at most one thing."""

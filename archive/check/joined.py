@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from archive.blobs.store import BlobStore
 from archive.check.audited import CheckAudit
@@ -18,6 +18,9 @@ from vms_privacy.clock import Clock
 from vms_privacy.db import Database
 from vms_privacy.keyring.port import Keyring
 
+_AT_ONCE: Final = {"s3": 8}
+"""A folder is asked by one: it answers at once, and threads would only wait for each other."""
+
 
 class CheckedSettings(Protocol):
     """What a check needs of the settings."""
@@ -30,6 +33,11 @@ class CheckedSettings(Protocol):
     @property
     def sweep_every(self) -> timedelta:
         """How often what has expired is destroyed."""
+        ...
+
+    @property
+    def store(self) -> str:
+        """What kind of store there is: `folder` or `s3`."""
         ...
 
 
@@ -78,4 +86,5 @@ def checker_of(parts: CheckedParts, decoding: Decoding, progress: Progress) -> C
         opening=Opening(parts.keys, decoding, audit.opens_files),
         memory=Memory(parts.db, parts.clock),
         audit=audit,
+        at_once=_AT_ONCE.get(parts.settings.store, 1),
     )

@@ -86,7 +86,8 @@ class Checker:
     A segment on its way from spool to store, or in the middle of its erasure, is nobody's fault.
     `growing` says which segment of a camera is being written; without it (another process checks) a segment that grows
     for longer than any may is taken for stuck. With a `memory` it need not look at every file each time; an `audit`
-    hears what came of it.
+    hears what came of it. `at_once` is how many files are asked about at a time; a store beyond a network makes
+    everybody wait.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Checker:
         opening: Opening | None = None,
         memory: Memory | None = None,
         audit: CheckAudit | None = None,
+        at_once: int = 1,
     ) -> None:
         self._db = db
         self._keyring = keyring
@@ -114,7 +116,7 @@ class Checker:
         self._audit = audit
         self._suspects: list[_Suspect] = []
         self._totals: Counter[str] = Counter()
-        self._files = Files(db, self._places, clock, opening, lambda: self._totals)
+        self._files = Files(db, self._places, clock, opening, lambda: self._totals, at_once)
 
     def check(
         self, depth: Depth = Depth.SEALS, wish: Wish = EVERYTHING, stop: Callable[[], bool] = _never
@@ -181,17 +183,18 @@ class Checker:
                 due = rows if run is None else run.due(rows)
                 self._totals["files_left_out"] += len(rows) - len(due)
                 passed += len(rows) - len(due)
-                for row in due:
-                    if stop():
-                        return False
-                    self._check_file(row, depth, run)
+                looked = 0
+                for row, found in self._files.look_at_each(due, depth, stop):
+                    self._take(row, found, depth, run)
                     passed += 1
                     self._progress("files", min(passed, of), of)
+                    looked += 1
+                if looked < len(due):
+                    return False
         return True
 
-    def _check_file(self, row: Row, depth: Depth, run: Run | None) -> None:
+    def _take(self, row: Row, found: Sequence[Finding], depth: Depth, run: Run | None) -> None:
         self._totals["files_looked_at"] += 1
-        found = self._files.look(row, depth)
         for finding in found:
             self._suspect(finding, ("segment", row.id), partial(self._files.look_again, row.id, depth))
         # A growing file is another one at the next look.
@@ -236,11 +239,12 @@ class Checker:
         self._totals[what] += len(names)
         self._progress(what, self._totals[what])
         with self._db.reading() as session:
-            rows = store.by_names(session, names)
-            begun = self._begun(session) if in_spool else frozenset()
-        for name in names:
-            if name in begun:
-                continue
+            expected = store.as_expected(session, names, in_spool=in_spool)
+            if in_spool:
+                expected |= self._begun(session)
+            odd = [name for name in names if name not in expected]
+            rows = store.by_names(session, odd)
+        for name in odd:
             for finding in self._places.look_at(name, rows.get(name), in_spool=in_spool):
                 again = partial(self._name_again, name, in_spool=in_spool)
                 self._suspect(finding, (what, name), again)

@@ -86,6 +86,14 @@ def registered(session: Session) -> list[Ahead]:
     return ahead.every(session)
 
 
+def as_expected(session: Session, names: Collection[str], *, in_spool: bool) -> set[str]:
+    """Return those of these names that nothing speaks against where they lie: nearly all of them, so names alone."""
+    expected = SegmentRow.state != State.ERASED
+    if in_spool:
+        expected &= or_(SegmentRow.state != State.STORED, SegmentRow.place == Place.SPOOL)
+    return set(session.scalars(select(SegmentRow.blob_name).where(SegmentRow.blob_name.in_(names), expected)))
+
+
 def note_place(session: Session, segment_id: SegmentId, now_in: Place, really_in: Place) -> bool:
     """Note where the bytes of a closed segment are; say whether the row still said otherwise."""
     done = changed(

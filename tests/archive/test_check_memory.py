@@ -95,6 +95,22 @@ def test_one_turn_after_the_other_goes_through_everything_a_part_at_a_time(five:
     assert seen == [(2, 0), (2, 2), (1, 4), (2, 0), (2, 2)]
 
 
+def test_several_files_at_once_are_looked_at_like_one_after_the_other(five: House) -> None:
+    rows = five.rows()
+    path = blob_path(five, rows[3].blob_name)
+    path.write_bytes(path.read_bytes()[:-1])
+    blob_path(five, rows[1].blob_name).unlink()
+    report = five.checker(remembers=True, at_once=4).check()
+    assert [(one.kind, one.segment_id) for one in report.findings] == [
+        (Kind.LOST, rows[1].id),
+        (Kind.WRONG_SIZE, rows[3].id),
+    ]
+    assert _looked(report) == (5, 0)
+    assert _looked(_run(five, NEW_ALONE)) == (2, 3)
+    stopped = five.checker(remembers=True, at_once=4).check(Depth.SEALS, EVERYTHING, lambda: True)
+    assert (_looked(stopped), stopped.is_whole) == ((0, 0), False)
+
+
 def test_a_new_check_does_not_go_on(five: House) -> None:
     _run(five, stop_after=2)
     assert _looked(_run(five)) == (5, 0)

@@ -29,8 +29,9 @@ from vms_privacy.ids import SystemRandomness
 
 ROWS: Final = (20_000, 100_000)
 MINUTE: Final = timedelta(minutes=1)
-MOST_US_A_FILE: Final = {Depth.PRESENCE: 400.0, Depth.SIZE: 400.0, Depth.SEALS: 600.0}
-MOST_GROWTH_MIB: Final = 24.0
+MOST_US_A_FILE: Final = {Depth.PRESENCE: 300.0, Depth.SIZE: 300.0, Depth.SEALS: 450.0}
+"""CPU: how long others keep the machine busy is not our doing."""
+MOST_GROWTH_MIB: Final = 8.0
 _AT_ONCE: Final = 5000
 _OPENED: Final = 3
 _SECONDS: Final = 20
@@ -60,24 +61,24 @@ def _many(folder: Path) -> Iterator[Line]:
         peaks.append(_peak_mib())
     yield within(f"memory that {ROWS[1] - ROWS[0]:,} more segments take", peaks[1] - peaks[0], MOST_GROWTH_MIB, "MiB")
     for depth, most in MOST_US_A_FILE.items():
-        seconds = took.get(depth) or _clean(house, depth)
-        yield within(
-            f"check --depth {depth.word}, a file", seconds / filled * 1e6, most, "µs", f"{seconds:.0f} s in all"
-        )
-    began_s = time.perf_counter()
-    alone_s = _clean(house, Depth.SEALS, Wish(How.NEW_ALONE))
-    yield told(f"check --since-last of {filled:,} with nothing new", f"{alone_s:.0f} s", "time, names and keys alone")
-    began_s = time.perf_counter()
+        cpu_s, wall_s = took.get(depth) or _clean(house, depth)
+        what = f"check --depth {depth.word} of {filled:,}, CPU a file"
+        yield within(what, cpu_s / filled * 1e6, most, "µs", f"{cpu_s:.0f} s of CPU, {wall_s:.0f} s in all")
+    cpu_s, wall_s = _clean(house, Depth.SEALS, Wish(How.NEW_ALONE))
+    yield told("the same with --since-last and nothing new", f"{cpu_s:.0f} s of CPU", f"{wall_s:.0f} s in all")
+    began_s = time.process_time()
     for name in house.store.names():
         house.store.size(name)
-    yield told("listing the store and asking for each size", f"{time.perf_counter() - began_s:.0f} s")
+    yield told("listing the store and asking for each size", f"{time.process_time() - began_s:.0f} s of CPU")
     house.kill()
 
 
-def _clean(house: House, depth: Depth, wish: Wish = EVERYTHING) -> float:
+def _clean(house: House, depth: Depth, wish: Wish = EVERYTHING) -> tuple[float, float]:
+    """Return seconds of CPU, and all seconds."""
+    began_s = time.process_time()
     seconds, report = _check(house, depth, wish)
     assert report.is_clean, report.findings[:5]
-    return seconds
+    return time.process_time() - began_s, seconds
 
 
 def _opened(folder: Path) -> Iterator[Line]:
@@ -108,7 +109,6 @@ def _house(folder: Path) -> House:
 def _fill(house: House, model: Segment, numbers: range) -> None:
     """A segment a minute behind the model, each with a file that is the model's."""
     real = house.folder / "archive" / model.blob_name[:2] / model.blob_name
-    length_us = (model.ends_us or 0) - model.starts_us
     for at in range(numbers.start, numbers.stop, _AT_ONCE):
         some = range(at, min(at + _AT_ONCE, numbers.stop))
         changes = []
@@ -120,8 +120,8 @@ def _fill(house: House, model: Segment, numbers: range) -> None:
                     "id": house.randomness.uuid(),
                     "blob_name": name,
                     "starts_us": starts_us,
-                    "ends_us": starts_us + length_us,
-                    "destroy_from_us": starts_us + length_us + model.keep_us,
+                    "ends_us": starts_us + micros_of(MINUTE),
+                    "destroy_from_us": starts_us + micros_of(MINUTE) + model.keep_us,
                 }
             )
             shelf = house.folder / "archive" / name[:2]

@@ -145,6 +145,7 @@ class House:
         decoding: Decoding | None = None,
         *,
         remembers: bool = False,
+        at_once: int = 1,
     ) -> Checker:
         sweep_every = timedelta(seconds=60)
         audit = CheckAudit(self.db, self.audit, self.clock)
@@ -160,6 +161,7 @@ class House:
             None if decoding is None else Opening(self.keys, decoding, audit.opens_files),
             Memory(self.db, self.clock) if remembers else None,
             audit if remembers else None,
+            at_once,
         )
 
     def check(self, depth: Depth = Depth.SEALS) -> CheckReport:

@@ -197,7 +197,8 @@ def document_of(report: CheckReport, mended: Sequence[Mended] = ()) -> Mapping[s
 def lines_of(report: CheckReport, mended: Sequence[Mended] = ()) -> list[str]:
     """Return a report for people."""
     told = ((name.replace("_", " "), f"{n:,}") for name, n in report.totals.items())
-    verdict = "Everything is accounted for." if report.is_clean else f"{len(report.findings)} finding(s):"
+    good = "Everything is accounted for." if report.is_whole else "Nothing is wrong with what was looked at."
+    verdict = good if report.is_clean else f"{len(report.findings)} finding(s):"
     found = [f"  {one}" for one in report.findings]
     done = [f"{len(mended)} mended:", *(f"  {one}" for one in mended)] if mended else []
     rest = [one for one in (_quarantined(report), _tolerated(report), _left(report)) if one]
