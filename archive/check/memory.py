@@ -61,7 +61,7 @@ class Memory:
         """
         now = self._clock.now()
         if wish.older_than is not None:
-            return Run(self._db, self._clock, depth, now - wish.older_than, is_of_a_turn=False)
+            return Run(self._db, self._clock, depth, now - min(wish.older_than, now - _EVER), is_of_a_turn=False)
         if wish.how is How.NEW_ALONE:
             return Run(self._db, self._clock, depth, _EVER, is_of_a_turn=False)
         with self._db.reading() as session:

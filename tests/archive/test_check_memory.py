@@ -69,6 +69,11 @@ def test_what_was_looked_at_longer_ago_is_looked_at_again(five: House) -> None:
     assert _looked(_run(five, Wish(older_than=5 * _DAY))) == (0, 6)
 
 
+def test_what_was_looked_at_at_all_is_younger_than_any_age_that_can_be_written(five: House) -> None:
+    _run(five)
+    assert _looked(_run(five, Wish(older_than=timedelta.max))) == (0, 5)
+
+
 def test_a_deeper_look_counts_for_a_shallower_one_and_not_the_other_way_round(five: House) -> None:
     _run(five, depth=Depth.SIZE)
     assert _looked(_run(five, NEW_ALONE, depth=Depth.OPENS)) == (5, 0)

@@ -1,5 +1,6 @@
 """Footage whose store is a bucket: recorded, delivered, read, destroyed and accounted for, as in a folder."""
 
+import io
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -7,8 +8,10 @@ import pytest
 from minio.commonconfig import ENABLED
 from minio.versioningconfig import VersioningConfig
 
+from archive.blobs.rules import name_of
 from archive.blobs.s3_store import S3Store
-from archive.check import Kind
+from archive.check import Depth, Kind
+from archive.check.mending import How
 from archive.segments.rules import Place, Segment, Span, State
 from tests.given.footage import House
 from tests.given.rgw import Rgw
@@ -116,3 +119,30 @@ def test_while_the_store_is_stopped_footage_waits_sealed_and_is_delivered_by_its
     assert house.delivery.deliver().moved == [row.id]
     assert everything_in(rgw, name) == [(row.blob_name, False)]
     assert house.check().is_clean
+
+
+def test_a_bucket_is_checked_at_every_depth_and_what_nobody_knows_in_it_is_moved_away(
+    rgw: Rgw, house: House, bucket: str
+) -> None:
+    row, _ = _record(house)
+    for depth in Depth:
+        assert house.checker(decoding=house.decoding, at_once=8).check(depth).findings == []
+    stranger = name_of(bytes(16))
+    rgw.raw().put_object(bucket, stranger, io.BytesIO(b"whose is this"), 13)
+    report = house.mend(house.check().findings)
+    assert [(one.finding.kind, one.how) for one in report.mended] == [(Kind.STRANGER, How.QUARANTINED)]
+    after = house.check(Depth.OPENS)
+    assert after.findings == []
+    assert (after.totals["quarantined"], after.totals["quarantined_bytes"]) == (1, 13)
+    assert everything_in(rgw, bucket) == [(row.blob_name, False), (f"quarantine/{stranger}", False)]
+
+
+def test_a_file_that_the_bucket_has_changed_in_its_middle_is_found_by_opening_it(
+    rgw: Rgw, house: House, bucket: str
+) -> None:
+    row, _ = _record(house)
+    data = bytearray(house.store.read(row.blob_name, 0, row.size_bytes or 0))
+    data[len(data) // 2] ^= 1
+    rgw.raw().put_object(bucket, row.blob_name, io.BytesIO(bytes(data)), len(data))
+    assert house.check(Depth.SEALS).findings == []
+    assert [one.kind for one in house.check(Depth.OPENS).findings] == [Kind.DAMAGED]
