@@ -11,10 +11,9 @@ from vms_privacy.cli.forms import facts, moment, table
 from vms_privacy.cli.options import AsJson, DataDir, command_group
 from vms_privacy.cli.output import tell
 from vms_privacy.cli.parts import assembly_of, refuse_unless_installed, settings_of, told_of_the_database
-from vms_privacy.clock import SystemClock
 from vms_privacy.journal.rules import JournalKind
 from vms_privacy.keyring.port import Purpose
-from vms_privacy.keyring.stock import take_stock
+from vms_privacy.keyring.status import KeyStatus
 
 app = command_group("The keyring.")
 
@@ -36,35 +35,38 @@ class Rotated(StrEnum):
 
 @app.command("status")
 def status(data_dir: DataDir = None, *, as_json: AsJson = False) -> None:
-    """Show purposes, versions, ages and numbers of keys; never a key. Works beside a running service."""
+    """Show every key's state, version, age and uses, and never a key. Works beside a running service."""
     settings = settings_of(data_dir)
     refuse_unless_installed(settings)
-    found = take_stock(settings.keyring)
-    age = SystemClock().now() - found.root_since
+    found = Assembly(settings).keyring.status()
+    is_rotating = len(found.roots) > 1
     document = {
         "keyring": settings.keyring,
         "root": {
             "version": found.root_version,
-            "since": found.root_since.isoformat(),
             "until": found.root_until.isoformat(),
-            "age_s": int(age.total_seconds()),
-            "rotating": found.is_rotating,
+            "age_s": int(found.root_age.total_seconds()),
+            "rotating": is_rotating,
+            "keys": [_document(one) for one in found.roots],
         },
-        "purposes": {
-            str(purpose): {"version": one.version, "made_at": one.made_at.isoformat(), "older_kept": one.older_kept}
-            for purpose, one in found.purposes.items()
-        },
+        "purposes": {str(purpose): [_document(one) for one in keys] for purpose, keys in found.purposes.items()},
         "bucket_keys": found.bucket_keys,
     }
     told = {
         "keyring": settings.keyring,
-        "root": f"version {found.root_version}, {age.days} d old, gone by {moment(found.root_until)}",
-        "rotation": "going on" if found.is_rotating else "none going on",
+        "root": f"version {found.root_version}, {found.root_age.days} d old, gone by {moment(found.root_until)}",
+        "rotation": "going on" if is_rotating else "none going on",
         "bucket keys": f"{found.bucket_keys}, one for a camera's hour of footage",
     }
-    rows = ((purpose, one.version, moment(one.made_at), one.older_kept) for purpose, one in found.purposes.items())
-    head = ("purpose", "version", "made", "older kept")
-    tell(document, [*facts(told), "", *table(head, rows, "no keys")], as_json=as_json)
+    keys = [("root", one) for one in found.roots]
+    keys += [(str(purpose), one) for purpose, some in found.purposes.items() for one in some]
+    rows = ((of, one.version, one.state, moment(one.made_at), one.uses) for of, one in keys)
+    tell(document, [*facts(told), "", *table(("key", "version", "state", "made", "uses"), rows, "")], as_json=as_json)
+
+
+def _document(one: KeyStatus) -> dict[str, Any]:
+    made_at = None if one.made_at is None else one.made_at.isoformat()
+    return {"version": one.version, "state": str(one.state), "made_at": made_at, "uses": one.uses}
 
 
 @app.command("rotate")

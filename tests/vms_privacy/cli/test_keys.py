@@ -26,7 +26,15 @@ def test_the_root_is_rotated_and_every_key_lives_on(installed: Path, capsys: Cap
     assert made["keys_rewrapped"] == len(before["purposes"])
     after = say(capsys, "keys", "status", "--json").document
     assert after["root"]["version"] == 2
+    assert [(one["version"], one["state"]) for one in after["root"]["keys"]] == [(2, "active")]
     assert after["purposes"] == before["purposes"]
+
+
+def test_each_key_is_told_with_its_state_and_date(installed: Path, capsys: Capture) -> None:
+    assert say(capsys, "keys", "rotate", "camera-credential").code == 0
+    keys = say(capsys, "keys", "status", "--json").document["purposes"]["camera-credential"]
+    assert [(one["version"], one["state"]) for one in keys] == [(1, "deactivated"), (2, "active")]
+    assert all(one["made_at"] for one in keys)
 
 
 def test_a_rotation_stands_in_journal_and_audit(installed: Path, capsys: Capture) -> None:
