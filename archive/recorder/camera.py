@@ -136,7 +136,8 @@ class CameraRecorder:
         if self._file is None or was_behind:
             self._catch_up(is_idle=self._file is None)
         # Where an end could not be told, nor could the gap that began there.
-        if self._file is None and (was_behind or self._hearing.is_due):
+        has_caught_up = was_behind and not self._rows.is_behind
+        if self._file is None and (has_caught_up or self._hearing.is_due):
             self.ask_again()
 
     def take(self, fragment: Fragment, came_s: float | None = None) -> None:

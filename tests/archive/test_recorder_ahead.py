@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from archive.check import Kind
 from archive.recorder.rules import Why
 from archive.recorder.standing import micros
 from archive.segments import ahead
@@ -153,6 +154,45 @@ def test_a_camera_that_is_gone_when_the_database_comes_back_is_told_of_all_the_s
     assert house.gaps()[-1] == (left[-1].captured_until_us, None, Why.CAMERA_LOST)
     assert house.shown()[3:] == _times(left)
     assert _in_order_at_last(house)
+
+
+def test_a_camera_that_comes_back_while_the_database_is_away_goes_on_in_what_was_registered(
+    house: House, failing_db: FailingDatabase
+) -> None:
+    left = _begun(house, 9)
+    stream, _ = house.stream(9)
+    failing_db.is_away = True
+    house.take(left[:6])
+    house.close()
+    house.recorder.tidy()
+    house.recorder.begin("run-b", stream.epoch(1))
+    house.take(left[9:])
+    assert house.recorder.growing() is not None
+    failing_db.is_away = False
+    house.close()
+    house.recorder.tidy()
+    first, second = house.rows()
+    assert (first.run, second.run) == ("run-a", "run-b")
+    assert (first.ends_us, second.starts_us, Why.CAMERA_LOST) in house.gaps()
+    assert house.shown()[3:] == _times(left[:6] + left[9:])
+    assert _in_order_at_last(house)
+
+
+def test_what_is_registered_and_forgotten_is_named_by_the_check(house: House) -> None:
+    """Somebody has put back a row that nobody begins and nobody gives back."""
+    house.opt_in()
+    house.record(2, close=False)
+    [one] = _registered(house)
+    house.close()
+    with house.db.writing() as session:
+        ahead.add(session, one)
+    house.clock.forward(timedelta(hours=1))
+    assert house.is_in_order
+    house.clock.forward(timedelta(minutes=8))
+    [finding] = house.check().findings
+    assert (finding.kind, finding.segment_id, finding.name) == (Kind.STUCK, one.id, one.blob_name)
+    house.revive()
+    assert house.is_in_order
 
 
 @pytest.mark.parametrize("is_closed", [False, True])

@@ -86,6 +86,11 @@ class Site:
         """Withdraw a camera's opt-in to recording."""
         self.owner.call("DELETE", f"/api/v1/cameras/{self.cameras[name]}/opt-ins/video-recording")
 
+    def keep(self, name: str, seconds: int) -> None:
+        """Set how long a camera's footage is kept."""
+        body = {"keep_for": f"PT{seconds}S", "justification": "as short as it serves its purpose"}
+        self.owner.call("PUT", f"/api/v1/cameras/{self.cameras[name]}/retention", body)
+
     def token(self, name: str, action: str) -> str:
         """Return a handle for looking live, or at the archive."""
         body = {"actions": [action], "purpose": f"{action}_view"}
@@ -162,7 +167,8 @@ def site(
 class ServiceProcess:
     """`vms-privacy serve` as a process that can be killed and started again on the same folder and port."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+        self._settings = dict(settings or {})
         self.data_dir = folder / "data"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -217,6 +223,7 @@ class ServiceProcess:
             "VMS_DATA_DIR": str(self.data_dir),
             "VMS_PORT": str(self.port),
             "PYTHONPATH": str(ROOT),
+            **self._settings,
         }
 
     def _run(self, command: str, *, may_fail: bool = False) -> str:
@@ -242,9 +249,9 @@ class ServiceProcess:
 
 
 @contextmanager
-def service_process(folder: Path) -> Iterator[ServiceProcess]:
-    """A service that is started, and stopped at the end however the test went."""
-    service = ServiceProcess(folder)
+def service_process(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[ServiceProcess]:
+    """A service that is started, and stopped at the end however the test went; with settings as the environment has."""
+    service = ServiceProcess(folder, settings)
     service.start()
     try:
         yield service
