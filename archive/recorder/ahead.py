@@ -152,7 +152,8 @@ class NextSegment:
     def take_in(self, session: Session) -> bool:
         """Turn what has begun into a segment, with this transaction; False where the opt-in did not cover it.
 
-        Then nothing of it is kept. The database refuses it beside another that is open. May be repeated.
+        Then nothing of it is kept, nor where somebody has taken the row away: nothing opens that file. The database
+        refuses a segment beside another that is open. May be repeated.
         """
         begun = self._begun
         if begun is None:
@@ -161,8 +162,8 @@ class NextSegment:
         is_kept = segments.by_id(session, self._camera_id, begun.ahead.id) is not None
         if there is not None:
             is_kept = take_in(session, self._tools.randomness, there, begun.beginning, begun.chunk_size, begun.why)
-            if not is_kept:
-                drop(session, there, self._tools.spool)
+        if not is_kept:
+            drop(session, begun.ahead, self._tools.spool)
         after_commit(session, self.forget_begun)
         return is_kept
 

@@ -17,6 +17,7 @@ from streams.media.packets import Fragment
 from tests.given.failing_db import FailingDatabase, lost_connection
 from tests.given.footage import House
 from tests.given.full_disk import a_full_disk
+from tests.given.tampering import tamper
 from vms_privacy.audit.events import Tag
 from vms_privacy.audit.tables import EventRow
 from vms_privacy.consent.rules import ConsentKind
@@ -296,6 +297,22 @@ def test_what_began_after_a_withdrawal_that_nobody_could_hear_of_is_not_kept(
     assert not (house.spool / one.blob_name).exists()
     assert all(row.starts_us < withdrawn_us for row in house.rows())
     assert _registered(house) == []
+
+
+def test_of_what_somebody_has_taken_the_row_away_nothing_is_kept(house: House, failing_db: FailingDatabase) -> None:
+    """Its wrapped key was there and nowhere else."""
+    left = _begun(house)
+    tamper(house.db, "DELETE FROM segment_ahead")
+    failing_db.is_away = True
+    house.take(left[:-1])
+    assert len(list(house.spool.iterdir())) == 2
+    failing_db.is_away = False
+    house.take(left[-1:])
+    assert [row.state for row in house.rows()] == [State.STORED]
+    assert [path.name for path in house.spool.iterdir()] == [house.rows()[0].blob_name]
+    assert house.recorder.tally.failures > 0
+    house.record(2)
+    assert _in_order_at_last(house)
 
 
 def test_a_shorter_retention_reaches_what_was_registered_ahead(house: House, failing_db: FailingDatabase) -> None:
