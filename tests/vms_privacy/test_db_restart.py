@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from select import POLLIN, poll
+from typing import cast
 
+import psycopg
 import pytest
 from sqlalchemy import event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -12,6 +15,7 @@ from tests.given.postgres import Postgres, postgres
 from vms_privacy.db import Database
 from vms_privacy.group_commit import GroupCommit
 
+DEADLINE_S = 10
 _ONE = text("SELECT 1")
 
 
@@ -104,10 +108,13 @@ def test_a_connection_is_asked_only_when_it_has_something_to_say_and_is_used_on_
     with on_server.engine.connect() as connection:
         connection.exec_driver_sql("LISTEN anything")
         connection.commit()
+        arrival = poll()
+        arrival.register(cast("psycopg.Connection", connection.connection.dbapi_connection).fileno(), POLLIN)
     before = _backend(on_server)
     assert asked == []
     with mortal.connected(on_server.engine.url.database or "") as other:
         other.execute("NOTIFY anything")
+    assert arrival.poll(DEADLINE_S * 1000)
     assert _backend(on_server) == before
     assert len(asked) == 1
 
