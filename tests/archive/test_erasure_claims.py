@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import timedelta
@@ -15,10 +15,8 @@ from archive.erasure import claims
 from archive.erasure.claims import ClaimIsLost
 from archive.erasure.removal import ERASED
 from archive.erasure.rules import Step
-from archive.erasure.service import Eraser, SweepReport
+from archive.erasure.service import SweepReport
 from archive.erasure.tables import ErasureRow
-from archive.keys.service import BucketKeys
-from archive.keys.wrap import SegmentKeys
 from archive.receipts import store as receipts
 from archive.receipts.rules import Valid
 from archive.receipts.service import verify
@@ -26,12 +24,10 @@ from archive.segments.rules import Segment, State
 from archive.segments.tables import SegmentRow
 from tests.given.clock import HandClock
 from tests.given.footage import House
+from tests.given.sweeping import Worker, killed_at, working
 from vms_privacy.audit.events import Tag
-from vms_privacy.audit.log import AuditLog
 from vms_privacy.audit.tables import EventRow
-from vms_privacy.db import Database
-from vms_privacy.ids import SystemRandomness, WorkerId
-from vms_privacy.journal.journal import Journal
+from vms_privacy.ids import WorkerId
 from vms_privacy.journal.rules import JournalKind
 from vms_privacy.keyring.port import Purpose
 
@@ -43,56 +39,12 @@ class _Killed(BaseException):
     """The process ends here: nothing that comes after is executed, nothing is cleaned up."""
 
 
-def _nothing(_: Step) -> None:
-    """Go on."""
-
-
-class Worker:
-    """A second service of the same database, keyring and store: its own connections, journal and identity."""
-
-    def __init__(self, house: House, number: int) -> None:
-        self.db = Database(house.db.engine.url.render_as_string(hide_password=False))
-        self.journal = Journal(house.folder / f"journal-{number}", house.clock)
-        self.report = SweepReport()
-        self.steps: list[Step] = []
-        randomness = SystemRandomness()
-        self.eraser = Eraser(
-            self.db,
-            BucketKeys(house.keyring, SegmentKeys(house.keyring, randomness, house.clock), house.clock),
-            house.store,
-            house.spool,
-            self.journal,
-            AuditLog(self.db, randomness),
-            house.clock,
-            randomness,
-            WorkerId(UUID(int=number)),
-            progress=self._reached,
-        )
-        self.on_step: Callable[[Step], None] = _nothing
-
-    def sweep(self) -> SweepReport:
-        report = self.eraser.sweep()
-        self.report.erased += report.erased
-        self.report.failed |= report.failed
-        self.report.taken_over += report.taken_over
-        return report
-
-    def close(self) -> None:
-        self.journal.close()
-        self.db.close()
-
-    def _reached(self, step: Step) -> None:
-        self.steps.append(step)
-        self.on_step(step)
-
-
 @pytest.fixture
 def two(house: House) -> Iterator[tuple[Worker, Worker]]:
     with ExitStack() as stack:
-        workers = (Worker(house, 11), Worker(house, 12))
-        for worker in workers:
-            stack.callback(worker.close)
-        yield workers
+        url = house.db.engine.url.render_as_string(hide_password=False)
+        first, second = (stack.enter_context(working(url, house.folder, house.clock, number)) for number in (11, 12))
+        yield first, second
 
 
 def _record(house: House, hours: int, each: int) -> list[Segment]:
@@ -253,6 +205,23 @@ def test_what_a_killed_worker_was_at_is_gone_on_with_once_its_claim_has_run_out(
     assert house.is_in_order
 
 
+def test_a_worker_killed_in_the_middle_of_a_key_is_gone_on_with_by_another_process(
+    house: House, two: tuple[Worker, Worker]
+) -> None:
+    """`kill -9`, of a process with its own connections, keyring and journal."""
+    recorded = _record(house, hours=2, each=2)
+    url = house.db.engine.url.render_as_string(hide_password=False)
+    with killed_at(Step.OLD_BUCKET_KEY_DESTROYED, url, house.folder, house.clock.now(), 13):
+        _, second = two
+        assert second.sweep() == SweepReport()
+    assert State.STORED not in {row.state for row in house.rows()}, "all of it was one batch, and that is marked"
+    house.clock.forward(claims.CLAIM)
+    assert sorted(second.sweep().erased) == sorted(one.id for one in recorded)
+    assert house.keyring.bucket_keys() == frozenset()
+    assert len(_events(house, Tag.ERASURE_DONE)) == 1
+    assert house.is_in_order
+
+
 def test_a_worker_that_is_started_again_takes_up_its_own_at_once(house: House, two: tuple[Worker, Worker]) -> None:
     recorded = _record(house, hours=1, each=2)
     first, _ = two
@@ -264,7 +233,7 @@ def test_a_worker_that_is_started_again_takes_up_its_own_at_once(house: House, t
     first.on_step = die
     with pytest.raises(_Killed):
         first.sweep()
-    first.on_step = _nothing
+    first.on_step = lambda _: None
     assert sorted(first.sweep().erased) == sorted(one.id for one in recorded)
 
 
