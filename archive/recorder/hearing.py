@@ -46,11 +46,11 @@ class Hearing:
         return heard if isinstance(heard, Why) else heard.at(self._tools.clock.for_reading())
 
     def _heard(self, came_s: float) -> Standing | Why:
-        known = self._standing
         try:
             return self._follow(came_s)
         except SQLAlchemyError:
             self._failed()
+            known = self._standing
             if known is None or self._tools.clock.monotonic() - known.heard_s > DATABASE_MAY_BE_AWAY_S:
                 return Why.DATABASE_REFUSED
             return known
@@ -77,9 +77,16 @@ class Hearing:
     def _follow(self, came_s: float) -> Standing:
         """Ask for everything, or only for the head of the ledger as long as nothing has changed."""
         known = self._standing
-        if known is None or known.is_due(self._tools.clock.for_reading()):
+        if known is not None and not known.is_due(self._tools.clock.for_reading()):
+            if is_unchanged(self._heads.since(came_s), self._camera_id, known):
+                self._standing = replace(known, heard_s=self._tools.clock.monotonic())
+                return self._standing
+            # Whatever becomes of asking for the rest: what was heard before counts no more.
+            self.forget()
             return self.anew()
-        if not is_unchanged(self._heads.since(came_s), self._camera_id, known):
+        self._heads.refuse_while_resting()
+        try:
             return self.anew()
-        self._standing = replace(known, heard_s=self._tools.clock.monotonic())
-        return self._standing
+        except SQLAlchemyError as error:
+            self._heads.failed(error)
+            raise

@@ -304,14 +304,52 @@ def test_of_what_somebody_has_taken_the_row_away_nothing_is_kept(house: House, f
     left = _begun(house)
     tamper(house.db, "DELETE FROM segment_ahead")
     failing_db.is_away = True
-    house.take(left[:-1])
+    house.take(left[:-4])
     assert len(list(house.spool.iterdir())) == 2
     failing_db.is_away = False
-    house.take(left[-1:])
+    house.take(left[-4:])
     assert [row.state for row in house.rows()] == [State.STORED]
     assert [path.name for path in house.spool.iterdir()] == [house.rows()[0].blob_name]
     assert house.recorder.tally.failures > 0
     house.record(2)
+    assert _in_order_at_last(house)
+
+
+def test_a_change_that_was_heard_of_counts_although_the_rest_cannot_be_asked_for(
+    house: House, failing_db: FailingDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P1: a withdrawal is heard, and in that moment the database goes away."""
+    left = _begun(house)
+    with house.db.writing() as session:
+        house.ledger.withdraw(
+            session, house.owner.label, house.operator_id, house.camera.camera_id, ConsentKind.VIDEO_RECORDING
+        )
+
+    def away() -> None:
+        raise lost_connection()
+
+    monkeypatch.setattr(failing_db, "reading", away)
+    house.take(left)
+    monkeypatch.undo()
+    assert house.recorder.growing() is None
+    house.recorder.tidy()
+    assert len(house.shown()) == 3
+    assert _in_order_at_last(house)
+
+
+def test_a_database_out_of_reach_is_asked_once_a_second_and_heard_of_again_within_one(
+    house: House, failing_db: FailingDatabase
+) -> None:
+    left = _begun(house, 8)
+    failing_db.is_away = True
+    before = failing_db.refused
+    house.take(left[:15])
+    assert 4 <= failing_db.refused - before <= 6, "fifteen fragments of five seconds"
+    failing_db.is_away = False
+    house.take(left[15:])
+    assert house.shown()[3:] == _times(left)
+    house.withdraw()
+    assert house.recorder.growing() is None
     assert _in_order_at_last(house)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from archive.recorder.heads import Heads
+from archive.recorder.heads import REST_S, Heads
 from archive.recorder.rules import Why
 from tests.given.audit import GATE
 from tests.given.clock import HandClock
@@ -101,9 +101,12 @@ def test_a_failed_reading_is_nobodys_yes(consent: Consent, ledger: Counted, head
     for one in came:
         with pytest.raises(OperationalError):
             heads.since(one)
-    assert ledger.asked == 2
+    assert ledger.asked == 2, "for a second it is the answer to every question"
     ledger.failing = False
     consent.take_back()
+    with pytest.raises(OperationalError):
+        heads.since(_came(consent.clock))
+    consent.clock.forward(timedelta(seconds=REST_S))
     assert heads.since(_came(consent.clock)) == {}
 
 

@@ -11,7 +11,7 @@ from vms_privacy.db import Database
 
 
 class FailingDatabase(Database):
-    """`is_away`: every transaction fails. `is_full`: every commit does, and nothing of it is there.
+    """`is_away`: every transaction fails; `refused` counts them. `is_full`: every commit does, and nothing is kept.
 
     `after_commit` is raised once, in place of the answer to the next commit, which is durable.
     """
@@ -19,6 +19,7 @@ class FailingDatabase(Database):
     is_away = False
     is_full = False
     after_commit: BaseException | None = None
+    refused = 0
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -46,6 +47,7 @@ class FailingDatabase(Database):
 
     def _refuse_if_away(self) -> None:
         if self.is_away:
+            self.refused += 1
             raise lost_connection()
 
 
