@@ -49,6 +49,8 @@ _SQLITE_PRAGMAS = (
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
     "PRAGMA busy_timeout = 5000",
+    # Without it INSERT OR REPLACE deletes a row and asks no guard.
+    "PRAGMA recursive_triggers = ON",
     # Hygiene, never the mechanism of erasure: the old bytes stay until a checkpoint.
     "PRAGMA secure_delete = ON",
 )

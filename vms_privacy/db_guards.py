@@ -33,7 +33,8 @@ def refuse(
     if not sqlite_only:
         raising = f"RAISE EXCEPTION '{message.replace('%', '%%')}' USING ERRCODE = 'integrity_constraint_violation';"
         condition = when.replace(FOR_SHARE, " FOR SHARE")
-        body = f"IF {condition} THEN {raising} END IF; RETURN NEW;" if condition else raising
+        goes_on = "RETURN OLD;" if act == "DELETE" else "RETURN NEW;"
+        body = f"IF {condition} THEN {raising} END IF; {goes_on}" if condition else raising
         _attach(table, "postgresql", name, [_function(name, body), _trigger(name, f"BEFORE {on}", act)])
 
 

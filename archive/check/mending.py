@@ -12,6 +12,8 @@ from enum import StrEnum, unique
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from archive.blobs.quarantine import move_into, spool_quarantine
 from archive.blobs.store import BlobStore
 from archive.check import store
@@ -95,7 +97,7 @@ class Mender:
                 continue
             try:
                 how = self._mend(finding)
-            except (Refusal, OSError) as error:
+            except (Refusal, OSError, SQLAlchemyError) as error:
                 report.left.append(replace(finding, detail=f"{finding.detail} ({code_of(error)})".strip()))
                 continue
             if how is None:

@@ -30,6 +30,13 @@ class NotAllErased(Refusal):
     code: ClassVar[str] = "not-all-erased"
 
 
+class NotAllTaken(Refusal):
+    """Segments that were to be destroyed have been taken by another erasure, or an order has come to cover them."""
+
+    kind: ClassVar[Kind] = Kind.CONFLICT
+    code: ClassVar[str] = "not-all-taken"
+
+
 @dataclass(frozen=True, slots=True)
 class Erasure:
     """One erasure that is not done."""
@@ -66,10 +73,7 @@ def due(session: Session, now_us: int, limit: int) -> list[Segment]:
 
 
 def begin(session: Session, erasure: Erasure, doomed: Sequence[Segment], journal_number: int, now: datetime) -> int:
-    """Mark segments and write the erasure's row; return how many still were to be had. For none there is no row.
-
-    What an order has come to cover since it was looked for is left (P6).
-    """
+    """Mark segments and write the erasure's row; return how many. Raises NotAllTaken if one is not to be had now."""
     taken = 0
     for at in range(0, len(doomed), 500):
         taken += changed(
@@ -80,8 +84,9 @@ def begin(session: Session, erasure: Erasure, doomed: Sequence[Segment], journal
             )
             .values(state=step(State.STORED, State.ERASING), erasure_id=erasure.id),
         )
-    if not taken:
-        return 0
+    if taken != len(doomed):
+        # The journal names them all; what is not to be had any more was to be left out before.
+        raise NotAllTaken("what was to be destroyed is not to be had any more")
     days.taken(session, SegmentRow.erasure_id == erasure.id)
     size = select(func.sum(SegmentRow.size_bytes)).where(SegmentRow.erasure_id == erasure.id)
     session.execute(

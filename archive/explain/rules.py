@@ -34,8 +34,6 @@ class Footage:
     keep_us: int
     policy_version: int
     destroy_from_us: int | None
-    key_destroyed_us: int | None = None
-    bytes_gone_us: int | None = None
     receipt: str = ""
     attempts: int = 0
     last_failure: str = ""
@@ -99,11 +97,12 @@ def explain(known: Known, may: MayKnow) -> Answer:
     if footage.state is State.ERASED:
         return _destroyed(footage, retention, may)
     expires_us = known.moment_us + footage.keep_us
+    is_expired = known.moment_us < readable_from_us(footage.keep_us, known.now_us)
     restrictions = [one for one in known.orders if one.kind is OrderKind.RESTRICTION]
-    if restrictions and footage.state is not State.ERASING:
+    # What has expired is gone for everybody, restricted or not, but for those who may know what keeps it.
+    if restrictions and footage.state is not State.ERASING and (may.holds or not is_expired):
         cases = tuple(Line("restriction", one.case if may.proof else "") for one in restrictions)
         return Answer(What.RESTRICTED, cases, None, Next("when-two-people-lift-it"))
-    is_expired = known.moment_us < readable_from_us(footage.keep_us, known.now_us)
     holds = [one for one in known.orders if one.kind is OrderKind.HOLD]
     if footage.state is State.ERASING or (is_expired and not (holds and may.holds)):
         return _going(known, footage, retention, may, is_held=bool(holds))

@@ -15,6 +15,8 @@ from vms_privacy.ids import CameraId, OperatorId, OrderId, PersonId
 FOREVER_US: Final = 2**60
 """The end of an order without one, beyond every moment of the calendar."""
 LONGEST_REVIEW: Final = timedelta(days=366)
+SOUND_AROUND_US: Final = 10_000_000
+"""Sound of a segment may lie before its first picture and behind its last, though never by so much."""
 SHORTEST_REASON: Final = 10
 MOST_PEOPLE: Final = 50
 MOST_IN_FORCE: Final = 500
@@ -187,11 +189,19 @@ class Ordered:
         """Return what of a stretch can be read, where everything before `kept_from_us` has expired, by time."""
         shown = [(max(from_us, kept_from_us), until_us)]
         shown += [(max(from_us, one.from_us), min(until_us, one.until_us, kept_from_us)) for one in self.opened]
+        shown = [(since, until) for since, until in shown if since < until]
         for closed in self.closed:
             before = [(since, min(until, closed.from_us)) for since, until in shown]
             behind = [(max(since, closed.until_us), until) for since, until in shown]
-            shown = before + behind
-        return [Span(since, until) for since, until in sorted(set(shown)) if since < until]
+            # What is empty goes at once: many orders would else double the list each.
+            shown = [(since, until) for since, until in {*before, *behind} if since < until]
+        return [Span(since, until) for since, until in sorted(shown)]
+
+    def around(self, from_us: int, until_us: int) -> "Ordered":
+        """Return what of it is about a stretch."""
+        closed = tuple(one for one in self.closed if one.from_us < until_us and from_us < one.until_us)
+        opened = tuple(one for one in self.opened if one.from_us < until_us and from_us < one.until_us)
+        return Ordered(closed, opened) if closed or opened else NOTHING_ORDERED
 
 
 NOTHING_ORDERED: Final = Ordered()

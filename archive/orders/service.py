@@ -155,7 +155,7 @@ class OrderService:
             raise OrderRefused("say in words why it ends", rule="reason-is-blank")
         facts: dict[str, Fact] = {"order": str(order.id), "case": order.case}
         if kind is OrderKind.RESTRICTION:
-            if told_at is None or told_at > self._clock.now():
+            if told_at is None or not order.placed_at <= told_at <= self._clock.now():
                 raise OrderRefused("tell whoever asked for it first, and say when that was", rule="requester-not-told")
             facts |= {"requester_told_at": told_at.isoformat()}
         return self._approvals.propose(
@@ -201,7 +201,8 @@ class OrderService:
             proposal=str(proposal.id),
             left_to_the_sweep=expired,
         )
-        self._write_journal(order, "lifted")
+        # Once it is durable, unlike all else: a journal that tells of an end that failed would lift it in a restore.
+        after_commit(session, lambda: self._write_journal(order, "lifted"))
         self._tell_after(session, order.camera_id)
 
     def _theirs_in_force(self, session: Session, granted: Granted, kind: OrderKind, order_id: OrderId) -> Order:

@@ -19,11 +19,16 @@ class LiveRestrictions:
     """
 
     def __init__(
-        self, db: Database, tell: Callable[[Stretches], None], judge_again: Callable[[CameraId], None]
+        self,
+        db: Database,
+        tell: Callable[[Stretches], None],
+        judge_again: Callable[[CameraId], None],
+        close: Callable[[CameraId], None],
     ) -> None:
         self._db = db
         self._tell = tell
         self._judge_again = judge_again
+        self._close = close
         self._one_reading = threading.Lock()
 
     def read(self) -> None:
@@ -33,6 +38,11 @@ class LiveRestrictions:
             self._tell({camera: [(one.from_us, one.until_us) for one in spans] for camera, spans in found.items()})
 
     def hear(self, camera_id: CameraId) -> None:
-        """Hear that a camera's orders changed."""
-        self.read()
+        """Hear that a camera's orders changed. Where they cannot be read, it is closed until they can (P12)."""
+        try:
+            self.read()
+        except BaseException:
+            self._close(camera_id)
+            self._judge_again(camera_id)
+            raise
         self._judge_again(camera_id)

@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from archive.orders.rules import FOREVER_US, Covered, Ground, Order, OrderKind
+from archive.orders.rules import FOREVER_US, SOUND_AROUND_US, Covered, Ground, Order, OrderKind
 from archive.orders.tables import OrderPersonRow, OrderRow
 from archive.segments.rules import LONGEST_FILE_US, Span, State
 from archive.segments.tables import SegmentRow
@@ -25,7 +25,7 @@ def _covering(lifted: ColumnElement[bool], *columns: Any) -> Select[Any]:
             OrderRow.camera_id == SegmentRow.camera_id,
             lifted,
             OrderRow.from_us < _LAST_US,
-            OrderRow.until_us > SegmentRow.starts_us,
+            OrderRow.until_us > SegmentRow.starts_us - SOUND_AROUND_US,
         )
         .correlate(SegmentRow)
     )
@@ -146,6 +146,18 @@ def count_in_force(session: Session, camera_id: CameraId) -> int:
     return session.scalar(wanted) or 0
 
 
+def count_kept(session: Session, camera_id: CameraId, chosen: ColumnElement[bool]) -> int:
+    """Count those of a camera's chosen segments that orders keep; only what lies within reach of one is looked at."""
+    in_force = touching(session, camera_id, Span(0, FOREVER_US))
+    if not in_force:
+        return 0
+    from_us, until_us = min(one.from_us for one in in_force), max(one.until_us for one in in_force)
+    within_reach = and_(
+        SegmentRow.starts_us < until_us + SOUND_AROUND_US, SegmentRow.starts_us > from_us - 2 * LONGEST_FILE_US
+    )
+    return session.scalar(select(func.count()).where(chosen, within_reach, IS_KEPT)) or 0
+
+
 def count_overdue(asked: Reading, now: datetime) -> int:
     """Return how many orders in force should have been reviewed by now, of all operators."""
     wanted = select(func.count()).where(_ORDERS.c.lifted_at.is_(None), _ORDERS.c.review_at <= now)
@@ -171,7 +183,7 @@ def covered(session: Session, camera_id: CameraId, span: Span, expired_before_us
             func.count().filter(~lives),
         ).where(
             SegmentRow.camera_id == camera_id,
-            SegmentRow.starts_us < span.until_us,
+            SegmentRow.starts_us < span.until_us + SOUND_AROUND_US,
             # No file is longer: with this bound the index finds the place.
             SegmentRow.starts_us > span.from_us - 2 * LONGEST_FILE_US,
             span.from_us < _LAST_US,

@@ -95,14 +95,37 @@ refuse(
     "OLD.removed_at IS NOT NULL OR NEW.id <> OLD.id OR NEW.order_id <> OLD.order_id "
     "OR NEW.person_id <> OLD.person_id OR NEW.added_by <> OLD.added_by OR NEW.added_at <> OLD.added_at",
 )
-# P6: sound may end behind the last picture, and `destroy_from_us` is by its end; what grows has no end yet.
+# Nobody lifts an order alone, past the service either: two people have approved it in this very transaction.
+refuse(
+    OrderRow,
+    "footage_order_is_lifted_by_approval",
+    "UPDATE",
+    "an order is lifted by two people alone",
+    "NEW.lifted_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM proposal WHERE camera_id = NEW.camera_id "
+    "AND act IN ('lift-hold', 'lift-restriction') AND decision = 'approved' AND proposed_by = NEW.lifted_by "
+    "AND decided_by = NEW.lift_approved_by)",
+)
+# P6: by the times that the row has had, whatever the statement says; what grows has no end yet. Sound may lie before
+# the first picture: rules.SOUND_AROUND_US.
 refuse(
     SegmentRow,
     "segment_is_kept_by_orders",
     "UPDATE",
     "a hold or a restriction keeps this segment",
-    "NEW.state = 'erasing' AND OLD.state <> 'erasing' AND EXISTS (SELECT 1 FROM footage_order "
-    "WHERE camera_id = NEW.camera_id AND lifted_at IS NULL AND until_us > NEW.starts_us "
-    "AND from_us < coalesce(NEW.destroy_from_us - NEW.keep_us, 9223372036854775807))",
+    "NEW.state IN ('erasing', 'erased') AND OLD.state NOT IN ('erasing', 'erased') AND EXISTS (SELECT 1 "
+    "FROM footage_order WHERE camera_id = OLD.camera_id AND lifted_at IS NULL "
+    "AND until_us > OLD.starts_us - 10000000 "
+    "AND from_us < coalesce(OLD.destroy_from_us - OLD.keep_us, 9223372036854775807))",
     of=("state",),
 )
+refuse(
+    SegmentRow,
+    "segment_keeps_its_last_packet",
+    "UPDATE",
+    "a closed segment keeps its last packet",
+    "OLD.destroy_from_us IS NOT NULL AND (NEW.destroy_from_us IS NULL "
+    "OR NEW.destroy_from_us - NEW.keep_us < OLD.destroy_from_us - OLD.keep_us)",
+    of=("destroy_from_us", "keep_us"),
+)
+refuse(SegmentRow, "segment_no_delete", "DELETE", "what was recorded stays written", "OLD.state <> 'writing'")
+refuse(SegmentRow, "segment_no_truncate", "TRUNCATE", "what was recorded stays written")

@@ -15,7 +15,7 @@ from archive.format.sealed_file import FileState, SealedReader
 from archive.keys.rules import DecryptPermit
 from archive.keys.wrap import SegmentKeys
 from archive.orders import store as orders
-from archive.orders.rules import FOREVER_US, NOTHING_ORDERED, Ordered, ordered
+from archive.orders.rules import FOREVER_US, NOTHING_ORDERED, SOUND_AROUND_US, Ordered, ordered
 from archive.playback.rules import within
 from archive.recorder.growing import Growing
 from archive.segments import store as segments
@@ -27,8 +27,6 @@ from vms_privacy.keyring.port import KeyIsDestroyed
 
 Made = TypeVar("Made")
 MOST_KNOWN: Final = 500
-_SOUND_BEHIND_US: Final = 10_000_000
-"""Sound may end behind the last picture of its segment, though never by so much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,8 @@ def ordered_about(asked: Reading, look: Look, rows: Sequence[Sealed]) -> Ordered
     if not rows:
         return NOTHING_ORDERED
     ends_us = rows[-1].segment.ends_us
-    span = Span(rows[0].segment.starts_us, FOREVER_US if ends_us is None else ends_us + _SOUND_BEHIND_US)
+    from_us = rows[0].segment.starts_us - SOUND_AROUND_US
+    span = Span(from_us, FOREVER_US if ends_us is None else ends_us + SOUND_AROUND_US)
     found = orders.touching(asked, look.camera_id, span)
     return ordered(found, look.case_person) if found else NOTHING_ORDERED
 

@@ -97,25 +97,32 @@ def selected(entries: Sequence[FragmentEntry], wanted: Span, allowed: Bounds, af
     later = [at for at in keys if wanted.from_us < entries[at].captured_from_us < wanted.until_us]
     if before and _reaches(entries, before[-1], wanted.from_us):
         later.insert(0, before[-1])
-    # Nothing that came too early may lie behind the start.
-    too_early = [
-        at
-        for at, entry in enumerate(entries)
-        if entry.captured_from_us < allowed.floor_us and not may_show(entry, allowed)
-    ]
-    last_too_early = too_early[-1] if too_early else -1
-    start = next((at for at in later if at > last_too_early), None)
-    if start is None:
-        return range(0)
+    skipped_to = after
+    for start in later:
+        if start < skipped_to:
+            continue
+        end, broken_at = _run(entries, start, wanted, allowed)
+        if broken_at is not None and entries[broken_at].captured_from_us < entries[start].captured_from_us:
+            # Nothing that came earlier than the start, and must not be shown, may lie behind it.
+            skipped_to = broken_at
+            continue
+        return range(start, end)
+    return range(0)
+
+
+def _run(entries: Sequence[FragmentEntry], start: int, wanted: Span, allowed: Bounds) -> tuple[int, int | None]:
+    """Return the end of what can be shown from a start on, and what ended it, if that must not be shown."""
     end = start
     for at in range(start, len(entries)):
         entry = entries[at]
         is_wanted = entry.captured_from_us < wanted.until_us
-        if not may_show(entry, allowed) or (entry.track is Track.VIDEO and not is_wanted):
+        if not may_show(entry, allowed):
+            return end, at
+        if entry.track is Track.VIDEO and not is_wanted:
             break
         if is_wanted:
             end = at + 1
-    return range(start, end)
+    return end, None
 
 
 def within(index: FragmentIndex, until_us: int) -> FragmentIndex:

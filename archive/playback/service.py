@@ -13,7 +13,7 @@ from archive.format.sealed_file import SealedReader
 from archive.keys.rules import WrapIsForeign
 from archive.keys.wrap import SegmentKeys
 from archive.orders import store as orders
-from archive.orders.rules import FOREVER_US, Ordered, ordered
+from archive.orders.rules import FOREVER_US, SOUND_AROUND_US, Ordered, ordered
 from archive.playback.opening import Look, SealedFiles, Seen, ordered_about
 from archive.playback.rules import Bounds, bounds, may_show, selections, shown_until_us
 from archive.recorder.growing import Growing
@@ -88,14 +88,15 @@ class Footage:
             ordered = ordered_about(connection, look, found)
         if len(found) > MOST_SEGMENTS:
             raise SpanTooLong("there is too much in this span; ask for less at once")
-        looked = [self._parts_or_damage(look, Seen(sealed, ordered), wanted) for sealed in found]
+        seen = [Seen(sealed, _around(ordered, sealed)) for sealed in found]
+        looked = [self._parts_or_damage(look, one, wanted) for one in seen]
         parts = [part for one in looked if isinstance(one, list) for part in one]
         if parts:
             return parts
         for one in looked:
             if isinstance(one, Refusal):
                 raise one
-        if any(self._is_closed(Seen(sealed, ordered), wanted) for sealed in found):
+        if any(self._is_closed(one, wanted) for one in seen):
             raise FootageIsRestricted("the time asked for is restricted: nobody reads it at present")
         if found and all(self._has_expired(sealed, wanted) for sealed in found):
             raise FootageIsGone("the time asked for has expired")
@@ -106,6 +107,9 @@ class Footage:
     def segment(self, look: Look, segment_id: SegmentId) -> tuple[Seen, FragmentIndex]:
         """Return one living segment. Raises FootageIsGone: it is destroyed, or never was this camera's."""
         seen = self._files.see(look, segment_id)
+        # Before any file is opened: what is held after its time answers like what was destroyed (P6).
+        if not self._has_something(look, seen):
+            raise FootageIsGone("this part of the footage is gone")
         sealed, index = self._files.index(look, seen.sealed)
         return Seen(sealed, seen.ordered), index
 
@@ -156,7 +160,7 @@ class Footage:
         rules = ordered(known, case_person)
         found: list[Span] = []
         for sealed in self._all_in(camera_id, asked):
-            for span in self._readable(sealed, rules, now_us):
+            for span in self._readable(sealed, _around(rules, sealed), now_us):
                 if found and span.from_us - found[-1].until_us <= tolerance_us:
                     found[-1] = Span(found[-1].from_us, max(found[-1].until_us, span.until_us))
                 else:
@@ -194,14 +198,18 @@ class Footage:
             return refusal
 
     def _parts(self, look: Look, seen: Seen, wanted: Span) -> list[Part]:
-        allowed = self.allowed(look, seen)
-        ends_us = seen.sealed.segment.ends_us
-        floor_us = allowed.from_us if seen.ordered.opened else allowed.floor_us
-        if allowed.until_us <= floor_us or (ends_us is not None and ends_us <= floor_us):
+        if not self._has_something(look, seen):
             return []
+        allowed = self.allowed(look, seen)
         sealed, index = self._files.index(look, seen.sealed)
         seen = Seen(sealed, seen.ordered)
         return [Part(seen, index, chosen) for chosen in selections(index.entries, wanted, allowed)]
+
+    def _has_something(self, look: Look, seen: Seen) -> bool:
+        """Say whether there may be something to show of a segment, by its row alone."""
+        allowed, ends_us = self.allowed(look, seen), seen.sealed.segment.ends_us
+        floor_us = allowed.from_us if seen.ordered.opened else allowed.floor_us
+        return floor_us < allowed.until_us and (ends_us is None or floor_us < ends_us)
 
     def _is_closed(self, seen: Seen, wanted: Span) -> bool:
         """Say whether a restriction closes something of a span that has not expired."""
@@ -221,6 +229,13 @@ class Footage:
 
     def _now_us(self) -> int:
         return (self._clock.for_reading() - _EPOCH) // timedelta(microseconds=1)
+
+
+def _around(ordered: Ordered, sealed: Sealed) -> Ordered:
+    """Return what is ordered about one segment's time."""
+    segment = sealed.segment
+    until_us = FOREVER_US if segment.ends_us is None else segment.ends_us + SOUND_AROUND_US
+    return ordered.around(segment.starts_us - SOUND_AROUND_US, until_us)
 
 
 def refuse_unshown(entries: Iterable[FragmentEntry], allowed: Bounds) -> None:

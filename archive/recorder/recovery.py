@@ -201,8 +201,11 @@ class Recovery:
         return rebuild_index(reader, segment.starts_us)
 
     def _close_unreadable(self, segment: Segment, size: int, code: str) -> None:
+        # What is in it nobody knows: the last packet as late as one may be, so that no hold misses it, and none of it
+        # is destroyed early should a key come back.
         floor_us = segment.starts_us + 1
-        closed = Closed(floor_us, floor_us, NO_SEAL, size, recovered=True)
+        last_us = max(min(segment.starts_us + LONGEST_FILE_US, micros(self._clock.now())), floor_us)
+        closed = Closed(floor_us, last_us, NO_SEAL, size, recovered=True)
         self._write_closed(segment, closed, Outcome.FAILED, code, size)
 
     def _remove_strays(self) -> int:

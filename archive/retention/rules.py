@@ -16,7 +16,10 @@ FULL_REASONS: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One version of a camera's retention; version 0 is the default nobody had to set."""
+    """One version of a camera's retention.
+
+    0 is the default nobody had to set, and -n the n-th version of what its operator has set for all its cameras.
+    """
 
     version: int
     keep_for: timedelta
@@ -32,9 +35,6 @@ HARMLESS_LOSS: Final = timedelta(hours=1)
 """So much recorded time of a camera may be destroyed at once by one person's shortening."""
 LATELY: Final = timedelta(days=7)
 """Many small steps within this time count as the one that they are together."""
-
-
-DEFAULT_POLICY: Final = Policy(0, DEFAULT_KEEP_FOR)
 
 
 @unique
@@ -144,7 +144,7 @@ def judge_change(
         return flaw
     shorter = wanted < current.keep_for
     why = "shorter: applies at once" if shorter else "not shorter: applies to footage taken from now on"
-    return Accepted(Policy(current.version + 1, wanted, justification.strip()), shorter, why)
+    return Accepted(Policy(max(current.version, 0) + 1, wanted, justification.strip()), shorter, why)
 
 
 def judge_terms(wanted: Terms, cameras: Iterable[timedelta]) -> Refused | None:

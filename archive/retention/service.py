@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar
+from typing import ClassVar, Final
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from archive.orders.store import IS_KEPT
+from archive.orders import store as orders
 from archive.retention import store
 from archive.retention.rules import (
     DEFAULT_KEEP_FOR,
@@ -24,6 +23,7 @@ from archive.segments import days
 from archive.segments import store as segments
 from archive.segments.days import Amount
 from auth.principal import Granted, Right
+from auth.resources.store import ResourceStore
 from auth.tokens.rules import microseconds
 from vms_privacy.approvals.rules import Act, Approved, Fact, Proposal
 from vms_privacy.approvals.service import Approvals, Wanted
@@ -35,6 +35,9 @@ from vms_privacy.errors import Kind, Refusal
 from vms_privacy.ids import CameraId, OperatorId, Randomness
 from vms_privacy.journal.journal import Journal
 from vms_privacy.journal.rules import JournalKind
+
+_MORE_SINCE: Final = 120
+"""So many segments may have been added to what a proposal would destroy while it waited, and as many as it named."""
 
 
 class RetentionRefused(Refusal):
@@ -102,11 +105,19 @@ class RetentionService:
         expires = days.expiring(session, camera_id, keep_us, microseconds(now))
         held = 0
         if expires.segments:
-            chosen = days.is_expiring(camera_id, keep_us, microseconds(now))
-            held = session.scalar(select(func.count()).where(chosen, IS_KEPT)) or 0
-        longest = longest_lately(store.versions(session, camera_id), max(terms.keep_for, DEFAULT_KEEP_FOR), now)
-        lost = timedelta(microseconds=expires.recorded_us)
-        return Preview(current, verdict, expires, held, needs_second_person(longest, keep_for, lost))
+            held = orders.count_kept(session, camera_id, days.is_expiring(camera_id, keep_us, microseconds(now)))
+        return Preview(current, verdict, expires, held, self.takes_two(session, camera_id, keep_for))
+
+    def takes_two(self, session: Session, camera_id: CameraId, keep_for: timedelta) -> bool:
+        """Say whether to keep a camera's footage so long needs a second person; small steps count together."""
+        now = self._clock.now()
+        camera = ResourceStore().by_id(session, camera_id)
+        of_operator = [] if camera is None else store.terms_versions(session, camera.operator_id)
+        default = longest_lately(of_operator, DEFAULT_KEEP_FOR, now)
+        longest = longest_lately(store.versions(session, camera_id), default, now)
+        microsecond = timedelta(microseconds=1)
+        lost = days.lost_us(session, camera_id, keep_for // microsecond, longest // microsecond, microseconds(now))
+        return needs_second_person(longest, keep_for, timedelta(microseconds=lost))
 
     def set(self, session: Session, granted: Granted, keep_for: timedelta, justification: str) -> Policy:
         """Add the next version; shortening reaches what is there in the same transaction (P10).
@@ -161,7 +172,10 @@ class RetentionService:
         verdict = judge_change(current, keep_for, str(proposal.facts["justification"]), terms)
         if isinstance(verdict, Refused):
             raise RetentionRefused(verdict.why, rule=verdict.code)
-        if verdict.policy.version != proposal.facts["version"]:
+        now_us = microseconds(self._clock.now())
+        loses = days.expiring(session, proposal.camera_id, verdict.policy.keep_us, now_us).segments
+        shown = int(proposal.facts["segments"] or 0)
+        if verdict.policy.version != proposal.facts["version"] or loses > 2 * shown + _MORE_SINCE:
             raise RetentionRefused("it was changed since this was proposed; propose it anew", rule="changed-since")
         self._apply(session, proposal.operator_id, proposal.camera_id, verdict, proposal.proposed_by, approved.second)
 

@@ -19,7 +19,10 @@ def current(session: Session, camera_id: CameraId) -> Policy:
         .order_by(RetentionPolicyRow.version.desc())
         .limit(1)
     ).one_or_none()
-    return Policy(0, terms_of_camera(session, camera_id).keep_for) if row is None else _policy(row)
+    if row is not None:
+        return _policy(row)
+    of_operator = terms_of_camera(session, camera_id)
+    return Policy(-of_operator.version, of_operator.keep_for)
 
 
 def terms_of_camera(session: Session, camera_id: CameraId) -> Terms:
@@ -45,6 +48,16 @@ def terms(session: Session, operator_id: OperatorId) -> Terms:
         timedelta(seconds=row.at_least_seconds),
         row.justification,
     )
+
+
+def terms_versions(session: Session, operator_id: OperatorId) -> list[Version]:
+    """Return from when each version of an operator's default was in force."""
+    rows = session.execute(
+        select(RetentionTermsRow.set_at, RetentionTermsRow.keep_seconds).where(
+            RetentionTermsRow.operator_id == operator_id
+        )
+    )
+    return [Version(row.set_at, timedelta(seconds=row.keep_seconds)) for row in rows]
 
 
 def of_cameras(session: Session, operator_id: OperatorId) -> dict[CameraId, timedelta]:

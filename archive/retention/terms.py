@@ -5,14 +5,12 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from archive.retention import store
-from archive.retention.rules import Terms, judge_terms, longest_lately, needs_second_person
+from archive.retention.rules import Terms, judge_terms
 from archive.retention.service import RetentionRefused, RetentionService, ShorteningTakesTwo
 from archive.retention.tables import RetentionTermsRow
-from archive.segments import days
 from archive.segments import store as segments
 from auth.principal import Granted
 from auth.resources.store import ResourceStore
-from auth.tokens.rules import microseconds
 from vms_privacy.audit.events import Event, Tag
 from vms_privacy.audit.log import AuditLog
 from vms_privacy.clock import Clock
@@ -51,16 +49,17 @@ class OperatorTerms:
         cameras are shortened one by one, by two people, before.
         """
         operator_id = granted.operator_id
+        living = {one.camera_id for one in self._resources.of_operator(session, operator_id)}
         own = store.of_cameras(session, operator_id)
         before = store.terms(session, operator_id)
-        refused = judge_terms(wanted, own.values())
+        refused = judge_terms(wanted, [keep for one, keep in own.items() if one in living])
         if refused is not None:
             raise RetentionRefused(refused.why, rule=refused.code)
         others = [one.camera_id for one in self._resources.of_operator(session, operator_id, even_removed=True)]
         others = [camera_id for camera_id in others if camera_id not in own]
         reaches_back = wanted.keep_for < before.keep_for
         if reaches_back:
-            self._refuse_strong(session, others, before, wanted)
+            self._refuse_strong(session, others, wanted)
         now, version = self._clock.now(), before.version + 1
         session.add(
             RetentionTermsRow(
@@ -96,15 +95,11 @@ class OperatorTerms:
         after_commit(session, lambda: self._tell(others))
         return store.terms(session, operator_id)
 
-    def _refuse_strong(self, session: Session, cameras: list[CameraId], before: Terms, wanted: Terms) -> None:
-        now, keep_us = self._clock.now(), wanted.keep_for // timedelta(microseconds=1)
+    def _refuse_strong(self, session: Session, cameras: list[CameraId], wanted: Terms) -> None:
         for camera_id in cameras:
-            lost = days.expiring(session, camera_id, keep_us, microseconds(now))
-            longest = longest_lately((), before.keep_for, now)
-            if needs_second_person(longest, wanted.keep_for, timedelta(microseconds=lost.recorded_us)):
+            if self._retention.takes_two(session, camera_id, wanted.keep_for):
                 raise ShorteningTakesTwo(
-                    "a camera would lose much of its footage at once; shorten such cameras one by one, by two people",
-                    segments=lost.segments,
+                    "a camera would lose much of its footage; shorten such cameras one by one, by two people",
                     camera=str(camera_id),
                 )
 

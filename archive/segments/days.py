@@ -15,6 +15,7 @@ from archive.segments.tables import FootageDayRow, SegmentRow
 from vms_privacy.ids import CameraId
 
 DAY_US: Final = 86_400_000_000
+_SOME: Final = 5000
 _Query = Select[Any, *tuple[Any, ...]]
 _LAST_US: Final = SegmentRow.destroy_from_us - SegmentRow.keep_us
 _DAY: Final = _LAST_US // literal(DAY_US, BigInteger)
@@ -81,6 +82,25 @@ def expiring(session: Session, camera_id: CameraId, keep_us: int, now_us: int) -
     for kept_us in session.scalars(longer.distinct()).all():
         found += _between(session, camera_id, kept_us, now_us - kept_us, border_us)
     return found
+
+
+def lost_us(session: Session, camera_id: CameraId, keep_us: int, longest_us: int, now_us: int) -> int:
+    """Return how much of a camera lies beyond `keep_us` and not beyond `longest_us`, whatever became of it since.
+
+    Some thousand segments are added up at most: whoever asks wants to know whether it is much.
+    """
+    some = (
+        select((SegmentRow.ends_us - SegmentRow.starts_us).label("length_us"))
+        .where(
+            SegmentRow.camera_id == camera_id,
+            SegmentRow.ends_us.is_not(None),
+            SegmentRow.starts_us <= now_us - keep_us,
+            SegmentRow.starts_us > now_us - longest_us,
+        )
+        .limit(_SOME)
+        .subquery()
+    )
+    return int(session.scalar(select(func.coalesce(func.sum(some.c.length_us), 0))) or 0)
 
 
 def in_all(session: Session, camera_id: CameraId) -> Amount:

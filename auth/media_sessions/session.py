@@ -91,6 +91,14 @@ class MediaSession:
         if picture_us is not None and not within_session(self.claims, picture_us, self._clock.for_reading()):
             raise OutsideWindow("this session does not reach that picture")
 
+    def check_live(self, from_us: int, until_us: int) -> None:
+        """Raise FootageIsRestricted for live pictures that were captured in a restricted stretch; memory only.
+
+        Whoever watches live sees pictures of some seconds ago: those of the ring are judged by their own time.
+        """
+        if self._revocation.forbids(self.claims.camera_id, from_us, max(until_us, from_us + 1)):
+            raise FootageIsRestricted(LIVE_IS_RESTRICTED)
+
     def count(self, octets: int) -> None:
         """Add to what was sent; what was thrown away by a cut does not count."""
         with self._lock:

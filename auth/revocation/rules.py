@@ -36,9 +36,9 @@ def hearing_after(silence_s: float | None) -> Hearing:
     return Hearing.STALE if silence_s >= STALE_AFTER_S else Hearing.FRESH
 
 
-def is_within(stretch_us: tuple[int, int], moment: datetime) -> bool:
-    """Say whether a moment lies in a stretch of microseconds since 1970, UTC, whose end is not part of it."""
-    return stretch_us[0] <= (moment - _EPOCH) // timedelta(microseconds=1) < stretch_us[1]
+def moment_us(moment: datetime) -> int:
+    """Return whole microseconds since 1970, UTC."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 @unique

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from auth.revocation.rules import Footing, Hearing, Known, hearing_after, is_within, weigh
+from auth.revocation.rules import Footing, Hearing, Known, hearing_after, moment_us, weigh
 from vms_privacy.clock import Clock
 from vms_privacy.ids import CameraId, GrantId, PersonId, TokenId
 
@@ -25,6 +25,7 @@ class RevocationView:
         self._tokens: dict[TokenId, datetime] = {}
         self._disabled: set[PersonId] = set()
         self._heard_at: float | None = None
+        self._closed: frozenset[CameraId] = frozenset()
         self._restricted: Mapping[CameraId, Sequence[tuple[int, int]]] | None = None
 
     def load(
@@ -58,21 +59,25 @@ class RevocationView:
     def hear_restrictions(self, stretches: Mapping[CameraId, Sequence[tuple[int, int]]]) -> None:
         """Remember which stretches of which cameras are restricted, in place of all that was known of them."""
         self._restricted = stretches
+        self._closed = frozenset()
+
+    def close(self, camera_id: CameraId) -> None:
+        """Take a camera for restricted until restrictions are heard again: one was placed that cannot be read."""
+        self._closed |= {camera_id}
 
     def forbids_live(self, camera_id: CameraId) -> bool:
         """Say whether a camera's present is restricted (P6); until the first restrictions were heard, it is."""
+        # While the time is in doubt, the present may lie anywhere between its two readings.
+        readings = [moment_us(one) for one in (self._clock.for_destroying(), self._clock.for_reading())]
+        return self.forbids(camera_id, min(readings), max(readings) + 1)
+
+    def forbids(self, camera_id: CameraId, from_us: int, until_us: int) -> bool:
+        """Say whether a moment of a stretch of a camera's time is restricted; memory only."""
         known = self._restricted
-        if known is None:
+        if known is None or camera_id in self._closed:
             return True
         stretches = known.get(camera_id)
-        if not stretches:
-            return False
-        # While the time is in doubt, both of its readings count.
-        return any(
-            is_within(stretch, moment)
-            for stretch in stretches
-            for moment in (self._clock.for_reading(), self._clock.for_destroying())
-        )
+        return bool(stretches) and any(since < until_us and from_us < until for since, until in stretches or ())
 
     def heartbeat(self) -> None:
         """Note that the way on which changes arrive is alive. Embedded: the process's own ticker calls this."""

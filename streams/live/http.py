@@ -4,6 +4,7 @@ The paths follow Flussonic's streaming URLs. `token` opens a media session; nest
 because one camera fans out to many viewers: what asks the database goes through a thread.
 """
 
+import math
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Annotated, Final
@@ -22,6 +23,7 @@ from auth.tokens.rules import Action
 from auth.tokens.service import Admission, StreamTokens
 from streams.live.channel import Channel, Follower
 from streams.live.errors import PieceHasPassed
+from streams.live.ring import Piece
 from streams.live.segments import LiveSegment
 from streams.live.service import LiveService
 from streams.live.shapes import CameraInfo, LiveStats, MediaInfo, codec_names, media_info
@@ -98,9 +100,10 @@ def live_routes(parts: LiveParts) -> APIRouter:
         found = channel.ring.segments.get(number)
         if found is None:
             raise PieceHasPassed if number < channel.ring.segments.following else NotFound
+        _check_all(session, channel, found)
         return MediaResponse(
             session,
-            _segment_blocks(channel, found),
+            _segment_blocks(session, channel, found),
             _MP4,
             (session.attach, channel.attach),
             channel.limits.stall_seconds,
@@ -121,7 +124,7 @@ def live_routes(parts: LiveParts) -> APIRouter:
         follower = ending.follower = Follower(channel)
         return MediaResponse(
             session,
-            _endless_blocks(channel, follower),
+            _endless_blocks(session, channel, follower),
             _MP4,
             (session.attach, channel.attach),
             channel.limits.stall_seconds,
@@ -176,22 +179,41 @@ async def _nothing_more(_: Ending) -> None:
     """One segment of many: the session goes on, however this response ended."""
 
 
-async def _segment_blocks(channel: Channel, segment: LiveSegment) -> AsyncGenerator[Block, None]:
+def _check_all(session: MediaSession, channel: Channel, segment: LiveSegment) -> None:
+    """Refuse a segment of which a picture is restricted, before anything of it is answered."""
+    for number in range(segment.first, segment.end):
+        piece = channel.ring.piece(number)
+        if piece is not None:
+            session.check_live(piece.fragment.captured_from_us, piece.fragment.captured_until_us)
+
+
+def _judged(session: MediaSession, piece: Piece) -> Block:
+    """Return a piece that is judged by the time at which it was captured, whenever some of it goes out."""
+    from_us, until_us = piece.fragment.captured_from_us, piece.fragment.captured_until_us
+
+    async def judge() -> float:
+        session.check_live(from_us, until_us)
+        return math.inf
+
+    return Block(piece.fragment.data, judge)
+
+
+async def _segment_blocks(session: MediaSession, channel: Channel, segment: LiveSegment) -> AsyncGenerator[Block, None]:
     for number in range(segment.first, segment.end):
         piece = channel.ring.piece(number)
         if piece is None:
             raise PieceIsGone
-        yield Block(piece.fragment.data)
+        yield _judged(session, piece)
 
 
-async def _endless_blocks(channel: Channel, follower: Follower) -> AsyncGenerator[Block, None]:
+async def _endless_blocks(session: MediaSession, channel: Channel, follower: Follower) -> AsyncGenerator[Block, None]:
     channel.enter()
     try:
         piece = await follower.next()
         if piece is not None:
             yield Block(piece.run.init)
         while piece is not None:
-            block = Block(piece.fragment.data)
+            block = _judged(session, piece)
             yield block
             # While this waits, only the ring may keep a picture alive.
             del piece, block

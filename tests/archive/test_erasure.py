@@ -9,9 +9,12 @@ import pytest
 
 from archive.blobs.folder_store import FolderStore
 from archive.blobs.memory_store import MemoryStore
-from archive.erasure.rules import Step
+from archive.erasure import store as erasures
+from archive.erasure.rules import Cause, Step
+from archive.erasure.store import Erasure, NotAllTaken
 from archive.errors import FootageIsGone, StoreUnavailable
 from archive.keys.wrap import SegmentKeys
+from archive.orders.rules import OrderKind
 from archive.playback.service import Footage
 from archive.receipts import store as receipts
 from archive.receipts.rules import Invalid, Valid
@@ -21,6 +24,7 @@ from archive.segments.rules import Segment, Span, State
 from tests.given.databases import Databases
 from tests.given.footage import House
 from vms_privacy.db import Database
+from vms_privacy.ids import ErasureId
 from vms_privacy.journal.rules import JournalKind
 from vms_privacy.keyring.port import KeyIsDestroyed, Purpose
 
@@ -226,3 +230,15 @@ def _thief(house: House, old: Database, copy: Path) -> Footage:
     """Whoever has copies of database and store, and got at today's keyring, past gate and state."""
     keys = SegmentKeys(house.keyring, house.randomness, house.clock)
     return Footage(old, house.clock, keys, copy, FolderStore(copy / "archive"), lambda _: None)
+
+
+def test_an_erasure_that_cannot_have_all_it_named_begins_nothing(house: House) -> None:
+    """Its journal entry names them all, so it is all of them or none."""
+    first, second = _record_two(house)
+    erasure = Erasure(
+        ErasureId(house.randomness.uuid()), house.operator_id, Cause.EXPIRY, "worker:sweep", Step.JOURNALLED, 0
+    )
+    house.order(OrderKind.HOLD, Span(second.starts_us, second.starts_us + 1))
+    with pytest.raises(NotAllTaken), house.db.writing() as session:
+        erasures.begin(session, erasure, [first, second], 1, house.clock.now())
+    assert [row.state for row in house.rows()] == [State.STORED, State.STORED]

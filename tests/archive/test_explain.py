@@ -68,8 +68,15 @@ def test_a_hold_and_a_restriction_are_named_to_who_may_know(house: House) -> Non
     assert (held.what, held.because[0].about) == (What.HELD, "2026/17")
     assert why(house, inside_us, VIEWER).what is What.EXPIRED
     house.order(OrderKind.RESTRICTION, Span(row.starts_us, row.starts_us + 2_000_000))
+    assert why(house, inside_us).what is What.RESTRICTED
+    assert why(house, inside_us, VIEWER).what is What.EXPIRED
+
+
+def test_what_is_restricted_and_has_not_expired_is_told_to_everybody_who_may_ask(house: House) -> None:
+    [row] = house.record_in_turn(1)
+    house.order(OrderKind.RESTRICTION, Span(row.starts_us, row.starts_us + 2_000_000))
     for may in (AUDITOR, VIEWER):
-        assert why(house, inside_us, may).what is What.RESTRICTED
+        assert why(house, row.starts_us + 1_000_000, may).what is What.RESTRICTED
 
 
 def test_a_gap_says_why_nothing_was_recorded(house: House) -> None:

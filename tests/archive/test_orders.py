@@ -7,25 +7,29 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from archive.erasure.service import SweepReport
 from archive.errors import FootageIsGone
 from archive.orders import store as orders
 from archive.orders.errors import OrderIsLifted, OrderRefused, TooManyOrders
-from archive.orders.rules import FOREVER_US, MOST_IN_FORCE, NewOrder, OrderKind
+from archive.orders.rules import FOREVER_US, MOST_IN_FORCE, NewOrder, Ordered, OrderKind
+from archive.orders.standing import LiveRestrictions, Stretches
 from archive.recorder.standing import micros
 from archive.segments.rules import Segment, Span, State
 from auth.errors import NotFound
 from auth.principal import Right
 from auth.tokens.errors import FootageIsRestricted
 from tests.given.access import Access
+from tests.given.failing_db import FailingDatabase
 from tests.given.footage import House
 from tests.given.tampering import past_the_guards
 from vms_privacy.approvals.errors import SecondPersonNeeded
 from vms_privacy.approvals.rules import Decision
 from vms_privacy.audit.events import Tag
-from vms_privacy.ids import OrderId, PersonId
+from vms_privacy.consent.rules import ConsentKind
+from vms_privacy.ids import CameraId, OrderId, PersonId
 from vms_privacy.journal.rules import JournalKind
 
 _ALL = Span(0, FOREVER_US)
@@ -243,9 +247,10 @@ def test_what_expired_and_is_held_opens_for_people_of_the_case_alone(house: Hous
             house.footage.find(look, _ALL)
         with pytest.raises(FootageIsGone):
             house.footage.find(look, _of(first))
-        seen, index = house.footage.segment(look, middle.id)
+        opened = list(house.spool.iterdir()), house.footage._files._known.copy()
         with pytest.raises(FootageIsGone):
-            house.footage.read(look, seen, index, range(len(index.entries)))
+            house.footage.segment(look, middle.id)
+        assert opened == (list(house.spool.iterdir()), house.footage._files._known)
     look = house.look(case_person=ally)
     parts = house.footage.find(look, _ALL)
     shown = [entry.captured_from_us for part in parts for entry in part.entries]
@@ -439,3 +444,133 @@ def test_an_order_of_another_kind_or_camera_or_none_is_not_found(house: House) -
     ):
         with pytest.raises(NotFound), house.db.writing() as session:
             house.orders.review(session, granted, kind, order_id, at)
+
+
+# -- what an attacker or a clumsy hand would try
+
+
+def test_a_hold_that_ends_inside_a_segment_opens_what_it_covers(house: House) -> None:
+    house.opt_in()
+    house.record(8)
+    [row] = house.rows()
+    ally = _person(house)
+    house.order(OrderKind.HOLD, Span(row.starts_us, row.starts_us + 4_100_000), frozenset({ally}))
+    house.clock.forward(timedelta(days=4))
+    shown = house.footage.find(house.look(case_person=ally), _ALL)
+    times = [entry.captured_until_us - row.starts_us for part in shown for entry in part.entries]
+    assert 3_000_000 <= max(times) <= 4_100_000
+    with pytest.raises(FootageIsGone):
+        house.footage.find(house.look(), _ALL)
+
+
+def test_a_restriction_inside_what_is_held_leaves_both_sides_to_the_case(house: House) -> None:
+    house.opt_in()
+    house.record(8)
+    [row] = house.rows()
+    ally = _person(house)
+    house.order(OrderKind.HOLD, _ALL, frozenset({ally}))
+    closed = Span(row.starts_us + 3_100_000, row.starts_us + 3_900_000)
+    house.order(OrderKind.RESTRICTION, closed)
+    house.clock.forward(timedelta(days=4))
+    parts = house.footage.find(house.look(case_person=ally), _ALL)
+    starts = [entry.captured_from_us for part in parts for entry in part.entries]
+    assert min(starts) < closed.from_us < closed.until_us <= max(starts)
+
+
+def test_five_hundred_orders_are_weighed_in_no_time(house: House) -> None:
+    first, _, _ = _recorded(house)
+    many = tuple(Span(first.starts_us + number, first.starts_us + number + 1) for number in range(500))
+    left = Ordered(closed=many).leaves(first.starts_us, first.starts_us + 2_000_000, 0)
+    assert left == [Span(first.starts_us + 500, first.starts_us + 2_000_000)]
+
+
+def test_sound_before_the_first_picture_is_covered_with_it(house: House) -> None:
+    """A restriction up to the first picture covers sound that was captured before it."""
+    house.opt_in()
+    house.opt_in(ConsentKind.RECORDED_AUDIO)
+    house.record(3, audio=True)
+    [row] = house.rows()
+    [part] = house.footage.find(house.look(), _ALL)
+    early = [one for one in part.entries if one.captured_from_us < row.starts_us]
+    assert early
+    house.order(OrderKind.RESTRICTION, Span(row.starts_us - 1_000_000, row.starts_us))
+    shown = [one for part in house.footage.find(house.look(), _ALL) for one in part.entries]
+    assert not [one for one in shown if one.captured_from_us < row.starts_us]
+    house.clock.forward(timedelta(days=4))
+    assert house.eraser.sweep().erased == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE segment SET state = 'erased', wrapped_key = NULL",
+        "UPDATE segment SET state = 'erasing', destroy_from_us = keep_us",
+        "UPDATE segment SET destroy_from_us = keep_us + 1",
+        "DELETE FROM segment",
+        "UPDATE footage_order SET lifted_at = placed_at, lifted_by = 'person:1', lift_approved_by = 'person:2'",
+    ],
+)
+def test_no_statement_past_the_service_destroys_or_frees_what_is_held(house: House, statement: str) -> None:
+    _recorded(house, 1)
+    house.order()
+    with pytest.raises(IntegrityError), house.db.writing() as session:
+        session.execute(text(statement))
+
+
+def test_an_end_that_was_rolled_back_is_not_in_the_journal(house: House) -> None:
+    _recorded(house, 1)
+    order = house.order().order
+    with house.db.writing() as session:
+        proposal = house.orders.propose_lifting(
+            session, house.granted(Right.HOLD), OrderKind.HOLD, order.id, "the case is closed"
+        )
+
+    def lift_and_fail(session: Session) -> None:
+        house.approvals.decide(session, proposal, Decision.APPROVED, "person:2", lambda _: True)
+        raise OSError("power")
+
+    with pytest.raises(OSError, match="power"), house.db.writing() as session:
+        lift_and_fail(session)
+    acts = [one.facts["act"] for one in house.journal.entries() if one.kind is JournalKind.HOLD]
+    assert acts == ["placed"]
+
+
+def test_whoever_asked_for_a_restriction_is_told_of_its_end_after_it_began(house: House) -> None:
+    _recorded(house, 1)
+    order = house.order(OrderKind.RESTRICTION).order
+    told_at = order.placed_at - timedelta(seconds=1)
+    with pytest.raises(OrderRefused), house.db.writing() as session:
+        house.orders.propose_lifting(
+            session, house.granted(Right.RESTRICT), order.kind, order.id, "it was accurate", told_at
+        )
+
+
+def test_an_unreadable_leftover_under_a_hold_is_kept(house: House) -> None:
+    house.opt_in()
+    house.keep_for(timedelta(minutes=2))
+    house.record(3, close=False)
+    [row] = house.rows()
+    house.order(OrderKind.HOLD, Span(row.starts_us + 2_000_000, FOREVER_US))
+    path = house.spool / row.blob_name
+    house.kill()
+    path.write_bytes(b"\0" * path.stat().st_size)
+    house.join()
+    house.start()
+    house.clock.forward(timedelta(minutes=30))
+    assert row.id not in house.eraser.sweep().erased
+
+
+def test_live_is_closed_where_a_new_restriction_cannot_be_read(house: House, failing_db: FailingDatabase) -> None:
+    _recorded(house, 1)
+    told: list[Stretches] = []
+    judged: list[CameraId] = []
+    closed: list[CameraId] = []
+    live = LiveRestrictions(house.db, told.append, judged.append, closed.append)
+    camera = house.camera.camera_id
+    order = house.order(OrderKind.RESTRICTION).order
+    live.hear(camera)
+    assert (list(told[-1]), judged, closed) == ([order.camera_id], [camera], [])
+    failing_db.is_away = True
+    with pytest.raises(SQLAlchemyError):
+        live.hear(camera)
+    assert (judged, closed) == ([camera, camera], [camera])

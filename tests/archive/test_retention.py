@@ -220,3 +220,17 @@ def test_a_listener_that_fails_is_counted_and_silences_no_other(house: House) ->
     house.retention.on_change(heard.append)
     _set(house, timedelta(hours=48))
     assert (heard, house.retention.listener_failures) == ([house.camera.camera_id], 1)
+
+
+def test_an_hour_at_a_time_is_judged_as_all_of_it_together(house: House) -> None:
+    _recorded(house, 12)
+    refused_at = None
+    for hours in range(35, 0, -1):
+        try:
+            _set(house, timedelta(hours=hours))
+        except ShorteningTakesTwo:
+            refused_at = hours
+            break
+        house.eraser.sweep()
+    assert refused_at is not None
+    assert refused_at >= 10

@@ -10,6 +10,7 @@ from archive.retention.service import RetentionRefused, ShorteningTakesTwo
 from archive.retention.terms import OperatorTerms
 from archive.segments.rules import State
 from auth.principal import Granted, Right
+from auth.resources.store import ResourceStore
 from tests.given.footage import House
 from vms_privacy.ids import CameraId, GrantId
 from vms_privacy.journal.rules import JournalKind
@@ -132,3 +133,35 @@ def test_a_default_that_would_destroy_much_at_once_is_refused(house: House, monk
     with pytest.raises(ShorteningTakesTwo):
         set_terms(house, keep_for=timedelta(minutes=1))
     assert [one.keep_us for one in house.rows()] == [72 * 3600 * 1_000_000]
+
+
+def test_halving_the_default_again_and_again_is_refused_like_doing_it_at_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.opt_in()
+    house.record(3)
+    house.clock.forward(timedelta(minutes=5))
+    monkeypatch.setattr("archive.retention.rules.HARMLESS_LOSS", timedelta(seconds=1))
+    hours = [timedelta(hours=36), timedelta(hours=18), timedelta(hours=9), timedelta(hours=4), timedelta(hours=2)]
+    for keep_for in (*hours, timedelta(hours=1), timedelta(minutes=30), timedelta(minutes=15), timedelta(minutes=8)):
+        set_terms(house, keep_for=keep_for)
+    with pytest.raises(ShorteningTakesTwo):
+        set_terms(house, keep_for=timedelta(minutes=4))
+
+
+def test_a_removed_camera_does_not_stand_against_terms(house: House) -> None:
+    keep(house, timedelta(hours=1))
+    with house.db.writing() as session:
+        ResourceStore().remove(session, house.camera.camera_id, house.clock.now())
+    set_terms(house, at_least=2 * DAY, keep_for=3 * DAY)
+
+
+def test_other_terms_begin_another_segment(house: House) -> None:
+    house.opt_in()
+    house.record(2, close=False)
+    with house.db.reading() as session:
+        before = house.retention.current(session, house.camera.camera_id)
+    set_terms(house, keep_for=10 * DAY, justification=WHY)
+    with house.db.reading() as session:
+        now = house.retention.current(session, house.camera.camera_id)
+    assert (before.version, now.version) == (0, -1)

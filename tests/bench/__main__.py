@@ -12,6 +12,7 @@ from typing import Final
 
 from tests.bench.buckets import measure as measure_buckets
 from tests.bench.check import measure as measure_check
+from tests.bench.dry_run import measure as measure_dry_run
 from tests.bench.keys import measure as measure_keys
 from tests.bench.memory import measure as measure_memory
 from tests.bench.outcome import Bench, Effort, Line, document, table
@@ -29,6 +30,7 @@ BENCHES: Final[Mapping[str, Bench]] = {
     "buckets": measure_buckets,
     "keys": measure_keys,
     "check": measure_check,
+    "dry-run": measure_dry_run,
 }
 LONG_S: Final = 600.0
 

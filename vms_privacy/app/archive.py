@@ -69,7 +69,9 @@ class ArchiveParts(StreamParts):
 
     @cached_property
     def live_restrictions(self) -> LiveRestrictions:
-        return LiveRestrictions(self.db, self.revocation.hear_restrictions, self.sessions.hear_camera)
+        return LiveRestrictions(
+            self.db, self.revocation.hear_restrictions, self.sessions.hear_camera, self.revocation.close
+        )
 
     @cached_property
     def recorder_tools(self) -> Tools:

@@ -195,6 +195,7 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "proposer-lost-the-right": "propose it yourself, and have another person approve it",
         "shortening-takes-two": "see what it would do: `vms-privacy camera retention NAME DURATION --dry-run`; "
         "then propose it with --propose",
+        "not-all-taken": "nothing has to be done: the next sweep looks again",
     }
 )
 

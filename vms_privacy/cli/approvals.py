@@ -5,9 +5,10 @@ from urllib.parse import quote
 
 import typer
 
+from vms_privacy.cli.asking import agree
 from vms_privacy.cli.forms import facts, moment, table
 from vms_privacy.cli.options import DEFAULT_URL, AsJson, Url, command_group
-from vms_privacy.cli.output import tell
+from vms_privacy.cli.output import note, tell
 from vms_privacy.cli.session import logged_in
 
 app = command_group("Acts that need two people.")
@@ -42,8 +43,18 @@ def list_proposals(
 
 
 @app.command("approve")
-def approve(proposal: _Proposal, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
+def approve(
+    proposal: _Proposal,
+    url: Url = DEFAULT_URL,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Approve what another person has proposed: it is done in this moment, and both of you are in the audit."""
+    if not yes:
+        for line in _told(proposal, url):
+            note(line)
+        agree("Approve it?", "--yes", already=False)
     _decide(proposal, "approve", url, as_json=as_json)
 
 
@@ -51,6 +62,20 @@ def approve(proposal: _Proposal, url: Url = DEFAULT_URL, *, as_json: AsJson = Fa
 def refuse(proposal: _Proposal, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
     """Refuse a proposal, or take your own back."""
     _decide(proposal, "refuse", url, as_json=as_json)
+
+
+def _told(proposal: str, url: str) -> list[str]:
+    """Return what exactly would be done, line by line; nothing of one that does not wait for this person."""
+    session = logged_in(url)
+    found = session.service.call("GET", f"{session.path}/approvals")
+    names = {one["camera_id"]: one["name"] for one in session.cameras()}
+    told: list[str] = []
+    for one in found:
+        if one["proposal_id"] == proposal:
+            camera = names.get(one["camera_id"], one["camera_id"])
+            about = {"act": one["act"], "camera": camera, **one["facts"], "reason": one["reason"]}
+            told = facts({name.replace("_", " "): value for name, value in about.items()})
+    return told
 
 
 def _decide(proposal: str, how: str, url: str, *, as_json: bool) -> None:

@@ -55,10 +55,17 @@ def review_at(review: str) -> str:
 
 
 def place(session: Session, kind: str, cameras: Sequence[str], body: Mapping[str, Any], *, as_json: bool) -> None:
-    """Place one order over each camera; what one of them refuses is told after the others were placed."""
-    made = [session.service.call("POST", order_path(session, name, kind), body) for name in cameras]
+    """Place one order over each camera. What one refuses keeps no other from it; then it is told which has none."""
+    paths = {name: order_path(session, name, kind) for name in cameras}
+    made: dict[str, Any] = {}
+    refused: dict[str, ApiRefused] = {}
+    for name, path in paths.items():
+        try:
+            made[name] = session.service.call("POST", path, body)
+        except ApiRefused as refusal:
+            refused[name] = refusal
     lines: list[str] = []
-    for name, one in zip(cameras, made, strict=True):
+    for name, one in made.items():
         covers = one["covers"]
         told = {
             kind: one["order_id"],
@@ -69,7 +76,11 @@ def place(session: Session, kind: str, cameras: Sequence[str], body: Mapping[str
         lines += facts(told)
         if covers["too_late"]:
             lines.append(f"too late for {covers['too_late']} segments of that time: they are destroyed, or about to be")
-    tell({"items": made}, lines, as_json=as_json)
+    without = [{"camera": name, "code": one.code, "detail": str(one)} for name, one in refused.items()]
+    lines += [f"NOT placed over {one['camera']}: {one['detail']}" for one in without]
+    tell({"items": list(made.values()), "refused": without}, lines, as_json=as_json)
+    if refused:
+        raise next(iter(refused.values()))
 
 
 def show(session: Session, kind: str, camera: str, *, as_json: bool) -> None:

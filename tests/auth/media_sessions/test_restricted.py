@@ -94,3 +94,36 @@ def test_while_the_time_is_in_doubt_both_of_its_readings_count(clock: HandClock)
     assert not view.forbids_live(camera)
     clock.doubt = timedelta(seconds=60)
     assert view.forbids_live(camera)
+
+
+def test_pictures_of_the_ring_are_judged_by_the_time_at_which_they_were_captured(
+    parts: TokenParts, clock: HandClock
+) -> None:
+    session, _ = opened(parts)
+    now = microseconds(clock.now())
+    parts.view.hear_restrictions({parts.camera.camera_id: [(now - 20_000_000, now - 5_000_000)]})
+    beat(parts)
+    session.check()
+    session.check_live(now - 4_000_000, now - 3_500_000)
+    for from_us in (now - 20_400_000, now - 10_000_000, now - 5_000_001):
+        with pytest.raises(FootageIsRestricted):
+            session.check_live(from_us, from_us + 500_000)
+
+
+def test_a_stretch_between_two_readings_of_the_time_closes_live(clock: HandClock) -> None:
+    view, camera = RevocationView(clock), CameraId(UUID(int=1))
+    clock.doubt = timedelta(seconds=60)
+    readings = sorted([microseconds(clock.for_reading()), microseconds(clock.for_destroying())])
+    assert readings[0] < readings[1]
+    view.hear_restrictions({camera: [(readings[0] + 1_000_000, readings[0] + 2_000_000)]})
+    assert view.forbids_live(camera)
+
+
+def test_a_camera_whose_restrictions_cannot_be_read_is_closed_until_they_can(clock: HandClock) -> None:
+    view, camera, other = RevocationView(clock), CameraId(UUID(int=1)), CameraId(UUID(int=2))
+    view.hear_restrictions({})
+    view.close(camera)
+    assert view.forbids_live(camera)
+    assert not view.forbids_live(other)
+    view.hear_restrictions({})
+    assert not view.forbids_live(camera)

@@ -34,4 +34,7 @@ class RestrictionIsUnheard(Assembly):
 
     @cached_property
     def live_restrictions(self) -> LiveRestrictions:
-        return LiveRestrictions(self.db, lambda _: self.revocation.hear_restrictions({}), self.sessions.hear_camera)
+        def nothing(_: object) -> None:
+            self.revocation.hear_restrictions({})
+
+        return LiveRestrictions(self.db, nothing, self.sessions.hear_camera, lambda _: None)

@@ -280,3 +280,21 @@ async def test_a_change_of_parameters_is_a_discontinuity_with_its_own_init(parts
         first, second = [(await server.get(uri))[2] for uri in init_uris(text)]
     assert text.count("#EXT-X-DISCONTINUITY\n") == 1
     assert (first, second) == (small.inits[frozenset({Track.VIDEO})], large.inits[frozenset({Track.VIDEO})])
+
+
+async def test_a_segment_with_a_restricted_picture_is_refused_whole_and_the_others_are_not(
+    parts: TokenParts, token: str
+) -> None:
+    """A restriction of some seconds ago does not touch the present; what the ring holds of that time stays closed."""
+    async with LiveServer(parts, LiveLimits()) as server:
+        server.source.begin(plain_epoch())
+        server.source.send(drawn(7))
+        await server.until(lambda: len(server.channel.ring.listed()) == 3)
+        _, text = await media_playlist(server, token)
+        first, second, third = server.channel.ring.listed()
+        stretch = (second.captured_from_us + 1_000_000, second.captured_from_us + 1_000_001)
+        parts.view.hear_restrictions({parts.camera.camera_id: [stretch]})
+        answers = [await server.get(uri) for uri in uris(text)]
+    assert [status for status, _, _ in answers] == [200, 423, 200]
+    assert b"footage-is-restricted" in answers[1][2]
+    assert first.number < second.number < third.number
