@@ -22,6 +22,7 @@ import uvloop
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from archive.orders.replay import replay_orders
 from archive.recorder.start import bring_in_order
 from auth.media_sessions.loading import load_revocations
 from auth.media_sessions.transport import MediaHttpProtocol
@@ -66,6 +67,7 @@ class Running:
         if settings.tls_certificate is not None and settings.tls_key is not None:
             tls = tls_context(str(settings.tls_certificate), str(settings.tls_key))
         join(self.parts)
+        _replay_orders(self.parts)
         self.parts.live_restrictions.read()
         load_revocations(self.parts.db, self.parts.revocation, self.parts.withdrawals)
         self.registry.register(ServiceCollector(self.parts, self.jobs, self.cameras))
@@ -206,6 +208,13 @@ def tls_context(certificate: str, key: str) -> ssl.SSLContext:
     # Without one here, a key that is encrypted would have OpenSSL ask for its password at the terminal.
     context.load_cert_chain(certificate, key, password="")
     return context
+
+
+def _replay_orders(parts: Assembly) -> None:
+    """Before anything is shown or destroyed: what the database has lost of holds and restrictions is placed again."""
+    placed = replay_orders(parts.db, parts.journal, parts.audit, parts.clock, parts.randomness)
+    if placed:
+        _log.warning("orders-placed-again", orders=placed)
 
 
 def _bring_in_order(parts: Assembly) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import Field
 
-from archive.orders.rules import FOREVER_US, Covered, Ground, NewOrder, Order, OrderKind
+from archive.orders.rules import FOREVER_US, NOTHING, Covered, Ground, NewOrder, Order, OrderKind
 from archive.orders.service import OrderService, Placed
 from auth.gate import Allowed, On, needs
 from auth.principal import Granted, Right
@@ -140,7 +140,7 @@ def order_routes(db: Database, orders: OrderService, clock: Clock) -> APIRouter:
 
     @routes.get("/cameras/{camera_id}/holds", **needs(Right.HOLD, on=On.CAMERA))
     def list_holds(camera_id: str, granted: Allowed) -> list[OrderWithCover]:
-        """Return the camera's holds with what each covers now, newest first, lifted ones too."""
+        """Return the camera's holds, newest first, with what each keeps now; a lifted one keeps nothing."""
         return listed(granted, OrderKind.HOLD)
 
     @routes.put("/cameras/{camera_id}/holds/{order_id}/people", **needs(Right.HOLD, on=On.CAMERA))
@@ -170,7 +170,7 @@ def order_routes(db: Database, orders: OrderService, clock: Clock) -> APIRouter:
 
     @routes.get("/cameras/{camera_id}/restrictions", **needs(Right.RESTRICT, on=On.CAMERA))
     def list_restrictions(camera_id: str, granted: Allowed) -> list[OrderWithCover]:
-        """Return the camera's restrictions with what each covers now, newest first, lifted ones too."""
+        """Return the camera's restrictions, newest first, with what each keeps now; a lifted one keeps nothing."""
         return listed(granted, OrderKind.RESTRICTION)
 
     @routes.put("/cameras/{camera_id}/restrictions/{order_id}/review", **needs(Right.RESTRICT, on=On.CAMERA))
@@ -195,7 +195,7 @@ def order_routes(db: Database, orders: OrderService, clock: Clock) -> APIRouter:
     def listed(granted: Granted, kind: OrderKind) -> list[OrderWithCover]:
         with db.reading() as session:
             found = orders.of_camera(session, _camera(granted), kind)
-            placed = [Placed(one, orders.covered(session, one)) for one in found]
+            placed = [Placed(one, orders.covered(session, one) if one.is_in_force else NOTHING) for one in found]
         return [_with_cover(one, clock.now()) for one in placed]
 
     def reviewed(granted: Granted, kind: OrderKind, order_id: OrderId, wanted: ReviewWanted) -> OrderShown:

@@ -33,7 +33,10 @@ class OrderKind(StrEnum):
 
 @unique
 class Ground(StrEnum):
-    """Why. The first four are for holds, the others for restrictions: GDPR, Article 18(1), (a) to (d)."""
+    """Why. The first four are for holds, the next four for restrictions: GDPR, Article 18(1), (a) to (d).
+
+    The last is nobody's to name: an order that was lost and placed again.
+    """
 
     COURT_ORDER = "court-order"
     AUTHORITY_REQUEST = "authority-request"
@@ -43,6 +46,7 @@ class Ground(StrEnum):
     UNLAWFUL_PROCESSING = "unlawful-processing"
     NEEDED_FOR_CLAIMS = "needed-for-claims"
     OBJECTION_PENDING = "objection-pending"
+    FROM_THE_JOURNAL = "from-the-journal"
 
 
 GROUNDS: Final = {
@@ -118,6 +122,9 @@ class Covered:
     size_bytes: int
     expired: int
     too_late: int
+
+
+NOTHING: Final = Covered(0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)

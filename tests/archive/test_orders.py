@@ -14,6 +14,7 @@ from archive.erasure.service import SweepReport
 from archive.errors import FootageIsGone
 from archive.orders import store as orders
 from archive.orders.errors import OrderIsLifted, OrderRefused, TooManyOrders
+from archive.orders.replay import replay_orders
 from archive.orders.rules import FOREVER_US, MOST_IN_FORCE, NewOrder, Ordered, OrderKind
 from archive.orders.standing import LiveRestrictions, Stretches
 from archive.recorder.standing import micros
@@ -574,3 +575,58 @@ def test_live_is_closed_where_a_new_restriction_cannot_be_read(house: House, fai
     with pytest.raises(SQLAlchemyError):
         live.hear(camera)
     assert (judged, closed) == ([camera, camera], [camera])
+
+
+# -- an older database
+
+
+def _replay(house: House) -> int:
+    return replay_orders(house.db, house.journal, house.audit, house.clock, house.randomness)
+
+
+def _lose(house: House) -> None:
+    """What an older database in the place of the present one has lost."""
+    with past_the_guards(house.db) as run:
+        run("DELETE FROM footage_order_person")
+        run("DELETE FROM footage_order")
+
+
+def test_what_an_older_database_has_lost_is_placed_again_before_it_is_destroyed(house: House) -> None:
+    first, middle, _ = _recorded(house)
+    lifted = house.order(OrderKind.HOLD, _of(first)).order
+    house.lift(lifted)
+    hold = house.order(OrderKind.HOLD, _of(middle)).order
+    restriction = house.order(OrderKind.RESTRICTION, Span(middle.starts_us, FOREVER_US)).order
+    _lose(house)
+    _expire(house)
+    assert _replay(house) == 2
+    with house.db.reading() as session:
+        found = {one.id: one for one in house.orders.of_operator(session, house.operator_id, only_in_force=True)}
+    assert set(found) == {hold.id, restriction.id}
+    assert (found[hold.id].from_us, found[hold.id].until_us) == (hold.from_us, hold.until_us)
+    assert (found[restriction.id].kind, found[restriction.id].until_us) == (OrderKind.RESTRICTION, FOREVER_US)
+    assert found[hold.id].review_at == hold.review_at
+    house.eraser.sweep()
+    assert [row.state for row in house.rows()][:2] == [State.ERASED, State.STORED]
+    house.lift(found[hold.id])
+
+
+def test_without_the_replay_the_same_sweep_destroys_it(house: House) -> None:
+    """The positive control of the one above."""
+    _, middle, _ = _recorded(house)
+    house.order(OrderKind.HOLD, _of(middle))
+    _lose(house)
+    _expire(house)
+    assert middle.id in house.eraser.sweep().erased
+
+
+def test_a_replay_changes_nothing_where_nothing_is_missing(house: House) -> None:
+    first, _, _ = _recorded(house)
+    assert _replay(house) == 0
+    kept = house.order(OrderKind.HOLD, _of(first)).order
+    over = house.order(OrderKind.RESTRICTION, _of(first)).order
+    house.lift(over)
+    assert _replay(house) == 0
+    with house.db.reading() as session:
+        in_force = house.orders.of_operator(session, house.operator_id, only_in_force=True)
+    assert [one.id for one in in_force] == [kept.id]

@@ -18,7 +18,7 @@ from vms_privacy.audit.log import AuditLog
 from vms_privacy.clock import Clock
 from vms_privacy.ids import CameraId, OperatorId, ProposalId, Randomness
 
-MOST_SHOWN: Final = 500
+MOST_SHOWN: Final = 2000
 CarryOut = Callable[[Session, Approved], None]
 """Does what was approved, or raises a refusal: then nothing is decided either."""
 Holds = Callable[[str], bool]
@@ -83,9 +83,7 @@ class Approvals:
 
     def of_operator(self, session: Session, operator_id: OperatorId, *, only_waiting: bool) -> list[Proposal]:
         """Return the newest proposals of an operator; `only_waiting`: those that can still be decided."""
-        now = self._clock.now()
-        found = store.of_operator(session, operator_id, MOST_SHOWN, only_waiting=only_waiting)
-        return [one for one in found if not only_waiting or now < one.expires_at]
+        return store.of_operator(session, operator_id, MOST_SHOWN, self._clock.now() if only_waiting else None)
 
     def decide(self, session: Session, proposal: Proposal, decision: Decision, decider: str, holds: Holds) -> Proposal:
         """Decide, and with an approval have the act carried out in this very transaction.

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.orm import Session
@@ -47,11 +48,13 @@ def waiting(session: Session, operator_id: OperatorId, act: Act, camera_id: Came
     )
 
 
-def of_operator(session: Session, operator_id: OperatorId, most: int, *, only_waiting: bool) -> list[Proposal]:
-    """Return an operator's proposals, newest first."""
+def of_operator(
+    session: Session, operator_id: OperatorId, most: int, waiting_at: datetime | None = None
+) -> list[Proposal]:
+    """Return an operator's proposals, newest first; with a moment, those that can still be decided then."""
     wanted = [ProposalRow.operator_id == operator_id]
-    if only_waiting:
-        wanted.append(ProposalRow.decision.is_(None))
+    if waiting_at is not None:
+        wanted += [ProposalRow.decision.is_(None), ProposalRow.expires_at > waiting_at]
     return _found(session, *wanted, most=most)
 
 

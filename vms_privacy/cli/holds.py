@@ -11,6 +11,7 @@ from vms_privacy.cli.forms import NOTHING
 from vms_privacy.cli.options import DEFAULT_URL, AsJson, CameraName, Url, command_group
 from vms_privacy.cli.output import tell
 from vms_privacy.cli.people import person_id_of
+from vms_privacy.cli.refusals import AnswerNeeded
 from vms_privacy.cli.session import logged_in
 
 app = command_group("Holds: what is kept from destruction, whatever expires or is asked for.")
@@ -67,9 +68,12 @@ def people(
     people: _People = [],  # noqa: B006 - read by the command line, never changed
     url: Url = DEFAULT_URL,
     *,
+    nobody: Annotated[bool, typer.Option("--nobody", help="Take everybody off.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say anew for whom a hold opens what has expired: all of them, or nobody."""
+    if bool(people) == nobody:
+        raise AnswerNeeded("name everybody of the case with --person, or take all of them off with --nobody")
     session = logged_in(url)
     body = {"people": [person_id_of(session, login) for login in people]}
     made = session.service.call("PUT", f"{orders.order_path(session, name, _KIND, order_id)}/people", body)

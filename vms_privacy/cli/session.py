@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -232,8 +233,11 @@ class Session:
         raise NoSuchCamera(f"there is no camera named {name}")
 
     def camera_path(self, name: str) -> str:
-        """Return where a camera is in the API, by its name. Raises NoSuchCamera."""
-        return f"/api/v1/cameras/{self.camera(name)['camera_id']}"
+        """Return where a camera is in the API, by name, or by id also if it was removed. Raises NoSuchCamera."""
+        try:
+            return f"/api/v1/cameras/{UUID(name)}"
+        except ValueError:
+            return f"/api/v1/cameras/{self.camera(name)['camera_id']}"
 
 
 def logged_in(url: str) -> Session:

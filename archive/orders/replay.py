@@ -1,0 +1,74 @@
+"""Orders that the custody journal tells of and the database does not: placed again before anything is destroyed.
+
+An older database in the place of the present one has lost what was ordered since. The journal is written before an
+order is answered, so nothing that somebody relied on is missing in it. What it tells of and was never committed is
+placed as well: that keeps too much, never too little, and two people lift it like any other.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from archive.orders import store
+from archive.orders.rules import FOREVER_US, Ground, Order, OrderKind
+from vms_privacy.audit.events import Event, Tag
+from vms_privacy.audit.log import AuditLog
+from vms_privacy.clock import Clock
+from vms_privacy.db import Database
+from vms_privacy.ids import CameraId, OperatorId, OrderId, Randomness
+from vms_privacy.journal.journal import Journal
+from vms_privacy.journal.rules import JournalEntry, JournalKind
+
+_KINDS = {JournalKind.HOLD: OrderKind.HOLD, JournalKind.RESTRICTION: OrderKind.RESTRICTION}
+_ACTOR = "worker:replay"
+
+
+def replay_orders(db: Database, journal: Journal, audit: AuditLog, clock: Clock, randomness: Randomness) -> int:
+    """Place every order that is missing; return how many. For the start. Raises what reading the journal raises."""
+    standing: dict[str, JournalEntry] = {}
+    for entry in journal.entries():
+        if entry.kind in _KINDS:
+            name = str(entry.facts["order"])
+            if entry.facts["act"] == "placed":
+                standing[name] = entry
+            else:
+                standing.pop(name, None)
+    if not standing:
+        return 0
+    with db.writing() as session:
+        told = [_order(name, entry) for name, entry in standing.items()]
+        missing = [one for one in told if store.by_id(session, one.id) is None]
+        for one in missing:
+            store.add(session, one, randomness)
+            audit.note(
+                session,
+                Event(
+                    Tag.ORDER_PLACED,
+                    clock.now(),
+                    _ACTOR,
+                    operator_id=one.operator_id,
+                    camera_id=one.camera_id,
+                    reason=str(one.ground),
+                    detail={"order": str(one.id), "kind": str(one.kind)},
+                ),
+            )
+    return len(missing)
+
+
+def _order(name: str, entry: JournalEntry) -> Order:
+    facts = entry.facts
+    until_us = facts["until_us"]
+    return Order(
+        id=OrderId(UUID(name)),
+        operator_id=OperatorId(UUID(str(facts["operator"]))),
+        kind=_KINDS[entry.kind],
+        camera_id=CameraId(UUID(str(facts["camera"]))),
+        from_us=int(facts["from_us"] or 0),
+        until_us=FOREVER_US if until_us is None else int(until_us),
+        case="from the journal",
+        ground=Ground.FROM_THE_JOURNAL,
+        authority="the custody journal",
+        reason="the database did not know of it when the service started; the journal does",
+        placed_by=_ACTOR,
+        placed_at=entry.at,
+        review_at=datetime.fromisoformat(str(facts["review_at"])),
+    )
