@@ -1,7 +1,7 @@
 """One camera's time: what was opted in, and what footage and gaps tell of it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -24,6 +24,8 @@ from archive.check.rules import (
 )
 from archive.recorder.rules import opted_in
 from archive.recorder.standing import micros
+from archive.segments import days
+from archive.segments.days import DAY_US, Amount
 from archive.segments.rules import Span, State
 from vms_privacy.consent.rules import ConsentKind
 from vms_privacy.ids import CameraId, ConsentEntryId, SegmentId
@@ -54,6 +56,7 @@ def account(session: Session, camera_id: CameraId, now_us: int, sweep_us: int, g
     """Account for every second of a camera, and judge each of its rows by itself. One transaction: one picture."""
     spans = _opt_ins(session, camera_id)
     times = _Times()
+    sums: dict[tuple[int, int], Amount] = {}
     found = Account()
     writes = None if growing is None else growing(camera_id)
     # What began while the database was away has no row yet, and the row before it no end.
@@ -68,6 +71,10 @@ def account(session: Session, camera_id: CameraId, now_us: int, sweep_us: int, g
             if kind is not None:
                 found.findings.append(row.finding(kind))
         times.add(row, now_us, is_stuck=late is Kind.STUCK)
+        if row.state is State.STORED:
+            of_day = _day_of(row)
+            sums[of_day] = sums.get(of_day, Amount()) + _amount_of(row)
+    found.findings += _wrong_sums(camera_id, sums, days.by_day(session, camera_id))
     found.findings += [Finding(Kind.OVERLAPPING, camera_id, one) for one in times.overlapping]
     whole = [
         Span(span.from_us, until) for span in spans.values() if (until := min(span.until_us, now_us)) > span.from_us
@@ -91,6 +98,30 @@ def account(session: Session, camera_id: CameraId, now_us: int, sweep_us: int, g
     found.unaccounted_us = length_us(without(judged, told))
     found.tolerated_us = found.unaccounted_us - length_us(missing)
     return found
+
+
+def _day_of(row: Row) -> tuple[int, int]:
+    return ((row.destroy_from_us or 0) - row.keep_us) // DAY_US, row.keep_us
+
+
+def _amount_of(row: Row) -> Amount:
+    return Amount(1, row.size_bytes or 0, (row.ends_us or row.starts_us) - row.starts_us)
+
+
+def _wrong_sums(
+    camera_id: CameraId, counted: Mapping[tuple[int, int], Amount], kept: Mapping[tuple[int, int], Amount]
+) -> list[Finding]:
+    """Compare what the rows come to with the sums that a preview of a shorter retention relies on."""
+    wrong = [of for of in counted.keys() | kept.keys() if counted.get(of, Amount()) != kept.get(of, Amount())]
+    if not wrong:
+        return []
+    said = sum((kept.get(of, Amount()) for of in wrong), Amount())
+    there = sum((counted.get(of, Amount()) for of in wrong), Amount())
+    detail = (
+        f"{len(wrong)} sums by day say {said.segments} segments, {said.size_bytes} bytes and {said.recorded_us} us; "
+        f"their rows come to {there.segments}, {there.size_bytes} and {there.recorded_us}"
+    )
+    return [Finding(Kind.WRONG_SUM, camera_id, detail=detail)]
 
 
 class _Times:

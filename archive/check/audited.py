@@ -35,6 +35,10 @@ class CheckAudit:
         """Note one thing that was mended."""
         self._note(Tag.CHECK_MENDED, {"how": how, "name": _ours(name)}, camera_id=camera_id)
 
+    def recounted(self, how: str, camera_id: CameraId, why: str) -> None:
+        """Note that a camera's sums were made anew, and what they said before."""
+        self._note(Tag.CHECK_MENDED, {"how": how, "why": why}, camera_id=camera_id)
+
     def quarantined(self, place: str, name: str) -> None:
         """Note one thing that was moved away."""
         self._note(Tag.QUARANTINED, {"place": place, "name": _ours(name)})

@@ -22,15 +22,21 @@ from archive.check.files import code_of
 from archive.check.places import Places
 from archive.check.rules import Finding, Kind, Row
 from archive.erasure.unused_keys import UnusedKeys
+from archive.segments import days
 from archive.segments.rules import Place, State
 from vms_privacy.clock import Clock
 from vms_privacy.db import Database
 from vms_privacy.durable_files import sync_folder
 from vms_privacy.errors import Refusal
+from vms_privacy.ids import CameraId
 
 SETTLED: Final = timedelta(minutes=10)
 """A spool file that was touched since then may be somebody's who is at work: it is left alone."""
 _STEP: Final = 4 * 1024 * 1024
+_ROWS_ARE_IN_DOUBT: Final = frozenset(
+    {Kind.UNACCOUNTED, Kind.OVERLAPPING, Kind.WITHOUT_OPT_IN, Kind.STUCK, Kind.UNPROVEN, Kind.STRANGER}
+)
+"""Beside one of these, sums that disagree with the rows are evidence of what the rows were."""
 
 
 @unique
@@ -42,6 +48,7 @@ class How(StrEnum):
     NOTED_PLACE = "noted-place"
     QUARANTINED = "quarantined"
     DESTROYED_KEY = "destroyed-unused-key"
+    RECOUNTED = "recounted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +97,15 @@ class Mender:
     def mend(self, findings: Iterable[Finding]) -> MendReport:
         """Mend what can be; what fails is left, with the code of why, and keeps nothing else from being mended."""
         report = MendReport()
+        found = list(findings)
+        is_evidence = any(one.kind in _ROWS_ARE_IN_DOUBT for one in found)
         keys = []
-        for finding in findings:
+        for finding in found:
             if finding.kind in {Kind.STRANGER_KEY, Kind.OVERDUE} and finding.segment_id is None:
                 keys.append(finding)
+                continue
+            if finding.kind is Kind.WRONG_SUM and is_evidence:
+                report.left.append(finding)
                 continue
             try:
                 how = self._mend(finding)
@@ -118,6 +130,8 @@ class Mender:
                 return self._take_from_spool(finding)
             case Finding(kind=Kind.STRANGER, place=Place.STORE):
                 return self._take_from_store(finding)
+            case Finding(kind=Kind.WRONG_SUM, camera_id=camera_id) if camera_id is not None:
+                return self._recount(camera_id, finding.detail)
         return None
 
     def _remove_copy(self, finding: Finding) -> How | None:
@@ -158,6 +172,13 @@ class Mender:
             return None
         self._audit.mended(How.NOTED_PLACE, row.blob_name, row.camera_id)
         return How.NOTED_PLACE
+
+    def _recount(self, camera_id: CameraId, why: str) -> How:
+        """Make the sums anew from the rows. Noted before: what they said may be all that tells of a row."""
+        self._audit.recounted(How.RECOUNTED, camera_id, why)
+        with self._db.writing() as session:
+            days.recount(session, camera_id)
+        return How.RECOUNTED
 
     def _take_from_spool(self, finding: Finding) -> How | None:
         path = self._spool / finding.name

@@ -39,6 +39,7 @@ class Kind(StrEnum):
     STUCK = "stuck-growing"
     OVERDUE = "overdue"
     UNPROVEN = "unproven"
+    WRONG_SUM = "wrong-sum"
     CANNOT_TELL = "cannot-tell"
 
 

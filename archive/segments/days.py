@@ -43,8 +43,16 @@ def stored(session: Session, chosen: ColumnElement[bool]) -> None:
 
 
 def taken(session: Session, chosen: ColumnElement[bool]) -> None:
-    """Take off the chosen segments, which have just been marked for destruction."""
+    """Take off the chosen segments, which have just been marked for destruction; a day with nothing left goes too."""
     _add(session, _sums(chosen, sign=-1))
+    session.execute(
+        delete(FootageDayRow).where(
+            FootageDayRow.camera_id.in_(select(SegmentRow.camera_id).where(chosen)),
+            FootageDayRow.segments == 0,
+            FootageDayRow.size_bytes == 0,
+            FootageDayRow.recorded_us == 0,
+        )
+    )
 
 
 def shortened(session: Session, camera_id: CameraId, keep_us: int) -> None:
@@ -72,6 +80,18 @@ def ended_earlier(session: Session, chosen: ColumnElement[bool], ends_us: int) -
         SegmentRow.camera_id, _DAY, SegmentRow.keep_us, literal(0), literal(0), literal(ends_us) - SegmentRow.ends_us
     ).where(chosen)
     _add(session, less)
+
+
+def by_day(session: Session, camera_id: CameraId) -> dict[tuple[int, int], Amount]:
+    """Return a camera's sums, by day and microseconds of retention, as they are kept."""
+    rows = session.scalars(select(FootageDayRow).where(FootageDayRow.camera_id == camera_id))
+    return {(row.day, row.keep_us): Amount(row.segments, row.size_bytes, row.recorded_us) for row in rows}
+
+
+def recount(session: Session, camera_id: CameraId) -> None:
+    """Make a camera's sums anew from its rows."""
+    session.execute(delete(FootageDayRow).where(FootageDayRow.camera_id == camera_id))
+    stored(session, and_(SegmentRow.camera_id == camera_id, SegmentRow.state == State.STORED))
 
 
 def expiring(session: Session, camera_id: CameraId, keep_us: int, now_us: int) -> Amount:

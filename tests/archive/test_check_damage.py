@@ -149,6 +149,18 @@ def _say_spooled(house: House, _: Segment, stored: Segment, __: Segment) -> None
     change_behind_the_back(house, "UPDATE segment SET place = 'spool' WHERE id = ?", stored.id.hex)
 
 
+def _miscount(house: House, _: Segment, __: Segment, ___: Segment) -> None:
+    change_behind_the_back(house, "UPDATE footage_day SET size_bytes = size_bytes + 1")
+
+
+def _count_what_is_gone(house: House, _: Segment, __: Segment, ___: Segment) -> None:
+    change_behind_the_back(house, "UPDATE footage_day SET day = day - 1")
+
+
+def _forget_sums(house: House, _: Segment, __: Segment, ___: Segment) -> None:
+    change_behind_the_back(house, "DELETE FROM footage_day")
+
+
 Damage = Callable[[House, Segment, Segment, Segment], None]
 DAMAGES: Final[Sequence[tuple[Damage, list[Kind]]]] = (
     (_lose_blob, [Kind.LOST]),
@@ -171,13 +183,16 @@ DAMAGES: Final[Sequence[tuple[Damage, list[Kind]]]] = (
     (_bring_back_key, [Kind.UNDEAD_KEY]),
     (_lose_gap, [Kind.UNACCOUNTED]),
     (_lose_row, [Kind.UNACCOUNTED]),
-    (_overlap, [Kind.OVERLAPPING]),
+    (_overlap, [Kind.OVERLAPPING, Kind.WRONG_SUM]),
     (_record_without_opt_in, [Kind.WITHOUT_OPT_IN]),
-    (_get_stuck, [Kind.STUCK, Kind.UNACCOUNTED]),
+    (_get_stuck, [Kind.STUCK, Kind.UNACCOUNTED, Kind.WRONG_SUM]),
     (_forget_evidence, [Kind.UNPROVEN]),
     (_leave_key_undestroyed, [Kind.OVERDUE]),
     (_say_stored, [Kind.MISPLACED]),
     (_say_spooled, [Kind.MISPLACED]),
+    (_miscount, [Kind.WRONG_SUM]),
+    (_count_what_is_gone, [Kind.WRONG_SUM]),
+    (_forget_sums, [Kind.WRONG_SUM]),
 )
 
 

@@ -233,7 +233,7 @@ def test_no_key_is_destroyed_while_anything_is_in_quarantine(house: House) -> No
     marks = ", ".join("?" for _ in row)
     change_behind_the_back(house, f"INSERT INTO segment ({columns}) VALUES ({marks})", *row.values())
     assert len(house.shown()) == shown
-    assert [one.kind for one in house.check().findings] == [Kind.STRANGER_KEY]
+    assert [one.kind for one in house.check().findings] == [Kind.STRANGER_KEY], "and the sums are right again"
 
 
 def _row_of(house: House, segment: Segment) -> Sequence[dict[str, object]]:
@@ -269,7 +269,33 @@ def test_whatever_was_damaged_mending_loses_no_byte_and_a_second_time_changes_no
     assert (again.mended, _every_byte(house)) == ([], _every_byte(house))
 
 
-_NEVER_MENDED = set(Kind) - {Kind.STRANGER, Kind.LEFT_BEHIND, Kind.MISPLACED, Kind.STRANGER_KEY, Kind.OVERDUE}
+_NEVER_MENDED = set(Kind) - {
+    Kind.STRANGER,
+    Kind.LEFT_BEHIND,
+    Kind.MISPLACED,
+    Kind.STRANGER_KEY,
+    Kind.OVERDUE,
+    Kind.WRONG_SUM,
+}
+
+
+def test_sums_are_made_anew_from_the_rows_and_the_audit_has_what_they_said(house: House) -> None:
+    furnish(house)
+    change_behind_the_back(house, "UPDATE footage_day SET segments = segments + 5")
+    [wrong] = house.check().findings
+    assert _told(_mend(house)) == [(Kind.WRONG_SUM, How.RECOUNTED)]
+    [(tag, detail)] = _audited(house)
+    assert (tag, wrong.detail in detail, "7 segments" in wrong.detail) == (Tag.CHECK_MENDED, True, True)
+    assert found(house) == []
+
+
+def test_sums_that_tell_of_a_row_that_is_gone_are_left_as_evidence(house: House) -> None:
+    _, stored, _ = furnish(house)
+    house.clock.forward(timedelta(seconds=8))
+    change_behind_the_back(house, "DELETE FROM segment WHERE id = ?", stored.id.hex)
+    report = _mend(house)
+    assert Kind.WRONG_SUM in {one.kind for one in report.left}
+    assert How.RECOUNTED not in {one.how for one in report.mended}
 
 
 def test_a_recorder_at_work_and_its_delivery_are_not_disturbed(house: House) -> None:

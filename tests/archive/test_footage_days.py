@@ -65,6 +65,17 @@ def test_sums_follow_segments_through_their_whole_life(house: House) -> None:
     assert kept_sums(house) == counted_sums(house) == {}
 
 
+def test_of_a_day_of_which_nothing_is_left_no_sum_stays(house: House) -> None:
+    house.opt_in()
+    house.record(2)
+    with house.db.reading() as session:
+        assert len(session.scalars(select(FootageDayRow)).all()) == 1
+    house.clock.forward(timedelta(days=10))
+    assert house.eraser.sweep().erased
+    with house.db.reading() as session:
+        assert session.scalars(select(FootageDayRow)).all() == []
+
+
 def test_sums_follow_a_recovered_segment_and_one_that_ends_earlier(house: House) -> None:
     house.opt_in()
     house.record(3, close=False)
