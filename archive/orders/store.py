@@ -4,16 +4,18 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final, cast
 
-from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, case, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from archive.orders.rules import FOREVER_US, SOUND_AROUND_US, Covered, Ground, Order, OrderKind
 from archive.orders.tables import OrderPersonRow, OrderRow
 from archive.segments.rules import LONGEST_FILE_US, Span, State
 from archive.segments.tables import SegmentRow
+from streams.media.packets import Track
 from vms_privacy.db import Reading, connection_of
 from vms_privacy.ids import CameraId, ErasureId, OperatorId, OrderId, PersonId, Randomness
 
+_FIRST_US: Final = SegmentRow.starts_us - case((SegmentRow.tracks == str(Track.VIDEO), 0), else_=SOUND_AROUND_US)
 _LAST_US: Final = func.coalesce(SegmentRow.destroy_from_us - SegmentRow.keep_us, FOREVER_US)
 
 
@@ -25,7 +27,7 @@ def _covering(lifted: ColumnElement[bool], *columns: Any) -> Select[Any]:
             OrderRow.camera_id == SegmentRow.camera_id,
             lifted,
             OrderRow.from_us < _LAST_US,
-            OrderRow.until_us > SegmentRow.starts_us - SOUND_AROUND_US,
+            OrderRow.until_us > _FIRST_US,
         )
         .correlate(SegmentRow)
     )
@@ -183,6 +185,7 @@ def covered(session: Session, camera_id: CameraId, span: Span, expired_before_us
             func.count().filter(~lives),
         ).where(
             SegmentRow.camera_id == camera_id,
+            span.until_us > _FIRST_US,
             SegmentRow.starts_us < span.until_us + SOUND_AROUND_US,
             # No file is longer: with this bound the index finds the place.
             SegmentRow.starts_us > span.from_us - 2 * LONGEST_FILE_US,

@@ -114,7 +114,7 @@ refuse(
     "a hold or a restriction keeps this segment",
     "NEW.state IN ('erasing', 'erased') AND OLD.state NOT IN ('erasing', 'erased') AND EXISTS (SELECT 1 "
     "FROM footage_order WHERE camera_id = OLD.camera_id AND lifted_at IS NULL "
-    "AND until_us > OLD.starts_us - 10000000 "
+    "AND until_us > OLD.starts_us - CASE OLD.tracks WHEN 'video' THEN 0 ELSE 10000000 END "
     "AND from_us < coalesce(OLD.destroy_from_us - OLD.keep_us, 9223372036854775807))",
     of=("state",),
 )

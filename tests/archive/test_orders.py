@@ -88,6 +88,24 @@ def test_a_single_moment_of_a_segment_is_enough_to_keep_it_and_the_moment_behind
     assert [row.state for row in house.rows()] == [State.STORED, State.ERASED, State.ERASED]
 
 
+@EACH_KIND
+def test_pictures_right_behind_an_order_are_not_kept_where_no_sound_can_reach_back(
+    house: House, kind: OrderKind
+) -> None:
+    house.opt_in()
+    house.keep_for(timedelta(minutes=2))
+    house.record(2)
+    house.record(2)
+    first, behind = house.rows()
+    assert first.ends_us is not None
+    assert behind.starts_us - first.ends_us < 10_000_000
+    placed = house.order(kind, _of(first))
+    assert placed.covered.segments == 1
+    _expire(house)
+    house.eraser.sweep()
+    assert [row.state for row in house.rows()] == [State.STORED, State.ERASED]
+
+
 def test_the_end_of_an_order_destroys_nothing_by_itself_and_the_next_sweep_says_so(house: House) -> None:
     _, middle, _ = _recorded(house)
     order = house.order(OrderKind.HOLD, _of(middle)).order
