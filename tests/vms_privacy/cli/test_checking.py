@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -83,6 +84,15 @@ def test_files_are_looked_at_for_as_long_as_was_said() -> None:
     assert until(clock, None, lambda: True)()
 
 
+@pytest.fixture
+def heard_interrupts() -> Iterator[None]:
+    """A shell lets what it starts in the background ignore SIGINT: here it is heard, however the tests were started."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard_interrupts")
 def test_a_first_ctrl_c_lets_the_check_end_and_a_second_one_ends_it() -> None:
     with stopped_by_hand() as is_stopped:
         assert not is_stopped()
