@@ -14,7 +14,8 @@ from archive.blobs.folder_store import FolderStore
 from archive.blobs.store import BlobStore
 from archive.erasure.service import Eraser, SweepReport
 from archive.format.sealed_file import SealedWriter
-from archive.orders.rules import NOTHING_ORDERED
+from archive.orders import store as orders
+from archive.orders.rules import FOREVER_US
 from archive.playback.opening import Look, Seen
 from archive.playback.rules import Bounds
 from archive.playback.service import Footage, Part
@@ -181,9 +182,12 @@ class ExpiryGateIsOff(Assembly):
 
 class _PatientFootage(Footage):
     def allowed(self, look: Look, seen: Seen) -> Bounds:
-        real = super().allowed(look, seen)
-        # What is held is another step's.
-        return replace(real, kept_from_us=0) if seen.ordered is NOTHING_ORDERED else real
+        real, segment = super().allowed(look, seen), seen.sealed.segment
+        with self._db.reading() as session:
+            # What is held is another step's.
+            span = Span(segment.starts_us, FOREVER_US if segment.ends_us is None else segment.ends_us)
+            is_held = bool(orders.touching(session, look.camera_id, span))
+        return real if is_held else replace(real, kept_from_us=0)
 
 
 class SweepIsIdle(Assembly):
