@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 
 from archive.erasure.http import erasure_routes
 from archive.explain.http import explain_routes
+from archive.mandates.http import mandate_routes
 from archive.orders.http import order_routes
 from archive.playback.http import PlaybackParts, playback_routes
 from archive.receipts.http import receipt_routes
@@ -81,6 +82,7 @@ def build_api(parts: Assembly, probes: Mapping[str, Probe], registry: CollectorR
         retention_routes(db, parts.retention, parts.gate),
         terms_routes(db, parts.retention_terms),
         order_routes(db, parts.orders, parts.clock),
+        mandate_routes(db, parts.mandates, parts.gate),
         explain_routes(db, parts.explainer, parts.gate),
         approval_routes(db, parts.approvals, parts.gate),
         media_session_routes(db, parts.gate, parts.sessions, parts.withdrawals),

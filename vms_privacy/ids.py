@@ -23,6 +23,7 @@ ReceiptId = NewType("ReceiptId", uuid.UUID)
 PolicyId = NewType("PolicyId", uuid.UUID)
 ProposalId = NewType("ProposalId", uuid.UUID)
 OrderId = NewType("OrderId", uuid.UUID)
+MandateId = NewType("MandateId", uuid.UUID)
 WorkerId = NewType("WorkerId", uuid.UUID)
 
 

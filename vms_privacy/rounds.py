@@ -29,6 +29,8 @@ def jobs_of(parts: Assembly) -> list[Job]:
         Job("forget", timedelta(seconds=5), lambda: _forget(parts)),
         Job("camera-events", timedelta(seconds=5), lambda: _quiet(parts.camera_events.retry)),
         Job("sweep", parts.settings.sweep_every, lambda: ",".join(parts.eraser.sweep().failed.values())),
+        # A mandate waits for nobody's sweep: from its approval on nobody reads what it is about.
+        Job("mandates", _SECOND, lambda: ",".join(parts.eraser.carry_out_mandates().failed.values())),
         Job("deliver", timedelta(seconds=5), lambda: ",".join(parts.recorder.deliver().failed.values())),
         Job("receipts", timedelta(minutes=5), lambda: ",".join(sign_hourly(parts.db, parts.receipts).failed.values())),
         Job("root", timedelta(seconds=60), lambda: _quiet(parts.root_care.round)),

@@ -12,15 +12,16 @@ from typing import ClassVar, Final
 from sqlalchemy import and_, or_, select, tuple_, update
 from sqlalchemy.orm import Session, aliased
 
-from archive.erasure.rules import Cause, Step
+from archive.erasure.rules import Step
 from archive.erasure.store import Erasure
 from archive.erasure.tables import ErasureRow
+from archive.mandates.rules import Cause
 from archive.orders.store import IS_KEPT
 from archive.segments.rules import Segment, State
 from archive.segments.tables import SegmentRow
 from vms_privacy.db import changed
 from vms_privacy.errors import Kind, Refusal
-from vms_privacy.ids import ErasureId, OperatorId, WorkerId
+from vms_privacy.ids import ErasureId, MandateId, OperatorId, WorkerId
 
 CLAIM: Final = timedelta(minutes=2)
 """Nodes' clocks may be a minute apart before that is a doubt about the time."""
@@ -61,7 +62,13 @@ def take(session: Session, worker: WorkerId, now: datetime, after: Claimed | Non
     if row is None:
         return None
     erasure = Erasure(
-        ErasureId(row.id), OperatorId(row.operator_id), Cause(row.cause), row.actor, Step(row.step), row.attempts
+        ErasureId(row.id),
+        OperatorId(row.operator_id),
+        Cause(row.cause),
+        row.actor,
+        Step(row.step),
+        row.attempts,
+        None if row.mandate_id is None else MandateId(row.mandate_id),
     )
     return Claimed(erasure, row.started_at, hold(session, worker, erasure.id, now))
 

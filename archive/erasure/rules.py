@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import IntEnum, StrEnum, unique
+from enum import IntEnum, unique
 from typing import Final
 
 from archive.segments.rules import Segment
@@ -20,19 +20,16 @@ TIME_IN_DOUBT: Final = "time-in-doubt"
 
 
 @unique
-class Cause(StrEnum):
-    """Why footage is destroyed."""
-
-    EXPIRY = "expiry"
-
-
-@unique
 class Step(IntEnum):
     """The procedure, in order. Each is durable before the next begins; the row says which one was reached.
 
-    Steps 3 to 6 repeat for each bucket key concerned, step 7 for each segment.
+    Steps 3 to 6 repeat for each bucket key concerned, step 7 for each segment. What comes before the first is for the
+    parts of segments that are kept, each: a crash after it leaves a file that no key opens, and that goes with the next
+    round; the part is made anew.
     """
 
+    PART_NAMED = -1
+    PART_SEALED = 0
     JOURNALLED = 1
     MARKED = 2
     NEW_BUCKET_KEY_MADE = 3

@@ -3,15 +3,16 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from sqlalchemy import and_, case, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from archive.erasure.rules import NOT_BEGUN, STILL_OPEN, TIME_IN_DOUBT, UNDER_WAY, Cause, DebtPart, Step
+from archive.erasure.rules import NOT_BEGUN, STILL_OPEN, TIME_IN_DOUBT, UNDER_WAY, DebtPart, Step
 from archive.erasure.tables import ErasureRow
 from archive.keys.rules import WrappedKey
 from archive.keys.tables import BucketRow
+from archive.mandates.rules import Cause
 from archive.orders.store import IS_KEPT, was_kept
 from archive.segments import ahead, days
 from archive.segments import store as segments
@@ -20,7 +21,9 @@ from archive.segments.tables import SegmentAheadRow, SegmentRow
 from auth.tokens.rules import microseconds
 from vms_privacy.db import changed
 from vms_privacy.errors import Kind, Refusal
-from vms_privacy.ids import BucketKeyId, CameraId, ErasureId, OperatorId, SegmentId
+from vms_privacy.ids import BucketKeyId, CameraId, ErasureId, MandateId, OperatorId, SegmentId
+
+FOUND_OPEN: Final = -1
 
 
 class NotAllErased(Refusal):
@@ -47,6 +50,8 @@ class Erasure:
     actor: str
     step: Step
     attempts: int
+    mandate_id: MandateId | None = None
+    due_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,10 @@ def due(session: Session, now_us: int, limit: int) -> list[Segment]:
 
 
 def begin(session: Session, erasure: Erasure, doomed: Sequence[Segment], journal_number: int, now: datetime) -> int:
-    """Mark segments and write the erasure's row; return how many. Raises NotAllTaken if one is not to be had now."""
+    """Mark segments and write the erasure's row; return how many. Raises NotAllTaken if one is not to be had now.
+
+    What of them is kept is added after that, in the same transaction: `segments.kept_parts.take_over`.
+    """
     taken = 0
     for at in range(0, len(doomed), 500):
         taken += changed(
@@ -99,6 +107,9 @@ def begin(session: Session, erasure: Erasure, doomed: Sequence[Segment], journal
             step=Step.MARKED,
             segments=taken,
             size_bytes=session.scalar(size) or 0,
+            mandate_id=erasure.mandate_id,
+            due_us=erasure.due_us,
+            verified=0,
             started_at=now,
             attempts=0,
             last_failure="",
@@ -228,6 +239,30 @@ def note_bytes_gone(session: Session, answers: Sequence[tuple[SegmentId, str]], 
         )
 
 
+def keyed(session: Session, erasure_id: ErasureId) -> list[SegmentId]:
+    """Return segments of an erasure whose keys are in their rows still; some hundred at most."""
+    found = session.scalars(
+        select(SegmentRow.id).where(SegmentRow.erasure_id == erasure_id, SegmentRow.wrapped_key.is_not(None)).limit(500)
+    )
+    return [SegmentId(one) for one in found]
+
+
+def was_found_open(session: Session, erasure_id: ErasureId) -> bool:
+    """Say whether a sample of this erasure has opened after its destruction."""
+    return session.scalar(select(ErasureRow.verified).where(ErasureRow.id == erasure_id)) == FOUND_OPEN
+
+
+def note_found_open(session: Session, erasure_id: ErasureId) -> None:
+    """Note that a sample of this erasure has opened after its destruction: it is never done after that."""
+    session.execute(update(ErasureRow).where(ErasureRow.id == erasure_id).values(verified=FOUND_OPEN))
+
+
+def note_verified(session: Session, erasure_id: ErasureId, more: int) -> None:
+    """Count segments that were shown to be gone."""
+    added = ErasureRow.verified + more
+    session.execute(update(ErasureRow).where(ErasureRow.id == erasure_id).values(verified=added))
+
+
 def reach(session: Session, erasure_id: ErasureId, reached: Step) -> None:
     """Note the last durable step."""
     session.execute(update(ErasureRow).where(ErasureRow.id == erasure_id).values(step=reached))
@@ -272,19 +307,20 @@ def debt(
         (SegmentRow.destroy_from_us > safe_until_us, TIME_IN_DOUBT),
         else_=NOT_BEGUN,
     )
+    due_us = func.coalesce(ErasureRow.due_us, SegmentRow.destroy_from_us)
     overdue = (
         select(
             SegmentRow.camera_id,
             reason.label("reason"),
             func.count(),
             func.coalesce(func.sum(SegmentRow.size_bytes), 0),
-            func.min(func.coalesce(SegmentRow.destroy_from_us, open_until_us)),
+            func.min(func.coalesce(due_us, open_until_us)),
             func.max(func.coalesce(ErasureRow.attempts, 0)),
         )
         .outerjoin(ErasureRow, ErasureRow.id == SegmentRow.erasure_id)
         .where(
             or_(
-                and_(SegmentRow.state == State.ERASING, SegmentRow.destroy_from_us < overdue_before_us),
+                and_(SegmentRow.state == State.ERASING, due_us < overdue_before_us),
                 and_(
                     SegmentRow.state == State.STORED,
                     SegmentRow.destroy_from_us < overdue_before_us,

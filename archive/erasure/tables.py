@@ -3,7 +3,7 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, String
+from sqlalchemy import BigInteger, CheckConstraint, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vms_privacy.db import Base, UTCDateTime
@@ -22,6 +22,11 @@ class ErasureRow(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     operator_id: Mapped[uuid.UUID] = mapped_column()
     cause: Mapped[str] = mapped_column(String(16))
+    mandate_id: Mapped[uuid.UUID | None] = mapped_column(index=True, comment="the mandate it carries out; none: expiry")
+    due_us: Mapped[int | None] = mapped_column(BigInteger, comment="our clock, of a mandate's; else each segment's own")
+    verified: Mapped[int] = mapped_column(
+        server_default=text("0"), comment="segments of a sample that were shown to be gone; -1: one opened"
+    )
     actor: Mapped[str] = mapped_column(String(80), comment="a principal's label, an id")
     journal_number: Mapped[int] = mapped_column(BigInteger, comment="the custody journal's entry, made first")
     step: Mapped[int] = mapped_column(comment="the last step that is durable; see rules.Step")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
+from archive.mandates.rules import Cause
 from archive.orders.rules import Order, OrderKind
 from archive.segments.rules import State, readable_from_us
 
@@ -37,11 +38,12 @@ class Footage:
     receipt: str = ""
     attempts: int = 0
     last_failure: str = ""
+    cause: Cause = Cause.EXPIRY
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Everything that is known about one moment of one camera."""
+    """Everything that is known about one moment of one camera. `mandate`: why it is to be destroyed before its time."""
 
     moment_us: int
     now_us: int
@@ -50,6 +52,7 @@ class Known:
     gap: str
     orders: Sequence[Order]
     sweep_us: int
+    mandate: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,9 @@ def explain(known: Known, may: MayKnow) -> Answer:
         return _destroyed(footage, retention, may)
     expires_us = known.moment_us + footage.keep_us
     is_expired = known.moment_us < readable_from_us(footage.keep_us, known.now_us)
+    if not is_expired:
+        # What is to be destroyed before its time is as good as expired, for everybody alike.
+        is_expired = known.mandate is not None or (footage.state is State.ERASING and footage.cause is not Cause.EXPIRY)
     restrictions = [one for one in known.orders if one.kind is OrderKind.RESTRICTION]
     # What has expired is gone for everybody, restricted or not, but for those who may know what keeps it.
     if restrictions and footage.state is not State.ERASING and (may.holds or not is_expired):
@@ -109,7 +115,7 @@ def explain(known: Known, may: MayKnow) -> Answer:
     if is_expired:
         return Answer(
             What.HELD,
-            (*(Line("hold", one.case) for one in holds), Line("expired", retention.about)),
+            (*(Line("hold", one.case) for one in holds), _over(known, footage, retention)),
             None,
             Next("destroyed-by-the-sweep-after-two-people-lift-it"),
         )
@@ -127,7 +133,7 @@ def _nothing_there(known: Known) -> Answer:
 
 
 def _destroyed(footage: Footage, retention: Line, may: MayKnow) -> Answer:
-    because = [Line("expired", retention.about)]
+    because = [_over_by(footage.cause, retention)]
     if may.proof:
         because += [Line("receipt", footage.receipt)] if footage.receipt else [Line("receipt-comes-within-the-hour")]
         because.append(Line("key-destroyed"))
@@ -136,7 +142,7 @@ def _destroyed(footage: Footage, retention: Line, may: MayKnow) -> Answer:
 
 def _going(known: Known, footage: Footage, retention: Line, may: MayKnow, *, is_held: bool) -> Answer:
     """What has expired, or is being destroyed: the same words for what is held, unless the asker may know of holds."""
-    because = [Line("expired", retention.about)]
+    because = [_over(known, footage, retention)]
     if not may.proof:
         return Answer(What.EXPIRED, tuple(because))
     if footage.state is State.ERASING:
@@ -146,4 +152,15 @@ def _going(known: Known, footage: Footage, retention: Line, may: MayKnow, *, is_
         return Answer(What.EXPIRED, tuple(because), None, Next("tried-again"))
     if is_held or footage.destroy_from_us is None:
         return Answer(What.EXPIRED, tuple(because))
+    if known.mandate is not None:
+        return Answer(What.EXPIRED, tuple(because), None, Next("destroyed", known.now_us + known.sweep_us))
     return Answer(What.EXPIRED, tuple(because), None, Next("destroyed", footage.destroy_from_us + known.sweep_us))
+
+
+def _over(known: Known, footage: Footage, retention: Line) -> Line:
+    """Say why nobody reads it any more."""
+    return _over_by(footage.cause if known.mandate is None else known.mandate, retention)
+
+
+def _over_by(cause: Cause, retention: Line) -> Line:
+    return Line("expired", retention.about) if cause is Cause.EXPIRY else Line("mandate", str(cause))

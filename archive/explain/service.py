@@ -7,6 +7,8 @@ from sqlalchemy.orm import Session
 
 from archive.erasure.tables import ErasureRow
 from archive.explain.rules import Answer, Footage, Known, MayKnow, explain
+from archive.mandates import store as mandates
+from archive.mandates.rules import Cause
 from archive.orders import store as orders
 from archive.recorder.rules import opted_in
 from archive.segments.rules import Span, State
@@ -36,6 +38,7 @@ class Explainer:
             gap=_gap(session, camera_id, moment_us),
             orders=orders.touching(session, camera_id, Span(moment_us, moment_us + 1)),
             sweep_us=self._sweep_us,
+            mandate=mandates.cause_at(session, camera_id, moment_us),
         )
         return explain(known, may)
 
@@ -50,7 +53,7 @@ class Explainer:
 def _footage(session: Session, camera_id: CameraId, moment_us: int) -> Footage | None:
     # Times of a camera never overlap: only the newest that begins before the moment can reach it.
     row = session.execute(
-        select(SegmentRow, ErasureRow.attempts, ErasureRow.last_failure)
+        select(SegmentRow, ErasureRow.attempts, ErasureRow.last_failure, ErasureRow.cause)
         .outerjoin(ErasureRow, ErasureRow.id == SegmentRow.erasure_id)
         .where(SegmentRow.camera_id == camera_id, SegmentRow.starts_us <= moment_us)
         .order_by(SegmentRow.starts_us.desc())
@@ -71,6 +74,7 @@ def _footage(session: Session, camera_id: CameraId, moment_us: int) -> Footage |
         receipt="" if segment.receipt_id is None else str(segment.receipt_id),
         attempts=row[1] or 0,
         last_failure=row[2] or "",
+        cause=Cause(row[3] or Cause.EXPIRY),
     )
 
 

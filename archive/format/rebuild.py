@@ -109,6 +109,25 @@ def _entry(
     )
 
 
+def within(index: FragmentIndex, until_us: int) -> FragmentIndex:
+    """Return a rebuilt index in which nothing was captured after the end of its segment.
+
+    Its times come from the camera's stamps, which may have jumped; the row's end was bounded when it was recovered.
+    """
+    if all(entry.captured_until_us <= until_us for entry in index.entries):
+        return index
+    return FragmentIndex(
+        index.init_length,
+        tuple(
+            entry._replace(
+                captured_from_us=min(entry.captured_from_us, until_us),
+                captured_until_us=min(entry.captured_until_us, until_us),
+            )
+            for entry in index.entries
+        ),
+    )
+
+
 def _boxes(plaintext: Plaintext, start: int, end: int) -> Iterator[_Box]:
     """Go through boxes that lie wholly between two offsets (4.2); sizes of 64 bits and `to the end` are not ours."""
     while start + 8 <= end:

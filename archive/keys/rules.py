@@ -65,6 +65,17 @@ class CheckPermit:
 
 
 @dataclass(frozen=True, slots=True)
+class EdgePermit:
+    """Proof that exactly this wrap may be opened to keep a part of its file, or to see where it can be cut.
+
+    Made only by `permit_for_edge`. It is no `DecryptPermit`, and nothing that shows footage takes it: what rests on it
+    answers with moments and counts, and writes ciphertext.
+    """
+
+    wrap: "WrappedKey"
+
+
+@dataclass(frozen=True, slots=True)
 class Bucket:
     """One camera and one UTC hour, at one generation: what a bucket key is for."""
 
@@ -105,6 +116,11 @@ def permit_for_recovery(operator_id: OperatorId, camera_id: CameraId, segment_id
 def permit_for_check(wrapped: WrappedKey) -> CheckPermit:
     """Permit the check to open one file. Not a byte of what it holds leaves whoever opens it, only counts."""
     return CheckPermit(wrapped)
+
+
+def permit_for_edge(wrapped: WrappedKey) -> EdgePermit:
+    """Permit to open one file that a mandate covers in part. No picture of it leaves whoever opens it."""
+    return EdgePermit(wrapped)
 
 
 def refuse_unless_covered(permit: DecryptPermit, wrapped: WrappedKey) -> None:

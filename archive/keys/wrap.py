@@ -13,6 +13,7 @@ from archive.keys.rules import (
     Bucket,
     CheckPermit,
     DecryptPermit,
+    EdgePermit,
     PermitIsOld,
     WrappedKey,
     associated_data,
@@ -40,6 +41,14 @@ class NewSegmentKey:
     wrapped: bytes
     bucket_key_id: BucketKeyId
     bucket_hour: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartKey:
+    """The key of a file that takes a kept part: of whose segment, and in no row before it is wrapped."""
+
+    key: KeyBytes
+    permit: EdgePermit
 
 
 class SegmentKeys:
@@ -74,16 +83,20 @@ class SegmentKeys:
         """
         if self._clock.for_reading() >= permit.ask_again_at:
             raise PermitIsOld("ask the ledger again before a new key")
-        bucket = self._bucket(session, permit, operator_id, hour_of(starts_us))
         key = KeyBytes(self._randomness.octets(_KEY_SIZE))
-        place = WrappedKey(operator_id, permit.camera_id, segment_id, bucket.bucket_key_id, b"")
-        try:
-            wrapped = self._wrapped(place, bucket, key)
-        except KeyIsDestroyed:
-            # The keyring is not the one in which it was made: nothing is ever begun under it.
-            self._let_go(permit.camera_id, bucket.bucket_key_id)
-            raise
-        return NewSegmentKey(key, wrapped, bucket.bucket_key_id, bucket.hour)
+        return self._under_its_bucket(session, operator_id, permit.camera_id, segment_id, starts_us, key)
+
+    def make_for_part(self, permit: EdgePermit) -> PartKey:
+        """Make the key of a file that takes a kept part; nothing keeps it but whoever seals, until `wrap_part`."""
+        return PartKey(KeyBytes(self._randomness.octets(_KEY_SIZE)), permit)
+
+    def wrap_part(self, session: Session, part: PartKey, part_id: SegmentId, starts_us: int) -> NewSegmentKey:
+        """Wrap the key of a kept part under the bucket of its first picture's hour, as `new` does.
+
+        What is kept was recorded under an opt-in: no other is needed. Raises KeyringUnavailable, KeyIsDestroyed.
+        """
+        origin = part.permit.wrap
+        return self._under_its_bucket(session, origin.operator_id, origin.camera_id, part_id, starts_us, part.key)
 
     def unwrap(self, permit: DecryptPermit, wrapped: WrappedKey) -> KeyBytes:
         """Open a segment key for whoever may. Raises MayNotDecrypt, KeyIsDestroyed, WrapIsDamaged, WrapIsForeign."""
@@ -103,6 +116,13 @@ class SegmentKeys:
         """Open the segment key of one file that is looked after, and remember it nowhere. Raises as `unwrap`.
 
         A guard keeps the one caller: `archive.check.opening`.
+        """
+        return self._open(permit.wrap)
+
+    def unwrap_for_edge(self, permit: EdgePermit) -> KeyBytes:
+        """Open the segment key of one file that a mandate covers in part, and remember it nowhere. Raises as `unwrap`.
+
+        A guard keeps the one caller: `archive.erasure.edges`.
         """
         return self._open(permit.wrap)
 
@@ -136,15 +156,34 @@ class SegmentKeys:
         """How many opened segment keys are in memory now; for the metrics."""
         return len(self._opened)
 
-    def _bucket(self, session: Session, permit: RecordingPermit, operator_id: OperatorId, hour: int) -> Bucket:
-        found = store.current(session, permit.camera_id, hour)
+    def _under_its_bucket(
+        self,
+        session: Session,
+        operator_id: OperatorId,
+        camera_id: CameraId,
+        segment_id: SegmentId,
+        starts_us: int,
+        key: KeyBytes,
+    ) -> NewSegmentKey:
+        bucket = self._bucket(session, camera_id, operator_id, hour_of(starts_us))
+        place = WrappedKey(operator_id, camera_id, segment_id, bucket.bucket_key_id, b"")
+        try:
+            wrapped = self._wrapped(place, bucket, key)
+        except KeyIsDestroyed:
+            # The keyring is not the one in which it was made: nothing is ever begun under it.
+            self._let_go(camera_id, bucket.bucket_key_id)
+            raise
+        return NewSegmentKey(key, wrapped, bucket.bucket_key_id, bucket.hour)
+
+    def _bucket(self, session: Session, camera_id: CameraId, operator_id: OperatorId, hour: int) -> Bucket:
+        found = store.current(session, camera_id, hour)
         if found is not None and found.operator_id != operator_id:
             raise ValueError("a camera stays with its operator")
         if found is not None:
             return found
-        generation = store.next_generation(session, permit.camera_id, hour)
-        unused = self._unused_key(session, permit.camera_id)
-        made = Bucket(unused, operator_id, permit.camera_id, hour, generation)
+        generation = store.next_generation(session, camera_id, hour)
+        unused = self._unused_key(session, camera_id)
+        made = Bucket(unused, operator_id, camera_id, hour, generation)
         store.add(session, made, self._clock.now())
         return made
 

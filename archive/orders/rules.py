@@ -175,18 +175,23 @@ def flaw_of_review(review_at: datetime, now: datetime) -> Flaw | None:
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """What orders in force say about stretches of one camera's time, for one asker.
+    """What orders in force, and mandates, say about stretches of one camera's time, for one asker.
 
-    `closed`: nobody reads it. `opened`: it opens for the asker although it has expired.
+    `closed`: nobody reads it. `opened`: it opens for the asker although it has expired. `gone`: it is to be destroyed
+    before its time, and as good as expired.
     """
 
     closed: tuple[Span, ...] = ()
     opened: tuple[Span, ...] = ()
+    gone: tuple[Span, ...] = ()
 
     def closes(self, from_us: int, until_us: int) -> bool:
         """Say whether any moment of a stretch is closed; an empty stretch is the moment at which it lies."""
-        end = max(until_us, from_us + 1)
-        return any(one.from_us < end and from_us < one.until_us for one in self.closed)
+        return _touch(self.closed, from_us, until_us)
+
+    def is_gone(self, from_us: int, until_us: int) -> bool:
+        """Say whether any moment of a stretch is to be destroyed before its time; an empty one as in `closes`."""
+        return _touch(self.gone, from_us, until_us)
 
     def opens(self, from_us: int, until_us: int) -> bool:
         """Say whether one case opens all of a stretch."""
@@ -194,28 +199,47 @@ class Ordered:
 
     def leaves(self, from_us: int, until_us: int, kept_from_us: int) -> list[Span]:
         """Return what of a stretch can be read, where everything before `kept_from_us` has expired, by time."""
-        shown = [(max(from_us, kept_from_us), until_us)]
-        shown += [(max(from_us, one.from_us), min(until_us, one.until_us, kept_from_us)) for one in self.opened]
-        shown = [(since, until) for since, until in shown if since < until]
-        for closed in self.closed:
-            before = [(since, min(until, closed.from_us)) for since, until in shown]
-            behind = [(max(since, closed.until_us), until) for since, until in shown]
-            # What is empty goes at once: many orders would else double the list each.
-            shown = [(since, until) for since, until in {*before, *behind} if since < until]
-        return [Span(since, until) for since, until in sorted(shown)]
+        shown = _without([(max(from_us, kept_from_us), until_us)], self.gone)
+        away = [Span(from_us, max(kept_from_us, from_us + 1)), *self.gone] if kept_from_us > from_us else self.gone
+        for one in self.opened:
+            shown += [
+                (max(from_us, one.from_us, left.from_us), min(until_us, one.until_us, left.until_us)) for left in away
+            ]
+        return [Span(since, until) for since, until in sorted(set(_without(shown, self.closed)))]
+
+    def left_open(self, from_us: int, until_us: int, kept_from_us: int) -> list[Span]:
+        """Return what could be read if nothing were closed."""
+        return Ordered((), self.opened, self.gone).leaves(from_us, until_us, kept_from_us)
 
     def around(self, from_us: int, until_us: int) -> "Ordered":
         """Return what of it is about a stretch."""
         closed = tuple(one for one in self.closed if one.from_us < until_us and from_us < one.until_us)
         opened = tuple(one for one in self.opened if one.from_us < until_us and from_us < one.until_us)
-        return Ordered(closed, opened) if closed or opened else NOTHING_ORDERED
+        gone = tuple(one for one in self.gone if one.from_us < until_us and from_us < one.until_us)
+        return Ordered(closed, opened, gone) if closed or opened or gone else NOTHING_ORDERED
 
 
 NOTHING_ORDERED: Final = Ordered()
 
 
-def ordered(orders: Iterable[Order], person_id: PersonId | None) -> Ordered:
-    """Say what the orders in force mean for somebody; None for whoever is nobody's case person."""
+def _touch(spans: Iterable[Span], from_us: int, until_us: int) -> bool:
+    end = max(until_us, from_us + 1)
+    return any(one.from_us < end and from_us < one.until_us for one in spans)
+
+
+def _without(shown: list[tuple[int, int]], taken: Iterable[Span]) -> list[tuple[int, int]]:
+    """Take stretches out of others."""
+    shown = [(since, until) for since, until in shown if since < until]
+    for one in taken:
+        before = [(since, min(until, one.from_us)) for since, until in shown]
+        behind = [(max(since, one.until_us), until) for since, until in shown]
+        # What is empty goes at once: many orders would else double the list each.
+        shown = [(since, until) for since, until in {*before, *behind} if since < until]
+    return shown
+
+
+def ordered(orders: Iterable[Order], person_id: PersonId | None, gone: Iterable[Span] = ()) -> Ordered:
+    """Say what orders in force, and mandates, mean for somebody; None for whoever is nobody's case person."""
     in_force = [one for one in orders if one.is_in_force]
     return Ordered(
         closed=tuple(Span(one.from_us, one.until_us) for one in in_force if one.kind is OrderKind.RESTRICTION),
@@ -224,4 +248,5 @@ def ordered(orders: Iterable[Order], person_id: PersonId | None) -> Ordered:
             for one in in_force
             if one.kind is OrderKind.HOLD and person_id is not None and person_id in one.people
         ),
+        gone=tuple(gone),
     )

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
+from archive.blobs.spool import reader_of
 from archive.blobs.store import BlobStore
 from archive.errors import FootageIsDamaged, FootageIsGone
 from archive.format.index import FragmentIndex
-from archive.format.rebuild import rebuild_index
+from archive.format.rebuild import rebuild_index, within
 from archive.format.sealed_file import FileState, SealedReader
 from archive.keys.rules import DecryptPermit
 from archive.keys.wrap import SegmentKeys
+from archive.mandates import store as mandates
 from archive.orders import store as orders
 from archive.orders.rules import FOREVER_US, NOTHING_ORDERED, SOUND_AROUND_US, Ordered, ordered
-from archive.playback.rules import within
 from archive.recorder.growing import Growing
 from archive.segments import store as segments
 from archive.segments.rules import Place, Span
@@ -66,8 +67,8 @@ def ordered_about(asked: Reading, look: Look, rows: Sequence[Sealed]) -> Ordered
     ends_us = rows[-1].segment.ends_us
     from_us = rows[0].segment.starts_us - SOUND_AROUND_US
     span = Span(from_us, FOREVER_US if ends_us is None else ends_us + SOUND_AROUND_US)
-    found = orders.touching(asked, look.camera_id, span)
-    return ordered(found, look.case_person) if found else NOTHING_ORDERED
+    found, gone = orders.touching(asked, look.camera_id, span), mandates.touching(asked, look.camera_id, span)
+    return ordered(found, look.case_person, gone) if found or gone else NOTHING_ORDERED
 
 
 class _IsBeingClosed(Exception):
@@ -185,28 +186,13 @@ class SealedFiles:
             if growing is None or growing.segment_id != segment.id:
                 raise _IsBeingClosed
             size, last_tag = growing.sealed_size, None
-        read_at = self._store_reader if segment.place is Place.STORE else self._spool_reader
-        reader = SealedReader(read_at(segment.blob_name), size, key, sealed.salt, last_tag)
+        is_spooled = segment.place is Place.SPOOL
+        read_at = reader_of(self._spool, self._store, segment.blob_name, is_spooled=is_spooled)
+        reader = SealedReader(read_at, size, key, sealed.salt, last_tag)
         known = None if last_tag is None else self._remembered(segment.id)
         if known is not None:
             reader.know(known.index)
         return act(reader, sealed)
-
-    def _spool_reader(self, name: str) -> Callable[[int, int], bytes]:
-        path = self._spool / name
-
-        def read_at(offset: int, length: int) -> bytes:
-            try:
-                with path.open("rb", buffering=0) as file:
-                    file.seek(offset)
-                    return file.read(length)
-            except FileNotFoundError:
-                return self._store.read(name, offset, length)
-
-        return read_at
-
-    def _store_reader(self, name: str) -> Callable[[int, int], bytes]:
-        return lambda offset, length: self._store.read(name, offset, length)
 
 
 def _known_of(reader: SealedReader, sealed: Sealed) -> _Known:

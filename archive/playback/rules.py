@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from archive.format.index import FragmentEntry, FragmentIndex
+from archive.format.index import FragmentEntry
 from archive.orders.rules import FOREVER_US, NOTHING_ORDERED, Ordered
 from archive.segments.rules import Span, readable_from_us
 from streams.media.packets import Track
@@ -55,7 +55,8 @@ def may_show(entry: FragmentEntry, allowed: Bounds) -> bool:
     from_us, until_us = entry.captured_from_us, entry.captured_until_us
     if from_us < allowed.from_us or until_us > allowed.until_us or allowed.ordered.closes(from_us, until_us):
         return False
-    return from_us >= allowed.kept_from_us or allowed.ordered.opens(from_us, until_us)
+    is_there = from_us >= allowed.kept_from_us and not allowed.ordered.is_gone(from_us, until_us)
+    return is_there or allowed.ordered.opens(from_us, until_us)
 
 
 def shown_until_us(entry: FragmentEntry, depth_us: int | None, keep_us: int, ordered: Ordered) -> int:
@@ -102,6 +103,9 @@ def selected(entries: Sequence[FragmentEntry], wanted: Span, allowed: Bounds, af
         if start < skipped_to:
             continue
         end, broken_at = _run(entries, start, wanted, allowed)
+        if not any(one.captured_until_us > wanted.from_us for one in entries[start:end]):
+            # What was asked for must not be shown, and nobody asked for what comes before it.
+            continue
         if broken_at is not None and entries[broken_at].captured_from_us < entries[start].captured_from_us:
             # Nothing that came earlier than the start, and must not be shown, may lie behind it.
             skipped_to = broken_at
@@ -123,25 +127,6 @@ def _run(entries: Sequence[FragmentEntry], start: int, wanted: Span, allowed: Bo
         if is_wanted:
             end = at + 1
     return end, None
-
-
-def within(index: FragmentIndex, until_us: int) -> FragmentIndex:
-    """Return a rebuilt index in which nothing was captured after the end of its segment.
-
-    Its times come from the camera's stamps, which may have jumped; the row's end was bounded when it was recovered.
-    """
-    if all(entry.captured_until_us <= until_us for entry in index.entries):
-        return index
-    return FragmentIndex(
-        index.init_length,
-        tuple(
-            entry._replace(
-                captured_from_us=min(entry.captured_from_us, until_us),
-                captured_until_us=min(entry.captured_until_us, until_us),
-            )
-            for entry in index.entries
-        ),
-    )
 
 
 def pieces(entries: Sequence[FragmentEntry], chosen: range, longest_us: int = PIECE_US) -> list[Piece]:

@@ -12,13 +12,14 @@ from archive.format.index import FragmentEntry, FragmentIndex
 from archive.format.sealed_file import SealedReader
 from archive.keys.rules import WrapIsForeign
 from archive.keys.wrap import SegmentKeys
+from archive.mandates import store as mandates
 from archive.orders import store as orders
 from archive.orders.rules import FOREVER_US, SOUND_AROUND_US, Ordered, ordered
 from archive.playback.opening import Look, SealedFiles, Seen, ordered_about
 from archive.playback.rules import Bounds, bounds, may_show, selections, shown_until_us
 from archive.recorder.growing import Growing
 from archive.segments import store as segments
-from archive.segments.rules import Span
+from archive.segments.rules import Span, readable_from_us
 from archive.segments.store import Sealed
 from auth.tokens.errors import FootageIsRestricted
 from vms_privacy.clock import Clock
@@ -98,7 +99,7 @@ class Footage:
                 raise one
         if any(self._is_closed(one, wanted) for one in seen):
             raise FootageIsRestricted("the time asked for is restricted: nobody reads it at present")
-        if found and all(self._has_expired(sealed, wanted) for sealed in found):
+        if found and all(self._is_gone(one, wanted) for one in seen):
             raise FootageIsGone("the time asked for has expired")
         if not found and self._was_recorded(look.camera_id, wanted):
             raise FootageIsGone("the time asked for has expired")
@@ -156,8 +157,8 @@ class Footage:
         """Return the stretches that can be read now, neighbours joined; needs no key."""
         now_us = self._now_us()
         with self._db.glancing() as connection:
-            known = orders.touching(connection, camera_id, asked)
-        rules = ordered(known, case_person)
+            known, gone = orders.touching(connection, camera_id, asked), mandates.touching(connection, camera_id, asked)
+        rules = ordered(known, case_person, gone)
         found: list[Span] = []
         for sealed in self._all_in(camera_id, asked):
             for span in self._readable(sealed, _around(rules, sealed), now_us):
@@ -186,7 +187,7 @@ class Footage:
                 closed = self._files.closed_since(sealed)
                 return [] if closed is None else self._readable(closed, rules, now_us)
             until_us = max(entry.captured_until_us for entry in growing.entries)
-        return rules.leaves(segment.starts_us, until_us, now_us - segment.keep_us + 1)
+        return rules.leaves(segment.starts_us, until_us, readable_from_us(segment.keep_us, now_us))
 
     def _parts_or_damage(self, look: Look, seen: Seen, wanted: Span) -> list[Part] | Refusal:
         try:
@@ -213,15 +214,17 @@ class Footage:
 
     def _is_closed(self, seen: Seen, wanted: Span) -> bool:
         """Say whether a restriction closes something of a span that has not expired."""
-        segment, now_us = seen.sealed.segment, self._now_us()
-        from_us = max(segment.starts_us, wanted.from_us, now_us - segment.keep_us + 1)
-        until_us = min(FOREVER_US if segment.ends_us is None else segment.ends_us, wanted.until_us)
-        return from_us < until_us and seen.ordered.closes(from_us, until_us)
+        return any(seen.ordered.closes(one.from_us, one.until_us) for one in self._left_open(seen, wanted))
 
-    def _has_expired(self, sealed: Sealed, wanted: Span) -> bool:
-        segment = sealed.segment
-        end_us = wanted.until_us if segment.ends_us is None else min(segment.ends_us, wanted.until_us)
-        return end_us + segment.keep_us <= self._now_us()
+    def _is_gone(self, seen: Seen, wanted: Span) -> bool:
+        """Say whether nothing of a span could be read any more even if nothing were restricted."""
+        return not self._left_open(seen, wanted)
+
+    def _left_open(self, seen: Seen, wanted: Span) -> list[Span]:
+        segment = seen.sealed.segment
+        from_us = max(segment.starts_us, wanted.from_us)
+        until_us = min(FOREVER_US if segment.ends_us is None else segment.ends_us, wanted.until_us)
+        return seen.ordered.left_open(from_us, until_us, readable_from_us(segment.keep_us, self._now_us()))
 
     def _was_recorded(self, camera_id: CameraId, wanted: Span) -> bool:
         with self._db.reading() as session:
@@ -242,7 +245,9 @@ def refuse_unshown(entries: Iterable[FragmentEntry], allowed: Bounds) -> None:
     """Raise what stands against showing fragments: FootageIsRestricted, FootageIsGone."""
     for entry in entries:
         if not may_show(entry, allowed):
-            if allowed.ordered.closes(entry.captured_from_us, entry.captured_until_us):
+            times = (entry.captured_from_us, entry.captured_until_us)
+            has_gone = entry.captured_from_us < allowed.kept_from_us or allowed.ordered.is_gone(*times)
+            if allowed.ordered.closes(*times) and not has_gone:
                 raise FootageIsRestricted("this part of the footage is restricted: nobody reads it at present")
             # What is outside of the window is gone like what never was: nobody learns what there is beyond it.
             raise FootageIsGone("this part of the footage is gone")

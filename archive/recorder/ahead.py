@@ -9,11 +9,12 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from archive.blobs.spool import create
 from archive.format.beginning import Beginning, encode_beginning
 from archive.format.rules import SALT, chunk_size_for
 from archive.keys.rules import hour_of
 from archive.keys.wrap import NewSegmentKey
-from archive.recorder.growing import GrowingFile, create
+from archive.recorder.growing import GrowingFile
 from archive.recorder.rules import LeaveOut, Why, beginning, opted_in
 from archive.recorder.standing import Standing, micros
 from archive.recorder.tools import NotBegun, Tools

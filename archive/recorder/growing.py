@@ -1,8 +1,6 @@
 """One segment while it is being written: the sealed file, its index in memory, and what a reader may rely on."""
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 from archive.format import rules as sizes
@@ -105,12 +103,3 @@ class GrowingFile:
     def snapshot(self) -> Growing | None:
         """Return what a reader may rely on now, or None before the first video fragment."""
         return self._snapshot
-
-
-def create(path: Path) -> BinaryIO:
-    """Make the empty file of a new segment; its name was never used. Raises FileExistsError, OSError.
-
-    Unbuffered: no object may keep bytes of a failed write and hand them over later, behind the back of recovery.
-    """
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    return os.fdopen(descriptor, "w+b", buffering=0)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from archive.blobs.spool import create
 from archive.format.rules import chunk_size_for
 from archive.recorder.accounting import catch_up
 from archive.recorder.ahead import NextSegment
-from archive.recorder.growing import GrowingFile, create
+from archive.recorder.growing import GrowingFile
 from archive.recorder.rules import LeaveOut, Why, beginning, may_write
 from archive.recorder.standing import Standing, ask, micros
 from archive.recorder.tools import NotBegun, Tools

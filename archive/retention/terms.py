@@ -42,6 +42,11 @@ class OperatorTerms:
         """Return what is set now."""
         return store.terms(session, operator_id)
 
+    def at_least_us(self, session: Session, operator_id: OperatorId) -> int:
+        """Return for how many microseconds an operator has set its footage to be kept at least; 0 if nobody has."""
+        terms = store.terms(session, operator_id)
+        return terms.at_least // timedelta(microseconds=1) if terms.version else 0
+
     def set(self, session: Session, granted: Granted, wanted: Terms) -> Terms:
         """Add the next version; `wanted.version` is not looked at.
 

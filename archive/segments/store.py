@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 from archive.keys.rules import WrappedKey
 from archive.segments import days
 from archive.segments.rules import Newest, Place, Segment, Span, State, step
-from archive.segments.tables import SegmentAheadRow, SegmentRow
+from archive.segments.tables import KeptPartRow, SegmentAheadRow, SegmentRow
 from vms_privacy.db import changed
 from vms_privacy.ids import BucketKeyId, CameraId, ConsentEntryId, OperatorId, SegmentId
 
@@ -107,7 +107,7 @@ _SEALED = (
 
 # Made once: putting these together takes longer than carrying them out.
 _OF_CAMERA = SegmentRow.camera_id == bindparam("camera_id")
-_LIVING = select(*COLUMNS, *_SEALED).where(_OF_CAMERA, SegmentRow.state.in_((State.WRITING, State.STORED)))
+LIVING = select(*COLUMNS, *_SEALED).where(_OF_CAMERA, SegmentRow.state.in_((State.WRITING, State.STORED)))
 # Times of a camera never overlap, so of all that starts before a span only the newest can reach into it. Without this
 # bound the database goes through everything that is older.
 _FIRST_START = func.coalesce(
@@ -121,9 +121,9 @@ _SPAN = (
     SegmentRow.starts_us < bindparam("until_us"),
     or_(SegmentRow.ends_us.is_(None), SegmentRow.ends_us > bindparam("from_us")),
 )
-_IN_SPAN = _LIVING.where(*_SPAN).order_by(SegmentRow.starts_us).limit(bindparam("most"))
+_IN_SPAN = LIVING.where(*_SPAN).order_by(SegmentRow.starts_us).limit(bindparam("most"))
 _ANY_IN_SPAN = select(SegmentRow.id).where(_OF_CAMERA, SegmentRow.ends_us.is_not(None), *_SPAN).limit(1)
-_BY_ID = _LIVING.where(SegmentRow.id == bindparam("segment_id"))
+_BY_ID = LIVING.where(SegmentRow.id == bindparam("segment_id"))
 
 
 def add(session: Session, new: NewSegment) -> None:
@@ -187,13 +187,21 @@ def moved_to_store(session: Session, segment_id: SegmentId) -> bool:
 def in_span(session: Session | Connection, camera_id: CameraId, span: Span, limit: int = 20_000) -> list[Sealed]:
     """Return the living segments of a camera that overlap a span, by time; the growing one is the last."""
     asked = {"camera_id": camera_id, "from_us": span.from_us, "until_us": span.until_us, "most": limit}
-    return [_sealed(row) for row in session.execute(_IN_SPAN, asked)]
+    return [sealed_of(row) for row in session.execute(_IN_SPAN, asked)]
 
 
 def by_id(session: Session | Connection, camera_id: CameraId, segment_id: SegmentId) -> Sealed | None:
     """Return one living segment of this camera."""
     row = session.execute(_BY_ID, {"camera_id": camera_id, "segment_id": segment_id}).one_or_none()
-    return None if row is None else _sealed(row)
+    return None if row is None else sealed_of(row)
+
+
+def marked(session: Session, ids: Collection[SegmentId]) -> list[Sealed]:
+    """Return segments that are being destroyed and have their keys still, with all that is needed to open them."""
+    wanted = select(*COLUMNS, *_SEALED).where(
+        SegmentRow.id.in_(ids), SegmentRow.state == State.ERASING, SegmentRow.wrapped_key.is_not(None)
+    )
+    return [sealed_of(row) for row in session.execute(wanted)]
 
 
 def take_back(session: Session, segment_id: SegmentId) -> None:
@@ -202,16 +210,17 @@ def take_back(session: Session, segment_id: SegmentId) -> None:
 
 
 def unknown_blobs(session: Session, names: Collection[str]) -> frozenset[str]:
-    """Return those of these blob names, some hundred at most, that no row has, in whatever state, nor one ahead."""
+    """Return those of these blob names, some hundred at most, that no row of any kind has."""
     known = set(session.scalars(select(SegmentRow.blob_name).where(SegmentRow.blob_name.in_(names))))
-    known |= set(session.scalars(select(SegmentAheadRow.blob_name).where(SegmentAheadRow.blob_name.in_(names))))
+    for row in (SegmentAheadRow, KeptPartRow):
+        known |= set(session.scalars(select(row.blob_name).where(row.blob_name.in_(names))))
     return frozenset(names) - known
 
 
 def growing(session: Session) -> list[Sealed]:
     """Return every segment in state `writing`; at start-up these are the leftovers of a crash."""
     rows = session.execute(select(*COLUMNS, *_SEALED).where(SegmentRow.state == State.WRITING))
-    return [_sealed(row) for row in rows]
+    return [sealed_of(row) for row in rows]
 
 
 def growing_cameras(session: Session) -> set[tuple[OperatorId, CameraId]]:
@@ -332,7 +341,8 @@ def _segment(row: Any) -> Segment:
     )
 
 
-def _sealed(row: Any) -> Sealed:
+def sealed_of(row: Any) -> Sealed:
+    """Return a row of `LIVING` as a value."""
     return Sealed(
         segment=_segment(row),
         bucket_key_id=BucketKeyId(row.bucket_key_id),

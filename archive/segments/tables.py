@@ -73,6 +73,7 @@ class SegmentRow(Base):
     bytes_gone_at: Mapped[datetime | None] = mapped_column(UTCDateTime, comment="the store has confirmed it")
     store_answer: Mapped[str | None] = mapped_column(String(16), comment="erased, or was-not-there")
     receipt_id: Mapped[uuid.UUID | None] = mapped_column(comment="the receipt that tells of it")
+    resealed_from: Mapped[uuid.UUID | None] = mapped_column(comment="the destroyed segment of which this part was kept")
 
 
 class SegmentAheadRow(Base):
@@ -98,6 +99,20 @@ class SegmentAheadRow(Base):
     wrapped_key: Mapped[bytes] = mapped_column(LargeBinary, comment="of a file that may not exist yet")
     salt: Mapped[bytes] = mapped_column(LargeBinary(32), comment="of the file's header; a foreign copy differs")
     registered_us: Mapped[int] = mapped_column(BigInteger, comment="our clock; its file begins no earlier")
+
+
+class KeptPartRow(Base):
+    """A file that is being made of what is kept of a segment. It becomes a segment's, or goes again.
+
+    Its key is in no row before that: what a crash leaves of it nobody opens, and it is made anew under another name.
+    """
+
+    __tablename__ = "kept_part"
+
+    blob_name: Mapped[str] = mapped_column(String(22), primary_key=True, comment="opaque, used once, ever")
+    worker_id: Mapped[uuid.UUID] = mapped_column(index=True, comment="who makes it, in whose spool")
+    segment_id: Mapped[uuid.UUID] = mapped_column(comment="of which it is a part")
+    begun_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 class GapRow(Base):
@@ -138,7 +153,23 @@ _WAS_REGISTERED: Final = (
     "EXISTS (SELECT 1 FROM segment_ahead WHERE id = NEW.id AND camera_id = NEW.camera_id "
     "AND consent_entry_id = NEW.consent_entry_id AND blob_name = NEW.blob_name AND registered_us <= NEW.starts_us)"
 )
-needs_active_entry(SegmentRow, unless=_WAS_REGISTERED)
+# A part of a segment that is destroyed lies right beside what goes of it, and rests on the same opt-in. It was recorded
+# under it; whether that has been withdrawn since is of no account.
+_IS_KEPT_PART: Final = (
+    "EXISTS (SELECT 1 FROM segment WHERE id = NEW.resealed_from AND state = 'erasing' AND camera_id = NEW.camera_id "
+    "AND operator_id = NEW.operator_id AND consent_entry_id = NEW.consent_entry_id AND keep_us = NEW.keep_us "
+    "AND tracks = NEW.tracks AND run = NEW.run AND epoch = NEW.epoch AND blob_name <> NEW.blob_name "
+    "AND salt <> NEW.salt AND (NEW.ends_us = starts_us OR NEW.starts_us = ends_us) "
+    "AND NEW.destroy_from_us <= destroy_from_us)"
+)
+needs_active_entry(SegmentRow, unless=f"({_WAS_REGISTERED} OR {_IS_KEPT_PART})")
+refuse(
+    SegmentRow,
+    "segment_kept_part_has_its_origin",
+    "INSERT",
+    "a kept part lies beside what is destroyed of its segment",
+    f"NEW.resealed_from IS NOT NULL AND NOT {_IS_KEPT_PART}",
+)
 needs_active_entry(SegmentAheadRow, at="registered_us")
 refuse(
     SegmentAheadRow,
@@ -156,16 +187,20 @@ refuse(
     "segment overlaps another",
     "EXISTS (SELECT 1 FROM segment WHERE camera_id = NEW.camera_id AND ends_us > NEW.starts_us "
     "AND (NEW.ends_us IS NULL OR starts_us < NEW.ends_us)) "
-    "OR EXISTS (SELECT 1 FROM segment WHERE camera_id = NEW.camera_id AND ends_us IS NULL)",
+    "OR EXISTS (SELECT 1 FROM segment WHERE camera_id = NEW.camera_id AND ends_us IS NULL "
+    "AND (NEW.resealed_from IS NULL OR starts_us < NEW.ends_us))",
 )
 refuse(
     SegmentRow,
     "segment_keeps_its_owner",
     "UPDATE",
     "a segment keeps its owner, camera, start and name",
-    "NEW.operator_id <> OLD.operator_id OR NEW.camera_id <> OLD.camera_id OR NEW.starts_us <> OLD.starts_us "
-    "OR NEW.blob_name <> OLD.blob_name",
-    of=("operator_id", "camera_id", "starts_us", "blob_name"),
+    "NEW.operator_id <> OLD.operator_id OR NEW.camera_id <> OLD.camera_id OR NEW.blob_name <> OLD.blob_name "
+    "OR NEW.resealed_from IS DISTINCT FROM OLD.resealed_from "
+    # Of one that is destroyed in part, the row tells of the time that is gone.
+    "OR (NEW.starts_us <> OLD.starts_us AND (OLD.state <> 'erasing' OR OLD.key_destroyed_at IS NOT NULL "
+    "OR NEW.starts_us < OLD.starts_us OR NEW.starts_us >= OLD.ends_us))",
+    of=("operator_id", "camera_id", "starts_us", "blob_name", "resealed_from"),
 )
 refuse(
     SegmentRow,

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -15,8 +16,8 @@ from archive.erasure import claims
 from archive.erasure.claims import ClaimIsLost
 from archive.erasure.removal import ERASED
 from archive.erasure.rules import Step
-from archive.erasure.service import SweepReport
 from archive.erasure.tables import ErasureRow
+from archive.erasure.tools import SweepReport
 from archive.receipts import store as receipts
 from archive.receipts.rules import Valid
 from archive.receipts.service import verify
@@ -150,7 +151,7 @@ def _sweep_too(worker: Worker) -> None:
 
 
 # Before it is marked nobody can write: that is inside of the transaction that marks.
-_STEPS = [step for step in Step if step is not Step.JOURNALLED]
+_STEPS = [step for step in Step if step > Step.JOURNALLED]
 
 
 @pytest.mark.parametrize("at", _STEPS)
@@ -303,10 +304,10 @@ def test_a_worker_that_takes_long_goes_on_holding_its_claim(
 def test_what_failed_is_free_for_whoever_comes_first_after_its_pause(house: House, two: tuple[Worker, Worker]) -> None:
     _record(house, hours=1, each=1)
     first, second = two
-    store = first.eraser._blobs
-    first.eraser._blobs = _AwayStore()  # type: ignore[assignment]
+    tools = first.eraser._steps._tools
+    first.eraser._steps._tools = replace(tools, blobs=_AwayStore())  # type: ignore[arg-type]
     assert not first.sweep().is_clean
-    first.eraser._blobs = store
+    first.eraser._steps._tools = tools
     assert second.sweep().erased == [], "it is tried again after a pause"
     house.clock.forward(timedelta(seconds=6))
     assert len(second.sweep().erased) == 1

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from archive.erasure.service import SweepReport
+from archive.erasure.tools import SweepReport
 from archive.errors import FootageIsGone
 from archive.orders import store as orders
 from archive.orders.errors import OrderIsLifted, OrderRefused, TooManyOrders
@@ -156,15 +156,15 @@ def test_an_order_that_comes_between_the_look_and_the_mark_of_a_sweep_keeps_all_
     """The sweep has found what is due when the order is placed; neither mark nor journal name what it keeps."""
     _, middle, _ = _recorded(house)
     _expire(house)
-    begin = house.eraser._begin_and_carry_out
+    begin = house.eraser._expire
 
     def interrupted(doomed: Sequence[Segment], report: SweepReport) -> list[Segment]:
-        house.eraser._begin_and_carry_out = begin  # type: ignore[method-assign]
+        house.eraser._expire = begin  # type: ignore[method-assign]
         assert middle.id in {one.id for one in doomed}
         house.order(OrderKind.HOLD, _of(middle))
         return begin(doomed, report)
 
-    house.eraser._begin_and_carry_out = interrupted  # type: ignore[method-assign]
+    house.eraser._expire = interrupted  # type: ignore[method-assign]
     house.eraser.sweep()
     assert [row.state for row in house.rows()] == [State.ERASED, State.STORED, State.ERASED]
     told = [one.facts["segments"] for one in house.journal.entries() if one.kind is JournalKind.ERASURE]

@@ -1,6 +1,6 @@
 """The whole archive over a folder, a real keyring and journal, and fragments of real streams; the clock by hand."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,13 +16,19 @@ from archive.check.audited import CheckAudit
 from archive.check.memory import Memory
 from archive.check.mending import Mender, MendReport
 from archive.check.opening import Decoding, Opening
-from archive.check.service import Progress, tell_nobody
+from archive.check.service import Progress as CheckProgress
+from archive.check.service import tell_nobody
 from archive.erasure.rules import Step
 from archive.erasure.service import Eraser
+from archive.erasure.tools import Progress
+from archive.erasure.tools import Tools as EraserTools
 from archive.erasure.unused_keys import UnusedKeys, destroy_unused_keys
 from archive.keys.rules import permit_from
 from archive.keys.service import BucketKeys
 from archive.keys.wrap import SegmentKeys
+from archive.mandates.edges import Edges
+from archive.mandates.rules import Cause, NewMandate
+from archive.mandates.service import MandateService
 from archive.orders.rules import Ground, NewOrder, Order, OrderKind
 from archive.orders.service import RIGHT_FOR, OrderService, Placed
 from archive.playback.opening import Look
@@ -37,6 +43,7 @@ from archive.recorder.standing import micros
 from archive.recorder.start import StartReport, bring_in_order
 from archive.recorder.tools import Tools
 from archive.retention.service import RetentionService
+from archive.retention.terms import OperatorTerms
 from archive.segments import gaps
 from archive.segments.rules import Segment, Span
 from auth.principal import Granted, Right
@@ -110,8 +117,13 @@ class House:
         self.footage = Footage(db, clock, self.keys, self.spool, self.store, lambda _: self.recorder.growing())
         self.orders = OrderService(self.audit, self.journal, clock, self.randomness, self.approvals)
         self.receipts = ReceiptService(self.keyring, self.audit, clock, self.randomness, "installation-1")
+        self.terms = OperatorTerms(self.retention, self.audit, self.journal, clock, self.randomness)
+        self.edges = Edges(self.keys, self.spool, self.store, self.randomness, self._name)
+        self.mandates = MandateService(
+            self.audit, self.journal, clock, self.randomness, self.approvals, self.edges, self.terms
+        )
         self.steps: list[Step] = []
-        self.progress: Callable[[Step], None] = self.steps.append
+        self.progress: Progress = self.steps.append
         self.eraser = self.new_eraser()
 
     def new_recorder(self) -> CameraRecorder:
@@ -126,22 +138,27 @@ class House:
 
     def new_eraser(self) -> Eraser:
         return Eraser(
-            self.db,
-            BucketKeys(self.keyring, self.keys, self.clock),
-            self.store,
-            self.spool,
-            self.journal,
-            self.audit,
-            self.clock,
-            self.randomness,
-            self.worker,
-            (self.footage, self.delivery),
-            self.progress,
+            EraserTools(
+                self.db,
+                self.keys,
+                BucketKeys(self.keyring, self.keys, self.clock),
+                self.store,
+                self.spool,
+                self.journal,
+                self.audit,
+                self.clock,
+                self.randomness,
+                self.worker,
+                self.edges,
+                self.terms,
+                (self.footage, self.delivery),
+                self.progress,
+            )
         )
 
     def checker(
         self,
-        progress: Progress = tell_nobody,
+        progress: CheckProgress = tell_nobody,
         decoding: Decoding | None = None,
         *,
         remembers: bool = False,
@@ -242,6 +259,14 @@ class House:
                 "the case is closed",
                 self.clock.now() if order.kind is OrderKind.RESTRICTION else None,
             )
+            second = f"person:{self.randomness.uuid()}"
+            self.approvals.decide(session, proposal, Decision.APPROVED, second, lambda _: True)
+
+    def mandate(self, span: Span, cause: Cause = Cause.REQUEST) -> None:
+        """Have a stretch destroyed, as two people do."""
+        new = NewMandate(self.camera.camera_id, span, cause, "request 17", "the person is to be seen in it")
+        with self.db.writing() as session:
+            proposal = self.mandates.propose(session, self.granted(Right.ERASE), new)
             second = f"person:{self.randomness.uuid()}"
             self.approvals.decide(session, proposal, Decision.APPROVED, second, lambda _: True)
 

@@ -10,10 +10,16 @@ from uuid import UUID
 
 from archive.blobs.folder_store import FolderStore
 from archive.erasure.rules import Step
-from archive.erasure.service import Eraser, SweepReport
+from archive.erasure.service import Eraser
+from archive.erasure.tools import SweepReport, Tools
 from archive.keys.service import BucketKeys
 from archive.keys.wrap import SegmentKeys
+from archive.mandates.edges import Edges
+from archive.retention.service import RetentionService
+from archive.retention.terms import OperatorTerms
+from auth.tokens.handles import random_name
 from tests.given.clock import HandClock
+from vms_privacy.approvals.service import Approvals
 from vms_privacy.audit.log import AuditLog
 from vms_privacy.db import Database
 from vms_privacy.ids import SystemRandomness, WorkerId
@@ -34,17 +40,26 @@ class Worker:
         self.on_step: Callable[[Step], None] = lambda _: None
         randomness = SystemRandomness()
         keyring = FileKeyring(folder / "keyring", clock, randomness)
+        keys, blobs, spool = SegmentKeys(keyring, randomness, clock), FolderStore(folder / "archive"), folder / "spool"
+        audit = AuditLog(self.db, randomness)
+        approvals = Approvals(audit, clock, randomness)
+        retention = RetentionService(audit, self.journal, clock, randomness, approvals)
         self.eraser = Eraser(
-            self.db,
-            BucketKeys(keyring, SegmentKeys(keyring, randomness, clock), clock),
-            FolderStore(folder / "archive"),
-            folder / "spool",
-            self.journal,
-            AuditLog(self.db, randomness),
-            clock,
-            randomness,
-            WorkerId(UUID(int=number)),
-            progress=self._reached,
+            Tools(
+                self.db,
+                keys,
+                BucketKeys(keyring, keys, clock),
+                blobs,
+                spool,
+                self.journal,
+                audit,
+                clock,
+                randomness,
+                WorkerId(UUID(int=number)),
+                Edges(keys, spool, blobs, randomness, lambda: random_name(randomness)),
+                OperatorTerms(retention, audit, self.journal, clock, randomness),
+                progress=self._reached,
+            )
         )
 
     def sweep(self) -> SweepReport:

@@ -10,13 +10,18 @@ from uuid import UUID
 from sqlalchemy import select
 
 from archive.blobs.folder_store import FolderStore
+from archive.blobs.spool import create
 from archive.erasure.service import Eraser
+from archive.erasure.tools import Tools
 from archive.format import rules as sizes
 from archive.format.sealed_file import SealedWriter
 from archive.keys.service import BucketKeys
 from archive.keys.wrap import SegmentKeys
+from archive.mandates.edges import Edges
 from archive.playback.service import Footage
-from archive.recorder.growing import Growing, GrowingFile, create
+from archive.recorder.growing import Growing, GrowingFile
+from archive.retention.service import RetentionService
+from archive.retention.terms import OperatorTerms
 from archive.segments import store as segments
 from archive.segments.rules import Place, Segment
 from archive.segments.store import Closed, NewSegment
@@ -29,6 +34,7 @@ from tests.given.clock import HandClock
 from tests.given.consent import opt_in
 from tests.given.rows import every
 from tests.given.tokens import TokenParts
+from vms_privacy.approvals.service import Approvals
 from vms_privacy.consent.ledger import ConsentLedger
 from vms_privacy.consent.rules import RecordingPermit
 from vms_privacy.ids import CameraId, SegmentId, WorkerId
@@ -69,17 +75,24 @@ class Vault:
         self.growing: dict[CameraId, GrowingFile] = {}
         self.before_growing: Callable[[], None] = lambda: None
         self.footage = Footage(self.db, clock, self.keys, self.spool, self.store, self._growing)
+        approvals = Approvals(parts.audit, clock, self.randomness)
+        retention = RetentionService(parts.audit, parts.journal, clock, self.randomness, approvals)
         self.eraser = Eraser(
-            self.db,
-            BucketKeys(parts.keyring, self.keys, clock),
-            self.store,
-            self.spool,
-            parts.journal,
-            parts.audit,
-            clock,
-            self.randomness,
-            WorkerId(UUID(int=1)),
-            (self.footage,),
+            Tools(
+                self.db,
+                self.keys,
+                BucketKeys(parts.keyring, self.keys, clock),
+                self.store,
+                self.spool,
+                parts.journal,
+                parts.audit,
+                clock,
+                self.randomness,
+                WorkerId(UUID(int=1)),
+                Edges(self.keys, self.spool, self.store, self.randomness, lambda: random_name(self.randomness)),
+                OperatorTerms(retention, parts.audit, parts.journal, clock, self.randomness),
+                (self.footage,),
+            )
         )
 
     def record(

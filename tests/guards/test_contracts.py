@@ -39,7 +39,7 @@ FORBIDDEN_ARROWS: Final = (
     ("Verdicts on grants are given in auth alone", "archive.playback.service", "auth.grants.rules"),
     ("Only the assembly reads settings", "vms_privacy.http.health", "vms_privacy.settings"),
     ("Keys in the clear have few readers", "archive.segments.store", "vms_privacy.keyring.plaintext"),
-    ("Segment keys are opened by playback, recorder and check alone", "archive.erasure.service", "archive.keys.wrap"),
+    ("Segment keys are opened by few", "archive.erasure.service", "archive.keys.wrap"),
     ("One door to cryptography", "auth.tokens.handles", "cryptography"),
     ("One door to av", "archive.playback.movie", "av"),
     ("A camera's bytes meet libav in the child alone", "streams.ingest.service", "streams.media.init_making"),

@@ -41,7 +41,8 @@ KEPT_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "streams.rtsp.sources.RtspSources": ("streams.simulator.service.SimulatedSources",),
     "streams.rtsp.sources.RtspFeed": ("streams.simulator.broadcast.SimulatedFeed",),
     "archive.recorder.standing.Policies": ("archive.retention.service.RetentionService",),
-    "archive.erasure.service.DerivedCopies": ("archive.playback.service.Footage",),
+    "archive.erasure.tools.DerivedCopies": ("archive.playback.service.Footage", "archive.recorder.delivery.Delivery"),
+    "archive.mandates.service.Minimums": ("archive.retention.terms.OperatorTerms",),
     # Inner shapes: who keeps them is known from the start.
     "streams.simulator.service.SimulatedCamera": (
         "streams.simulator.camera.CameraSimulator",

@@ -11,7 +11,14 @@ from tests.guards.sources import ROOT, python_files
 EACH = pytest.mark.parametrize("proof", PROOFS, ids=[proof.name for proof in PROOFS])
 STRANGER = "archive/playback/http.py"
 OPENS_FOR_A_CHECK: Final = "archive/check/opening.py"
-_OF_A_CHECK: Final = frozenset({"unwrap_for_check", "permit_for_check"})
+OPENS_EDGES: Final = "archive/mandates/edges.py"
+VERIFIES: Final = "archive/erasure/verifier.py"
+_HOMES: Final = {
+    "unwrap_for_check": {OPENS_FOR_A_CHECK, VERIFIES},
+    "permit_for_check": {OPENS_FOR_A_CHECK, VERIFIES},
+    "unwrap_for_edge": {OPENS_EDGES},
+    "permit_for_edge": {OPENS_EDGES},
+}
 
 
 @EACH
@@ -71,25 +78,43 @@ def test_its_maker_may_build_it(proof: Proof) -> None:
     assert proof.forgeries(f"{proof.name}(camera)", proof.home) == []
 
 
-def users_of_a_check(source: str, path: str) -> list[str]:
-    """Name each place outside of its home that opens a key in the name of a check."""
+def strangers(source: str, path: str) -> list[str]:
+    """Name each place outside of its home that opens a key in the name of a check or of a mandate."""
     nodes = ast.walk(ast.parse(source))
     named = [one.attr if isinstance(one, ast.Attribute) else one.id for one in nodes if isinstance(one, _NAMES)]
-    return [f"{path} {name}" for name in named if name in _OF_A_CHECK and path != OPENS_FOR_A_CHECK]
+    return [f"{path} {name}" for name in named if path not in _HOMES.get(name, {path})]
 
 
 _NAMES: Final = (ast.Attribute, ast.Name)
 
 
-def test_a_key_is_opened_in_the_name_of_a_check_by_its_opening_alone() -> None:
+def test_a_key_is_opened_in_the_name_of_a_check_or_a_mandate_by_few_alone() -> None:
     ours = [(path, text) for path, text in python_files() if not path.startswith("tests/")]
-    assert [found for path, text in ours for found in users_of_a_check(text, path)] == []
-    assert users_of_a_check((ROOT / OPENS_FOR_A_CHECK).read_text(), STRANGER) != []
+    assert [found for path, text in ours for found in strangers(text, path)] == []
+    for home in (OPENS_FOR_A_CHECK, OPENS_EDGES, VERIFIES):
+        assert strangers((ROOT / home).read_text(), STRANGER) != []
 
 
-def test_whoever_opens_for_a_check_hands_out_no_byte() -> None:
-    """Every public method there answers with counts: neither bytes nor a reader of them."""
-    module = ast.parse((ROOT / OPENS_FOR_A_CHECK).read_text())
+TELLS: Final = {
+    OPENS_FOR_A_CHECK: {"Decoding.run": "Tried", "Opening.try_out": "Opened | DoesNotOpen"},
+    OPENS_EDGES: {
+        "Edge.segment_id": "SegmentId",
+        "Edge.cut": "Cut | None",
+        "Edge.seal": "SealedPart",
+        "Edges.open": "Edge",
+        "Edges.name": "str",
+        "Edges.seal": "SealedPart",
+        "Edges.wrap": "KeptPart",
+        "Edges.discard": "None",
+    },
+    VERIFIES: {"Sample.verify": "int"},
+}
+
+
+@pytest.mark.parametrize("path", TELLS)
+def test_whoever_opens_for_a_check_or_a_mandate_hands_out_no_byte(path: str) -> None:
+    """Every public method there answers with counts, moments and ciphertext: neither bytes nor a reader of them."""
+    module = ast.parse((ROOT / path).read_text())
     told = {
         f"{scope.name}.{one.name}": ast.unparse(one.returns) if one.returns else ""
         for scope in module.body
@@ -97,4 +122,4 @@ def test_whoever_opens_for_a_check_hands_out_no_byte() -> None:
         for one in scope.body
         if isinstance(one, ast.FunctionDef) and not one.name.startswith("_")
     }
-    assert told == {"Decoding.run": "Tried", "Opening.try_out": "Opened | DoesNotOpen"}
+    assert told == TELLS[path]

@@ -61,7 +61,7 @@ def test_nobody_goes_on_watching_a_camera_that_was_removed_and_whoever_watches_a
 def test_whatever_holds_something_of_a_segment_lets_go_of_it_before_its_bytes_are_erased(stage: Stage) -> None:
     """Its pictures' index, and the way into the store: what is put there beside an erasure would stay."""
     parts = stage.parts
-    assert set(parts.eraser._copies) == {parts.footage, parts.delivery}
+    assert set(parts.eraser._tools.copies) == {parts.footage, parts.delivery}
 
 
 def test_a_camera_that_got_another_address_is_the_same_camera_to_its_viewers(stage: Stage) -> None:

@@ -10,9 +10,12 @@ from archive.blobs.s3_store import S3Store
 from archive.blobs.store import BlobStore
 from archive.check.service import Checker
 from archive.erasure.service import Eraser
+from archive.erasure.tools import Tools
 from archive.explain.service import Explainer
 from archive.keys.service import BucketKeys
 from archive.keys.wrap import SegmentKeys
+from archive.mandates.edges import Edges
+from archive.mandates.service import MandateService
 from archive.orders.service import OrderService
 from archive.orders.standing import LiveRestrictions
 from archive.playback.entrance import ArchiveEntrance
@@ -21,7 +24,7 @@ from archive.receipts.service import ReceiptService
 from archive.recorder.delivery import Delivery
 from archive.recorder.recovery import Recovery
 from archive.recorder.service import RecorderService
-from archive.recorder.tools import Tools
+from archive.recorder.tools import Tools as RecorderTools
 from archive.retention.service import RetentionService
 from archive.retention.terms import OperatorTerms
 from auth.tokens.handles import random_name
@@ -68,14 +71,28 @@ class ArchiveParts(StreamParts):
         return OrderService(self.audit, self.journal, self.clock, self.randomness, self.approvals)
 
     @cached_property
+    def edges(self) -> Edges:
+        return Edges(self.keys, self.settings.spool, self.store, self.randomness, self.name_blob)
+
+    @cached_property
+    def mandates(self) -> MandateService:
+        return MandateService(
+            self.audit, self.journal, self.clock, self.randomness, self.approvals, self.edges, self.retention_terms
+        )
+
+    def name_blob(self) -> str:
+        """Return a name that no file ever had."""
+        return random_name(self.randomness)
+
+    @cached_property
     def live_restrictions(self) -> LiveRestrictions:
         return LiveRestrictions(
             self.db, self.revocation.hear_restrictions, self.sessions.hear_camera, self.revocation.close
         )
 
     @cached_property
-    def recorder_tools(self) -> Tools:
-        return Tools(
+    def recorder_tools(self) -> RecorderTools:
+        return RecorderTools(
             self.db,
             self.ledger,
             self.retention,
@@ -83,7 +100,7 @@ class ArchiveParts(StreamParts):
             self.clock,
             self.randomness,
             self.settings.spool,
-            lambda: random_name(self.randomness),
+            self.name_blob,
         )
 
     @cached_property
@@ -109,17 +126,22 @@ class ArchiveParts(StreamParts):
     @cached_property
     def eraser(self) -> Eraser:
         return Eraser(
-            self.db,
-            self.buckets,
-            self.store,
-            self.settings.spool,
-            self.journal,
-            self.audit,
-            self.clock,
-            self.randomness,
-            # Of an installation one process runs at a time: its journal sees to that.
-            WorkerId(UUID(self.installation_id)),
-            (self.footage, self.delivery),
+            Tools(
+                self.db,
+                self.keys,
+                self.buckets,
+                self.store,
+                self.settings.spool,
+                self.journal,
+                self.audit,
+                self.clock,
+                self.randomness,
+                # Of an installation one process runs at a time: its journal sees to that.
+                WorkerId(UUID(self.installation_id)),
+                self.edges,
+                self.retention_terms,
+                (self.footage, self.delivery),
+            )
         )
 
     def growing_segment(self, camera_id: CameraId) -> SegmentId | None:

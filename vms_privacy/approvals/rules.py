@@ -26,6 +26,7 @@ class Act(StrEnum):
     LIFT_HOLD = "lift-hold"
     LIFT_RESTRICTION = "lift-restriction"
     SHORTEN_RETENTION = "shorten-retention"
+    ERASE_FOOTAGE = "erase-footage"
 
 
 @unique

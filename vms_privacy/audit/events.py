@@ -71,6 +71,9 @@ class Tag(IntEnum):
     ORDER_LIFTED = 93
     ACT_PROPOSED = 94
     ACT_DECIDED = 95
+    MANDATE_PLACED = 100
+    MANDATE_DONE = 101
+    MANDATE_FAILED = 102
 
 
 @unique

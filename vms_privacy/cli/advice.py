@@ -195,6 +195,11 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "proposer-lost-the-right": "propose it yourself, and have another person approve it",
         "shortening-takes-two": "see what it would do: `vms-privacy camera retention NAME DURATION --dry-run`; "
         "then propose it with --propose",
+        "mandate-refused": "the sentence says what is wrong; docs/operate/erasing.md has examples",
+        "nothing-to-destroy": "see what became of that time: `vms-privacy why NAME MOMENT`",
+        "too-many-mandates": "wait until those under way are carried out: `vms-privacy erase list`",
+        "destroyed-still-opens": "stop the service, keep everything as it is, and find out what holds the key or the "
+        "bytes: docs/operate/erasing.md",
         "not-all-taken": "nothing has to be done: the next sweep looks again",
     }
 )

@@ -20,7 +20,7 @@ _SAYS: Final[Mapping[str, str]] = {
     "kept": "it is kept, and can be read",
     "restricted": "it is kept, and nobody reads it",
     "held": "its time is over; a hold keeps it",
-    "expired": "its time is over: nobody reads it",
+    "expired": "it is over: nobody reads it",
     "destroyed": "it is destroyed",
     "unaccounted": "nothing says what became of it: run `vms-privacy check`",
 }

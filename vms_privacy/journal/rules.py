@@ -31,6 +31,7 @@ class JournalKind(StrEnum):
     WITHDRAWAL = "withdrawal"
     REVOCATION = "revocation"
     SHORTENING = "shortening"
+    MANDATE = "mandate"
     KEY_DESTROYED = "key-destroyed"
     ROOT_ROTATED = "root-rotated"
     TAIL_CUT = "tail-cut"

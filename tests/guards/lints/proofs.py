@@ -73,6 +73,7 @@ PROOFS: Final = (
         {"vms_privacy/demo/theft.py": "plays the thief, who has our code and asks nobody"},
     ),
     Proof("CheckPermit", "archive/keys/rules.py"),
+    Proof("EdgePermit", "archive/keys/rules.py"),
     Proof("Granted", "auth/grants/rules.py"),
 )
 

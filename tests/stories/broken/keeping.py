@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from archive.blobs.folder_store import FolderStore
 from archive.blobs.store import BlobStore
-from archive.erasure.service import Eraser, SweepReport
+from archive.erasure.service import Eraser
+from archive.erasure.tools import SweepReport
 from archive.format.sealed_file import SealedWriter
 from archive.orders import store as orders
 from archive.orders.rules import FOREVER_US

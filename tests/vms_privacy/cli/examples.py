@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 FILE = Path(__file__)
+_STRETCH = ("--from", "2026-01-31T08:00:00Z", "--until", "2026-01-31T08:05:00Z")
 _WHY = ("--case", "2026/17", "--authority", "district court", "--reason", "an accident at the gate")
 
 
@@ -56,6 +57,9 @@ def where_nothing_is(folder: Path, taken_port: int) -> Mapping[str, tuple[tuple[
         "camera watch": (("yard",), 3),
         "camera ranges": (("yard",), 3),
         "camera archive": (("yard", "2026-01-31T08:00:00Z", "PT5M"), 3),
+        "erase preview": (("yard", *_STRETCH), 3),
+        "erase propose": (("yard", *_STRETCH, "--reference", "17", "--reason", "somebody is to be seen in it"), 3),
+        "erase list": ((), 3),
         "hold place": (("yard", "--from", "2026-01-31T08:00:00Z", *_WHY, "--ground", "court-order"), 3),
         "hold list": ((), 3),
         "hold people": (("yard", "no-order", "--person", "anna"), 3),

@@ -16,7 +16,7 @@ from auth.tokens.rules import Action, Purpose
 from auth.tokens.service import Asked
 from auth.tokens.wishes import Wish
 from tests.given.consent import opt_in
-from tests.given.destroyed import destroy
+from tests.given.destroyed import destroy, record
 from tests.given.stage import Stage
 from tests.given.tokens import token_for
 from vms_privacy.consent.rules import ConsentKind
@@ -175,6 +175,21 @@ def proposed_retention(stage: Stage) -> Ask:
 
 def why(stage: Stage) -> Ask:
     return Ask(of_camera(stage).path, query={"moment": iso(stage.app.clock.now() - timedelta(hours=1))})
+
+
+def _recorded_span(stage: Stage) -> dict[str, str]:
+    record(stage)
+    now = stage.app.clock.now()
+    return {"from": iso(now - timedelta(hours=1)), "until": iso(now)}
+
+
+def previewed_mandate(stage: Stage) -> Ask:
+    return Ask(of_camera(stage).path, query=_recorded_span(stage))
+
+
+def mandate(stage: Stage) -> Ask:
+    body = {**_recorded_span(stage), "reference": "request 17", "reason": "the person is to be seen in it"}
+    return Ask(of_camera(stage).path, body)
 
 
 def hold(stage: Stage) -> Ask:
@@ -360,6 +375,10 @@ ASKS: Final[Mapping[str, Callable[[Stage], Ask]]] = {
     f"GET {_C}/restrictions": of_camera,
     f"PUT {_C}/restrictions/{{order_id}}/review": reviewed_restriction,
     f"POST {_C}/restrictions/{{order_id}}/end": ended_restriction,
+    f"GET {_O}/mandates": of_operator,
+    f"GET {_C}/mandates": of_camera,
+    f"GET {_C}/mandates/preview": previewed_mandate,
+    f"POST {_C}/mandates": mandate,
     f"POST {_C}/tokens": token_wish,
     "DELETE /api/v1/tokens/{token_id}": of_token,
 }

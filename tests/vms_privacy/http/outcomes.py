@@ -93,6 +93,7 @@ _RECORD: Final = frozenset({Right.RECORD})
 _RETAIN: Final = frozenset({Right.RETAIN})
 _HOLD: Final = frozenset({Right.HOLD})
 _RESTRICT: Final = frozenset({Right.RESTRICT})
+_ERASE: Final = frozenset({Right.ERASE})
 
 HIDDEN: Final = (
     Row("GET /metrics", "nobody", _everybody(Cell(200))),
@@ -164,6 +165,10 @@ API: Final = (
     Row(f"GET {_C}/restrictions", "restrict on camera", _camera(200), _RESTRICT),
     Row(f"PUT {_C}/restrictions/{{order_id}}/review", "restrict on camera", _camera(200), _RESTRICT),
     Row(f"POST {_C}/restrictions/{{order_id}}/end", "restrict on camera", _camera(202), _RESTRICT),
+    Row(f"GET {_O}/mandates", "audit on operator", _operator(200), _AUDIT),
+    Row(f"GET {_C}/mandates", "erase on camera", _camera(200), _ERASE),
+    Row(f"GET {_C}/mandates/preview", "erase on camera", _camera(200), _ERASE),
+    Row(f"POST {_C}/mandates", "erase on camera", _camera(202), _ERASE),
     # Whoever looks after recordings may ask as well.
     Row(f"GET {_C}/why", "any right on camera", _camera(200, other_right=Cell(200)), frozenset({Right.ARCHIVE})),
     Row(f"GET {_O}/approvals", "membership on operator", _people(200)),
