@@ -15,7 +15,6 @@ from typing import Final
 PRIVATE_FILE: Final = 0o600
 PRIVATE_FOLDER: Final = 0o700
 _SIDE_BY_SIDE: Final = 4
-_OPEN_AT_ONCE: Final = 128
 _UNFINISHED: Final = ".unfinished"
 _DOOMED: Final = ".destroying"
 
@@ -46,16 +45,13 @@ def write_durably(path: Path, data: bytes) -> None:
 
     Two writers of the same path at the same moment are the caller's to prevent.
     """
-    unfinished = path.with_name(path.name + _UNFINISHED)
-    _write_through(unfinished, data)
-    unfinished.replace(path)
+    _write_through(_unfinished(path), data)
+    _unfinished(path).replace(path)
     sync_folder(path.parent)
 
 
-def write_in_place(path: Path, data: bytes) -> None:
-    """Put `data` under `path`, durable on return. A crash leaves a part of it: its reader has to notice."""
-    _write_through(path, data)
-    sync_folder(path.parent)
+def _unfinished(path: Path) -> Path:
+    return path.with_name(path.name + _UNFINISHED)
 
 
 def _write_through(path: Path, data: bytes) -> None:
@@ -69,56 +65,38 @@ def _write_through(path: Path, data: bytes) -> None:
         os.close(handle)
 
 
-def overwrite_durably(contents: Sequence[tuple[str, bytes]]) -> None:
-    """Overwrite files where they lie, each with as many bytes as it has; all durable on return.
+def replace_durably(contents: Sequence[tuple[Path, bytes]]) -> None:
+    """Put many files of one folder in the place of old ones, each whole or not at all; all durable on return.
 
-    Some ten times faster than replacing them one by one. But a crash leaves any of them old, new or torn: the caller
-    has written down before what they were to become. A file that is gone stays gone.
+    What was there before is overwritten afterwards. A crash leaves each file old or new, and never one of them torn.
     """
-    with ThreadPoolExecutor(_SIDE_BY_SIDE) as threads:
-        for at in range(0, len(contents), _OPEN_AT_ONCE):
-            handles = list[int]()
-            try:
-                for path, data in contents[at : at + _OPEN_AT_ONCE]:
-                    handles += _overwritten(path, data)
-                # A disk that many wait for at once empties its cache once for all of them.
-                list(threads.map(_sync_contents, [handles[one::_SIDE_BY_SIDE] for one in range(_SIDE_BY_SIDE)]))
-            finally:
-                for handle in handles:
-                    os.close(handle)
-
-
-def _sync_contents(handles: Sequence[int]) -> None:
-    for handle in handles:
-        # The content alone: a file's times are no news, and would cost a commit of the file system's journal.
-        os.fdatasync(handle)
-
-
-def _overwritten(path: str, data: bytes) -> list[int]:
-    """Overwrite one file, not durably yet; return its handle, or nothing if it is gone."""
+    if not contents:
+        return
+    before = list[int]()
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with ThreadPoolExecutor(_SIDE_BY_SIDE) as threads:
+            # A disk that many wait for at once empties its cache once for all of them.
+            list(threads.map(lambda one: _write_through(_unfinished(one[0]), one[1]), contents))
+            for path, _ in contents:
+                before += _handle_of(path)
+                _unfinished(path).replace(path)
+            sync_folder(contents[0][0].parent)
+            list(threads.map(_overwrite, before))
+    finally:
+        for handle in before:
+            os.close(handle)
+
+
+def _handle_of(path: Path) -> list[int]:
+    try:
+        return [os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)]
     except FileNotFoundError:
         return []
-    try:
-        _refuse_another_length(handle, len(data))
-        write_all(handle, data)
-        _begin_writing(handle)
-    except BaseException:
-        os.close(handle)
-        raise
-    return [handle]
 
 
-def _refuse_another_length(handle: int, length: int) -> None:
-    if os.fstat(handle).st_size != length:
-        raise ValueError("a file is not as long as what is to be written over it")
-
-
-def _begin_writing(handle: int) -> None:
-    # A hint, on systems that have it: the disk works on all of the files while we come to wait for the first.
-    if hasattr(os, "posix_fadvise"):
-        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+def _overwrite(handle: int) -> None:
+    write_all(handle, bytes(os.fstat(handle).st_size))
+    os.fdatasync(handle)
 
 
 def write_all(handle: int, data: bytes) -> None:
@@ -141,8 +119,9 @@ def read_private(path: Path | str, limit: int) -> bytes:
             raise ValueError("not a plain file of the expected size")
         refuse_if_shared(found)
         data = b""
-        while len(data) <= limit:
-            part = os.read(handle, limit + 1 - len(data))
+        while len(data) <= found.st_size:
+            # No more room than it needs: a page is read for every look at one of its keys.
+            part = os.read(handle, found.st_size + 1 - len(data))
             if not part:
                 return data
             data += part
@@ -185,8 +164,7 @@ def finish_destroying(doomed: Path) -> None:
         sync_folder(doomed.parent)
         return
     try:
-        write_all(handle, bytes(os.fstat(handle).st_size))
-        os.fsync(handle)
+        _overwrite(handle)
     finally:
         os.close(handle)
     doomed.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """Keeping the keyring's root young: what receipts promise about older copies rests on it (P5).
 
 Promise: while the service runs, whatever root is in use is destroyed within its life, over restarts and crashes, and
-nothing that makes or destroys a key waits for more than one batch of files. Rules: `keyring/rules.py`, `why_rotate`.
+nothing that makes or destroys a key waits for more than one batch of pages. Rules: `keyring/rules.py`, `why_rotate`.
 """
 
 from collections.abc import Callable, Generator
@@ -14,20 +14,19 @@ from vms_privacy.db import Database
 from vms_privacy.journal.journal import Journal
 from vms_privacy.journal.rules import JournalKind
 from vms_privacy.keyring.folder_keyring import FolderKeyring
-from vms_privacy.keyring.rewrapping import AT_ONCE
-from vms_privacy.keyring.root_rotation import RootRotation, RotatedRoot, Step
+from vms_privacy.keyring.root_rotation import AT_ONCE, RootRotation, RotatedRoot, Step
 from vms_privacy.keyring.rules import WhyRotate
 
 AT_A_TIME_S: Final = 5.0
-LONGEST_PAUSE_S: Final = 0.05
+PAUSE_S: Final = 0.01
 ACTOR: Final = "worker:root"
 
 
 class RootCare:
     """Looks at the root once a round, and rotates it piece by piece. One thread calls `round`.
 
-    `pause` waits that many seconds: the keyring's lock knows no queue, so between two batches of `at_once` files
-    somebody else's turn has to be left open on purpose.
+    `pause` waits that many seconds, after every batch of some `at_once` keys: whoever makes a key meanwhile needs the
+    interpreter more than its page, and the keyring's locks know no queue.
     """
 
     def __init__(
@@ -66,12 +65,11 @@ class RootCare:
         began_s = self._clock.monotonic()
         try:
             while self._clock.monotonic() - began_s < AT_A_TIME_S:
-                step_began_s = self._clock.monotonic()
                 if next(steps) is Step.DESTROYED:
                     self._steps = None
                     self._note_done(rotation.done)
                     return rotation.done
-                self._pause(min(self._clock.monotonic() - step_began_s, LONGEST_PAUSE_S))
+                self._pause(PAUSE_S)
         except Exception:
             # Steps that ended in an error cannot be gone on with; the manifest tells new ones where to begin.
             self._steps = None

@@ -12,6 +12,7 @@ from archive.receipts import store
 from archive.receipts.service import ReceiptService
 from tests.given.clock import HandClock
 from tests.given.footage import House
+from tests.given.pages import page_with
 from tests.given.rows import every
 from vms_privacy.ids import BucketKeyId, SystemRandomness
 from vms_privacy.keyring.file_keyring import FileKeyring
@@ -51,11 +52,11 @@ def _promised(house: House, receipts: ReceiptService) -> datetime:
 
 
 def _opens(house: House, copy: Path, bucket: BucketKeyId) -> bool:
-    """Say whether the copied key file opens with everything else of today's keyring, its roots among it."""
+    """Say whether the copied page opens with everything else of today's keyring, its roots among it."""
     thief = house.folder / "thief"
     shutil.rmtree(thief, ignore_errors=True)
     shutil.copytree(house.folder / "keyring", thief)
-    shutil.copy(copy / "buckets" / f"{bucket}.key", thief / "buckets")
+    shutil.copy(page_with(copy, bucket), page_with(thief, bucket))
     keyring = FileKeyring(thief, HandClock(), SystemRandomness())
     assert bucket in keyring.bucket_keys()
     try:

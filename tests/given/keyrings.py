@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.given.softhsm import SoftHsm
 from vms_privacy.clock import Clock, SystemClock
-from vms_privacy.ids import SystemRandomness
+from vms_privacy.ids import Randomness, SystemRandomness
 from vms_privacy.keyring.file_keyring import FileKeyring
 from vms_privacy.keyring.folder_keyring import FolderKeyring
 from vms_privacy.keyring.pkcs11_keyring import Pkcs11Keyring
@@ -22,21 +22,22 @@ class KeyringPlace:
 
     folder: Path
     token: TokenPlace | None = None
+    randomness: Randomness = field(default_factory=SystemRandomness)
 
     def create(self, clock: Clock) -> FolderKeyring:
         if self.token is None:
-            return FileKeyring.create(self.folder, clock, SystemRandomness())
-        return Pkcs11Keyring.create(self.folder, Pkcs11Token(self.token), clock, SystemRandomness())
+            return FileKeyring.create(self.folder, clock, self.randomness)
+        return Pkcs11Keyring.create(self.folder, Pkcs11Token(self.token), clock, self.randomness)
 
     def open(self, clock: Clock) -> FolderKeyring:
         """Open it as another process would: nothing is remembered from before."""
         if self.token is None:
-            return FileKeyring(self.folder, clock, SystemRandomness())
-        return Pkcs11Keyring(self.folder, Pkcs11Token(self.token), clock, SystemRandomness())
+            return FileKeyring(self.folder, clock, self.randomness)
+        return Pkcs11Keyring(self.folder, Pkcs11Token(self.token), clock, self.randomness)
 
     def at(self, folder: Path) -> "KeyringPlace":
         """Return the same token with another folder, as after an older copy was put back."""
-        return KeyringPlace(folder, self.token)
+        return KeyringPlace(folder, self.token, self.randomness)
 
     def rotate_and_die(self, step: int) -> int:
         """Rotate the root in a process that ends by SIGKILL after so many steps; return how it ended."""

@@ -13,7 +13,7 @@ from tests.guards.sources import ROOT, all_tests, missing_test, python_files
 FORMATS: Final = (
     "sealed-file-v1",
     "audit-chain-v1",
-    "keyring-v1",
+    "keyring-v2",
     "keyring-pkcs11-v1",
     "stream-token-v1",
     "receipt-v1",

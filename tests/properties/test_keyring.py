@@ -12,7 +12,19 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from tests.given.clock import HandClock
 from tests.given.keyrings import KeyringPlace
+from tests.given.pages import OnFewPages
 from vms_privacy.ids import BucketKeyId, SystemRandomness
+from vms_privacy.keyring.page_rules import (
+    ENTRY_SIZE,
+    HEAD_SIZE,
+    BucketEntry,
+    BucketPage,
+    edition_in,
+    keys_within,
+    page_file,
+    page_number,
+    read_page,
+)
 from vms_privacy.keyring.plaintext import KeyBytes
 from vms_privacy.keyring.port import KeyIsDestroyed, Purpose, WrapIsDamaged
 from vms_privacy.keyring.rules import (
@@ -28,13 +40,14 @@ from vms_privacy.keyring.rules import (
     context_of,
     end_of_root,
     is_due,
+    is_v1,
     life_of_root,
-    packed_batch,
-    read_batch,
     read_header,
     read_manifest,
+    read_v1_manifest,
     version_of,
     why_rotate,
+    with_digest,
 )
 from vms_privacy.keyring.wrapping import unwrap, wrap
 
@@ -83,6 +96,16 @@ def test_a_manifest_reads_back_as_it_was_written(manifest: Manifest) -> None:
     assert read_manifest(manifest.packed()) == manifest
 
 
+@given(manifest=manifests)
+def test_a_manifest_of_v1_is_known_for_one_and_is_none_of_v2(manifest: Manifest) -> None:
+    assert is_v1(manifest.packed_v1())
+    assert not is_v1(manifest.packed())
+    assert read_v1_manifest(manifest.packed_v1()) == manifest
+    for read, data in ((read_manifest, manifest.packed_v1()), (read_v1_manifest, manifest.packed())):
+        with pytest.raises(BadKeyFile):
+            read(data)
+
+
 @given(data=st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_any_bytes_are_a_manifest_or_a_named_fault(data: bytes) -> None:
     with pytest.raises(BadKeyFile):
@@ -118,22 +141,66 @@ def test_no_root_is_ever_needed_and_condemned_and_no_version_is_given_twice(
         given_out |= set(manifest.needed)
 
 
-@given(files=st.dictionaries(st.uuids(), st.binary(min_size=84, max_size=84), min_size=1, max_size=5))
-def test_a_batch_reads_back_as_it_was_written(files: dict[uuid.UUID, bytes]) -> None:
-    assert read_batch(packed_batch(files)) == files
+page_numbers = st.integers(0, 255)
+entries = st.builds(BucketEntry, seconds, st.binary(min_size=72, max_size=72))
 
 
-@given(
-    files=st.dictionaries(st.uuids(), st.binary(min_size=9, max_size=9), min_size=1, max_size=3),
-    cut=st.integers(0),
-    flip=st.integers(1, 255),
-)
-def test_a_batch_cut_off_or_changed_is_none(files: dict[uuid.UUID, bytes], cut: int, flip: int) -> None:
-    whole = packed_batch(files)
+@st.composite
+def pages(draw: st.DrawFn) -> BucketPage:
+    number = draw(page_numbers)
+    ids = st.binary(min_size=15, max_size=15).map(lambda begin: begin + bytes([number]))
+    edition, page_key = draw(st.binary(min_size=16, max_size=16)), draw(st.binary(max_size=80))
+    return BucketPage(number, draw(numbers), edition, page_key, draw(st.dictionaries(ids, entries, max_size=5)))
+
+
+@given(page=pages())
+def test_a_page_reads_back_as_it_was_written(page: BucketPage) -> None:
+    whole = page.packed()
+    assert read_page(whole, page.number) == page
+    assert edition_in(whole[:HEAD_SIZE]) == page.edition
+    assert len(page.entries) <= keys_within(len(whole)) <= len(page.entries) + len(page.page_key) // ENTRY_SIZE + 1
+
+
+@given(page=pages(), cut=st.integers(0), flip=st.integers(1, 255))
+def test_a_page_cut_off_or_changed_is_none(page: BucketPage, cut: int, flip: int) -> None:
+    whole = page.packed()
     cut %= len(whole)
     for bad in (whole[:cut], whole[:cut] + bytes([whole[cut] ^ flip]) + whole[cut + 1 :], bytes(len(whole))):
         with pytest.raises(BadKeyFile):
-            read_batch(bad)
+            read_page(bad, page.number)
+
+
+@given(page=pages(), data=st.binary(max_size=300))
+def test_what_is_whole_but_no_page_of_ours_is_a_named_fault(page: BucketPage, data: bytes) -> None:
+    with pytest.raises(BadKeyFile):
+        read_page(with_digest(data), page.number)
+    with pytest.raises(BadKeyFile):
+        read_page(page.packed(), page.number ^ 1)
+    whole = page.packed()[:-32]
+    if len(page.entries) > 1:
+        first = HEAD_SIZE + len(page.page_key)
+        swapped = whole[:first] + whole[first + ENTRY_SIZE :] + whole[first : first + ENTRY_SIZE]
+        with pytest.raises(BadKeyFile):
+            read_page(with_digest(swapped), page.number)
+
+
+@given(page=pages(), bucket_key=st.uuids(), entry=entries, edition=st.binary(min_size=16, max_size=16))
+def test_a_key_put_on_its_page_and_taken_off_leaves_the_others(
+    page: BucketPage, bucket_key: uuid.UUID, entry: BucketEntry, edition: bytes
+) -> None:
+    more = page.having(bucket_key, entry, edition)
+    assert more.entries == {**page.entries, bucket_key.bytes: entry}
+    assert (more.edition, more.page_key) == (edition, page.page_key)
+    assert more.without(bucket_key, edition).entries == {
+        one: kept for one, kept in page.entries.items() if one != bucket_key.bytes
+    }
+
+
+@given(number=page_numbers, name=st.text(max_size=10))
+def test_a_pages_file_name_leads_back_to_it_and_no_other_does(number: int, name: str) -> None:
+    assert page_number(page_file(number)) == number
+    found = page_number(name)
+    assert found is None or page_file(found) == name
 
 
 @given(one=st.lists(st.binary(max_size=6), max_size=4), other=st.lists(st.binary(max_size=6), max_size=4))
@@ -235,7 +302,7 @@ class AnyOrderOfActs(RuleBasedStateMachine):
         self.alive: set[BucketKeyId] = set()
 
     def place_in(self, folder: Path) -> KeyringPlace:
-        return KeyringPlace(folder / "keyring")
+        return KeyringPlace(folder / "keyring", randomness=OnFewPages())
 
     def teardown(self) -> None:
         self.place.cleanup()

@@ -1,6 +1,7 @@
 """Small private files: whole or not at all, and gone when they are said to be gone."""
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -77,19 +78,31 @@ def test_a_fault_is_told_without_the_path(path: Path) -> None:
     assert durable_files.fault_of(PermissionError("another user owns it")) == "another user owns it"
 
 
-def test_files_are_overwritten_where_they_lie_and_one_that_is_gone_stays_gone(tmp_path: Path) -> None:
-    paths = [tmp_path / str(number) for number in range(300)]
+def test_many_files_are_replaced_at_once_and_what_was_there_is_overwritten(tmp_path: Path) -> None:
+    paths = [tmp_path / str(number) for number in range(20)]
     for path in paths[1:]:
-        path.write_bytes(b"old")
-    inodes = [path.stat().st_ino for path in paths[1:]]
-    durable_files.overwrite_durably([(str(path), b"new") for path in paths])
-    assert not paths[0].exists()
-    assert {path.read_bytes() for path in paths[1:]} == {b"new"}
-    assert [path.stat().st_ino for path in paths[1:]] == inodes
+        durable_files.write_durably(path, b"old")
+    with ExitStack() as opened:
+        before = [opened.enter_context(path.open("rb")) for path in paths[1:]]
+        durable_files.replace_durably([(path, b"newer") for path in paths])
+        assert {file.read() for file in before} == {bytes(3)}
+    assert {path.read_bytes() for path in paths} == {b"newer"}
+    assert {path.stat().st_mode & 0o777 for path in paths} == {0o600}
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
 
 
-def test_a_file_of_another_length_is_not_overwritten(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"longer")
-    with pytest.raises(ValueError, match="not as long"):
-        durable_files.overwrite_durably([(str(tmp_path / "a"), b"new")])
-    assert (tmp_path / "a").read_bytes() == b"longer"
+def test_replacing_nothing_does_nothing(tmp_path: Path) -> None:
+    durable_files.replace_durably([])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_replacement_that_fails_leaves_every_file_old_or_new(tmp_path: Path) -> None:
+    """The second of three cannot be replaced, since a folder has its name."""
+    first, second, third = (tmp_path / name for name in ("1", "2", "3"))
+    first.write_bytes(b"old")
+    third.write_bytes(b"old")
+    second.mkdir()
+    with pytest.raises(OSError, match="directory"):
+        durable_files.replace_durably([(first, b"newer"), (second, b"newer"), (third, b"newer")])
+    assert {first.read_bytes(), third.read_bytes()} <= {b"old", b"newer"}
+    assert third.read_bytes() == b"old"

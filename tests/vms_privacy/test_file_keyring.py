@@ -1,8 +1,10 @@
 """The file keyring's own promises: destruction, time in memory, versions, and what an old copy opens."""
 
 import functools
+import os
 import shutil
 import threading
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -12,11 +14,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tests.given.clock import HandClock
+from tests.given.pages import page_with, pages_in
 from tests.given.randomness import CountedRandomness
 from vms_privacy.ids import BucketKeyId, SystemRandomness
 from vms_privacy.keyring.file_keyring import FileKeyring
+from vms_privacy.keyring.page_rules import page_of, read_page
 from vms_privacy.keyring.plaintext import KeyBytes
 from vms_privacy.keyring.port import KeyIsDestroyed, KeyringUnavailable, Purpose, WrapIsDamaged
+from vms_privacy.keyring.rules import with_digest
 
 SEGMENT_KEY = KeyBytes(bytes(range(32)))
 
@@ -56,51 +61,92 @@ def a_wrap(keyring: FileKeyring) -> tuple[BucketKeyId, bytes]:
 # Destruction
 
 
-def test_a_destroyed_key_leaves_no_file(keyring: FileKeyring, folder: Path) -> None:
+def held(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+def test_a_destroyed_key_is_in_no_file(keyring: FileKeyring, folder: Path) -> None:
     bucket_key, _ = a_wrap(keyring)
+    entry = read_page(page_with(folder, bucket_key).read_bytes(), page_of(bucket_key)).entries[bucket_key.bytes]
+    assert entry.wrapped in held(folder)
     keyring.destroy_bucket_key(bucket_key)
-    assert list((folder / "buckets").iterdir()) == []
+    assert entry.wrapped not in held(folder)
+    assert bucket_key.bytes not in held(folder)
 
 
-def test_a_destroyed_key_is_overwritten_before_its_name_goes(keyring: FileKeyring, folder: Path) -> None:
+def test_the_page_a_destroyed_key_was_on_is_overwritten(keyring: FileKeyring, folder: Path) -> None:
     bucket_key, _ = a_wrap(keyring)
-    path = folder / "buckets" / f"{bucket_key}.key"
-    with path.open("rb") as still_open:
-        assert still_open.read() != bytes(path.stat().st_size)
+    with page_with(folder, bucket_key).open("rb") as still_open:
+        size = len(still_open.read())
         keyring.destroy_bucket_key(bucket_key)
         still_open.seek(0)
-        assert still_open.read() == bytes(96)
+        assert still_open.read() == bytes(size)
 
 
-@pytest.mark.parametrize("overwritten", [False, True])
-def test_a_destruction_cut_off_by_a_crash_is_finished_on_opening(
-    keyring: FileKeyring, folder: Path, clock: HandClock, overwritten: bool
-) -> None:
-    bucket_key, wrapped = a_wrap(keyring)
-    path = folder / "buckets" / f"{bucket_key}.key"
-    doomed = path.rename(path.with_name(path.name + ".destroying"))
-    if overwritten:
-        doomed.write_bytes(bytes(96))
-    again = reopened(folder, clock)
-    assert list((folder / "buckets").iterdir()) == []
-    with pytest.raises(KeyIsDestroyed):
-        again.unwrap_in_bucket(bucket_key, wrapped, b"here")
-
-
-def test_a_destruction_cut_off_by_a_crash_is_finished_by_asking_again(keyring: FileKeyring, folder: Path) -> None:
-    bucket_key, _ = a_wrap(keyring)
-    path = folder / "buckets" / f"{bucket_key}.key"
-    path.rename(path.with_name(path.name + ".destroying"))
-    assert keyring.destroy_bucket_key(bucket_key) is False
-    assert list((folder / "buckets").iterdir()) == []
-
-
-def test_a_key_half_written_by_a_crash_is_removed_on_opening(
+def test_a_destruction_cut_off_by_a_crash_did_not_happen_and_can_be_asked_for_again(
     keyring: FileKeyring, folder: Path, clock: HandClock
 ) -> None:
-    (folder / "buckets" / "00000000-0000-4000-8000-000000000000.key.unfinished").write_bytes(b"half")
+    bucket_key, wrapped = a_wrap(keyring)
+    page = page_with(folder, bucket_key)
+    rest = read_page(page.read_bytes(), page_of(bucket_key)).without(bucket_key, bytes(16))
+    for cut in (1, len(rest.packed()) // 2, len(rest.packed())):
+        page.with_name(page.name + ".unfinished").write_bytes(rest.packed()[:cut])
+        again = reopened(folder, clock)
+        assert again.unwrap_in_bucket(bucket_key, wrapped, b"here").reveal() == SEGMENT_KEY.reveal()
+        assert list((folder / "buckets").glob("*.unfinished")) == []
+    page.with_name(page.name + ".unfinished").write_bytes(page.read_bytes())
+    assert keyring.destroy_bucket_key(bucket_key) is True
+    assert keyring.destroy_bucket_key(bucket_key) is False
+    assert bucket_key.bytes not in held(folder)
+
+
+def test_a_page_half_written_by_a_crash_is_removed_on_opening(
+    keyring: FileKeyring, folder: Path, clock: HandClock
+) -> None:
+    (folder / "buckets" / "3f.page.unfinished").write_bytes(b"half")
     assert reopened(folder, clock).bucket_keys() == frozenset()
     assert list((folder / "buckets").iterdir()) == []
+
+
+def test_keys_of_one_page_come_and_go_alone(keyring: FileKeyring, folder: Path, clock: HandClock) -> None:
+    """Over two pages and more keys than pages, in whatever order: each opens until it is destroyed."""
+    wraps = dict(a_wrap(keyring) for _ in range(300))
+    assert len(pages_in(folder)) < len(wraps)
+    gone = set(list(wraps)[::2])
+    for bucket_key in gone:
+        assert keyring.destroy_bucket_key(bucket_key) is True
+    for opened in (keyring, reopened(folder, clock)):
+        assert opened.bucket_keys() == set(wraps) - gone
+    for bucket_key, wrapped in wraps.items():
+        if bucket_key in gone:
+            with pytest.raises(KeyIsDestroyed):
+                keyring.unwrap_in_bucket(bucket_key, wrapped, b"here")
+        else:
+            assert keyring.unwrap_in_bucket(bucket_key, wrapped, b"here").reveal() == SEGMENT_KEY.reveal()
+
+
+def test_a_destroyed_key_is_unusable_elsewhere_although_its_page_looks_as_before(
+    keyring: FileKeyring, folder: Path, clock: HandClock
+) -> None:
+    """Another key takes its place: as many keys, as many bytes, and the file's times put back."""
+    bucket_key, wrapped = a_wrap(keyring)
+    page = page_with(folder, bucket_key)
+    elsewhere, times = reopened(folder, clock), page.stat()
+    elsewhere.unwrap_in_bucket(bucket_key, wrapped, b"here")
+    another = uuid.UUID(bytes=bytes(15) + bucket_key.bytes[-1:])
+    keyring._pages.add(another, 0, KeyBytes(bytes(32)))
+    keyring.destroy_bucket_key(bucket_key)
+    os.utime(page, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert page.stat().st_size == times.st_size
+    with pytest.raises(KeyIsDestroyed):
+        elsewhere.unwrap_in_bucket(bucket_key, wrapped, b"here")
+
+
+def test_a_key_is_destroyed_without_its_root(keyring: FileKeyring, folder: Path) -> None:
+    bucket_key, _ = a_wrap(keyring)
+    (folder / "roots" / "000001.root").rename(folder / "away")
+    assert keyring.destroy_bucket_key(bucket_key) is True
+    assert bucket_key.bytes not in page_with(folder, bucket_key).read_bytes()
 
 
 # Time in memory
@@ -118,7 +164,11 @@ def test_an_opened_bucket_key_is_forgotten_after_30_seconds(keyring: FileKeyring
 
 def test_a_key_in_use_is_read_anew_after_30_seconds(keyring: FileKeyring, folder: Path, clock: HandClock) -> None:
     bucket_key, wrapped = a_wrap(keyring)
-    (folder / "buckets" / f"{bucket_key}.key").write_bytes(b"damaged")
+    page = page_with(folder, bucket_key)
+    whole = bytearray(page.read_bytes())
+    # Where its wrap is, so that nothing but opening it tells.
+    whole[-33] ^= 1
+    page.write_bytes(with_digest(bytes(whole[:-32])))
     for _ in range(29):
         clock.forward(timedelta(seconds=1))
         keyring.unwrap_in_bucket(bucket_key, wrapped, b"here")

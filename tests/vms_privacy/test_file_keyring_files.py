@@ -3,16 +3,20 @@
 import os
 import shutil
 import stat
+import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.given.clock import HandClock
 from tests.given.full_disk import a_full_disk
+from tests.given.pages import page_with
 from tests.given.randomness import CountedRandomness
 from vms_privacy.ids import BucketKeyId, SystemRandomness
 from vms_privacy.keyring.file_keyring import FileKeyring
 from vms_privacy.keyring.folder_keyring import KeyringExists
+from vms_privacy.keyring.page_rules import BucketEntry, page_of, read_page
 from vms_privacy.keyring.plaintext import KeyBytes
 from vms_privacy.keyring.port import KeyringUnavailable, Purpose
 
@@ -102,7 +106,7 @@ def test_a_file_that_others_may_read_is_refused(
 
 def test_a_bucket_key_that_others_may_read_is_refused(keyring: FileKeyring, folder: Path, clock: HandClock) -> None:
     bucket_key, wrapped = a_wrap(keyring)
-    (folder / "buckets" / f"{bucket_key}.key").chmod(0o644)
+    page_with(folder, bucket_key).chmod(0o644)
     with pytest.raises(KeyringUnavailable):
         reopened(folder, clock).unwrap_in_bucket(bucket_key, wrapped, b"here")
 
@@ -170,7 +174,7 @@ def test_a_refusal_names_the_role_of_the_file_and_nothing_of_its_content(
 
 def test_a_damaged_bucket_key_is_unavailable_and_not_gone(keyring: FileKeyring, folder: Path, clock: HandClock) -> None:
     bucket_key, wrapped = a_wrap(keyring)
-    path = folder / "buckets" / f"{bucket_key}.key"
+    path = page_with(folder, bucket_key)
     whole = path.read_bytes()
     for bad in (b"", whole[:-1], bytes(len(whole)), whole[:-1] + bytes([whole[-1] ^ 1]), whole + b"\0"):
         path.write_bytes(bad)
@@ -178,12 +182,32 @@ def test_a_damaged_bucket_key_is_unavailable_and_not_gone(keyring: FileKeyring, 
             reopened(folder, clock).unwrap_in_bucket(bucket_key, wrapped, b"here")
 
 
-def test_a_bucket_key_under_another_ones_name_is_refused(keyring: FileKeyring, folder: Path, clock: HandClock) -> None:
+def test_a_bucket_key_in_another_ones_place_is_refused(keyring: FileKeyring, folder: Path, clock: HandClock) -> None:
     first, wrapped = a_wrap(keyring)
-    second, _ = a_wrap(keyring)
-    (folder / "buckets" / f"{second}.key").replace(folder / "buckets" / f"{first}.key")
+    path = page_with(folder, first)
+    page = read_page(path.read_bytes(), page_of(first))
+    entry = page.entries[first.bytes]
+    second = BucketKeyId(uuid.UUID(bytes=bytes(15) + first.bytes[-1:]))
+    keyring._pages.add(second, 0, KeyBytes(bytes(32)))
+    for changed in (entry, BucketEntry(entry.made_at + 1, entry.wrapped)):
+        key = second if changed is entry else first
+        path.write_bytes(replace(page, entries={key.bytes: changed}).packed())
+        with pytest.raises(KeyringUnavailable):
+            reopened(folder, clock).unwrap_in_bucket(key, wrapped, b"here")
+
+
+def test_a_page_under_another_number_or_root_is_refused(keyring: FileKeyring, folder: Path, clock: HandClock) -> None:
+    bucket_key, wrapped = a_wrap(keyring)
+    path = page_with(folder, bucket_key)
+    page = read_page(path.read_bytes(), page_of(bucket_key))
+    path.write_bytes(replace(page, root_version=2).packed())
     with pytest.raises(KeyringUnavailable):
-        reopened(folder, clock).unwrap_in_bucket(first, wrapped, b"here")
+        reopened(folder, clock).unwrap_in_bucket(bucket_key, wrapped, b"here")
+    other = path.with_name(f"{(page.number + 1) % 256:02x}.page")
+    other.write_bytes(page.packed())
+    other.chmod(0o600)
+    with pytest.raises(KeyringUnavailable):
+        reopened(folder, clock).bucket_keys()
 
 
 def test_a_link_in_place_of_a_key_is_refused(keyring: FileKeyring, folder: Path, clock: HandClock) -> None:

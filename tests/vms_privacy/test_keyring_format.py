@@ -1,4 +1,4 @@
-"""keyring-v1, section 10, computed twice: from the page alone, and with the keyring."""
+"""keyring-v2, section 11, computed twice: from the page alone, and with the keyring."""
 
 import hashlib
 import re
@@ -11,11 +11,12 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from tests.given.clock import HandClock
+from tests.given.pages import page_with
 from vms_privacy.ids import BucketKeyId
 from vms_privacy.keyring.file_keyring import FileKeyring
 from vms_privacy.keyring.plaintext import KeyBytes
 
-PAGE = Path(__file__).parents[2] / "docs" / "formats" / "keyring-v1.md"
+PAGE = Path(__file__).parents[2] / "docs" / "formats" / "keyring-v2.md"
 BUCKET_KEY = BucketKeyId(uuid.UUID("00112233-4455-4677-8899-aabbccddeeff"))
 
 
@@ -42,11 +43,19 @@ def test_the_example_follows_from_the_page(example: dict[str, bytes]) -> None:
     root_file = example["root file"]
     assert root_file[12:44] == example["root"]
     assert hashlib.sha256(root_file[:44]).digest() == root_file[44:]
-    assert example["place"] == listed(b"bucket key", b"archive-bucket", BUCKET_KEY.bytes)
-    assert example["context"] == listed(example["place"], example["header"])
-    assert example["key file"].startswith(example["header"] + example["salt"])
-    of_bucket = opened(example["root"], example["key file"][24:], example["context"], b"")
+    number, version, made_at = b"\0\0\0\xff", b"\0\0\0\1", (1_894_708_800).to_bytes(8, "big")
+    assert example["place of the page key"] == listed(b"bucket page", number, version)
+    assert example["wrapped page key"].startswith(example["salt of the page key"])
+    of_page = opened(example["root"], example["wrapped page key"], example["place of the page key"], b"")
+    assert of_page == (example["wrap key of the page key"], example["nonce of the page key"], example["page key"])
+    assert example["place"] == listed(b"bucket key", b"archive-bucket", BUCKET_KEY.bytes, made_at)
+    assert example["wrapped bucket key"].startswith(example["salt"])
+    of_bucket = opened(example["page key"], example["wrapped bucket key"], example["place"], b"")
     assert of_bucket == (example["wrap key"], example["nonce"], example["bucket key"])
+    head = b"VMSP\1\0\0\0" + version + number + example["edition"] + b"\0\0\0\1" + b"\0\0\0\x48"
+    entry = BUCKET_KEY.bytes + made_at + example["wrapped bucket key"]
+    page = head + example["wrapped page key"] + entry
+    assert example["page"] == page + hashlib.sha256(page).digest()
     wrapped = example["wrapped segment key"]
     assert wrapped.startswith(b"\x01" + example["salt of the segment key"])
     of_segment = opened(
@@ -78,7 +87,7 @@ def a_keyring_with_the_root_of(example: dict[str, bytes], folder: Path, randomne
     for name in ("", "roots", "buckets"):
         (folder / name).mkdir(mode=0o700)
     manifest = (
-        b'{"condemned": [], "current": 1, "format": "vms-privacy-keyring-v1", '
+        b'{"condemned": [], "current": 1, "format": "vms-privacy-keyring-v2", '
         b'"keyring": "00000000-0000-4000-8000-000000000000", "making": null, "retiring": [], "since": 1894708800, '
         b'"until": 1897300800, "versions": {}}'
     )
@@ -89,18 +98,18 @@ def a_keyring_with_the_root_of(example: dict[str, bytes], folder: Path, randomne
 
 
 def test_the_keyring_writes_exactly_the_example(example: dict[str, bytes], tmp_path: Path) -> None:
-    randomness = Told(example["bucket key"], example["salt"], example["salt of the segment key"])
-    keyring = a_keyring_with_the_root_of(example, tmp_path / "keyring", randomness)
+    told = ("bucket key", "page key", "salt of the page key", "edition", "salt", "edition", "salt of the segment key")
+    keyring = a_keyring_with_the_root_of(example, tmp_path / "keyring", Told(*(example[name] for name in told)))
     assert keyring.create_bucket_key() == BUCKET_KEY
-    assert (tmp_path / "keyring" / "buckets" / f"{BUCKET_KEY}.key").read_bytes() == example["key file"]
+    assert page_with(tmp_path / "keyring", BUCKET_KEY).read_bytes() == example["page"]
     wrapped = keyring.wrap_in_bucket(BUCKET_KEY, KeyBytes(example["segment key"]), example["associated"])
     assert wrapped == example["wrapped segment key"]
 
 
 def test_the_keyring_reads_the_example(example: dict[str, bytes], tmp_path: Path) -> None:
     keyring = a_keyring_with_the_root_of(example, tmp_path / "keyring", Told())
-    path = tmp_path / "keyring" / "buckets" / f"{BUCKET_KEY}.key"
-    path.write_bytes(example["key file"])
+    path = page_with(tmp_path / "keyring", BUCKET_KEY)
+    path.write_bytes(example["page"])
     path.chmod(0o600)
     key = keyring.unwrap_in_bucket(BUCKET_KEY, example["wrapped segment key"], example["associated"])
     assert key.reveal() == example["segment key"]
@@ -113,10 +122,12 @@ def test_the_tests_that_the_page_names_exist() -> None:
         for name in (
             "contracts/test_keyring.py",
             "properties/test_keyring.py",
+            "properties/test_root_rotations.py",
             "vms_privacy/test_file_keyring.py",
             "vms_privacy/test_file_keyring_files.py",
             "vms_privacy/test_root_rotation.py",
             "vms_privacy/test_root_care.py",
+            "vms_privacy/test_keyring_of_v1.py",
         )
     )
     named = re.findall(r"`((?:test_|Any)\w+)`", PAGE.read_text())

@@ -12,12 +12,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pkcs11.mechanisms import GCMParams
 
 from tests.given.softhsm import PIN, SoftHsm
+from vms_privacy.keyring.page_rules import page_place
 from vms_privacy.keyring.pkcs11_rules import KNOWN_PLACE, RootCard, associated_of, object_id, packed_uses
-from vms_privacy.keyring.rules import KeyHeader, bucket_place, context_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "formats" / "keyring-pkcs11-v1.md"
 KEYRING = uuid.UUID("01234567-89ab-4cde-8f01-23456789abcd")
-BUCKET_KEY = uuid.UUID("00112233-4455-4677-8899-aabbccddeeff")
 
 
 @pytest.fixture(scope="module")
@@ -44,22 +43,20 @@ def test_the_example_follows_from_the_page(example: dict[str, bytes]) -> None:
     assert example["card"] == card + hashlib.sha256(card).digest()
     count = b"VMSU\x01\x00\x00\x00" + version + (4096).to_bytes(8, "big")
     assert example["count"] == count + hashlib.sha256(count).digest()
-    place = listed(b"bucket key", b"archive-bucket", BUCKET_KEY.bytes)
-    assert example["context"] == listed(place, example["header"])
-    assert example["associated data"] == listed(label, owner, version, example["context"])
-    key_file = example["key file"]
-    assert key_file.startswith(example["header"] + example["nonce"])
-    assert root.decrypt(key_file[24:36], key_file[36:], example["associated data"]) == example["bucket key"]
-    assert (len(example["card"]), len(example["count"]), len(key_file)) == (120, 52, 84)
+    assert example["place of the page key"] == listed(b"bucket page", b"\0\0\0\xff", version)
+    assert example["associated data"] == listed(label, owner, version, example["place of the page key"])
+    wrapped = example["wrapped page key"]
+    assert wrapped.startswith(example["nonce"])
+    assert root.decrypt(wrapped[:12], wrapped[12:], example["associated data"]) == example["page key"]
+    assert (len(example["card"]), len(example["count"]), len(wrapped)) == (120, 52, 60)
 
 
 def test_our_rules_give_the_example(example: dict[str, bytes]) -> None:
-    header = KeyHeader(1, 1, 1894708800).packed()
-    context = context_of(bucket_place(BUCKET_KEY), header)
-    assert (KEYRING.bytes, header, context) == (example["keyring id"], example["header"], example["context"])
+    place = page_place(255, 1)
+    assert (KEYRING.bytes, place) == (example["keyring id"], example["place of the page key"])
     assert object_id(KEYRING, 1) == example["object id"]
     assert associated_of(KEYRING, 1, KNOWN_PLACE) == example["associated data of the known wrap"]
-    assert associated_of(KEYRING, 1, context) == example["associated data"]
+    assert associated_of(KEYRING, 1, place) == example["associated data"]
     assert RootCard(1, KEYRING, example["known wrap"]).packed() == example["card"]
     assert packed_uses(1, 4096) == example["count"]
 
@@ -78,5 +75,5 @@ def test_a_token_with_the_examples_root_gives_the_example(example: dict[str, byt
         }
     )
     given = GCMParams(example["nonce"], example["associated data"], 128)
-    made = root.encrypt(example["bucket key"], mechanism=pkcs11.Mechanism.AES_GCM, mechanism_param=given)
-    assert example["header"] + example["nonce"] + made == example["key file"]
+    made = root.encrypt(example["page key"], mechanism=pkcs11.Mechanism.AES_GCM, mechanism_param=given)
+    assert example["nonce"] + made == example["wrapped page key"]

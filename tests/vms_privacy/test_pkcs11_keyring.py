@@ -9,6 +9,7 @@ import pytest
 
 from tests.given.clock import HandClock
 from tests.given.keyrings import KeyringPlace
+from tests.given.pages import page_with
 from tests.given.pkcs11_kept import SEGMENT_KEY, Kept, opens
 from tests.given.softhsm import SoftHsm
 from vms_privacy.ids import SystemRandomness
@@ -177,7 +178,7 @@ def test_a_missing_part_is_loud_and_never_made_anew(kept: Kept, name: str) -> No
 
 def test_a_damaged_bucket_key_is_unavailable_and_not_gone(kept: Kept) -> None:
     bucket_key, wrapped = kept.a_wrap()
-    path = kept.folder / "buckets" / f"{bucket_key}.key"
+    path = page_with(kept.folder, bucket_key)
     whole = path.read_bytes()
     for bad in (b"", whole[:-1], bytes(len(whole)), whole[:-1] + bytes([whole[-1] ^ 1]), whole + b"\0"):
         path.write_bytes(bad)

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import math
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from tests.given.clock import HandClock
+from tests.given.pages import pages_in
 from vms_privacy.audit.events import Tag
 from vms_privacy.audit.log import AuditLog
 from vms_privacy.audit.tables import EventRow
@@ -127,22 +129,23 @@ def test_a_rotation_that_was_interrupted_after_any_step_is_finished_by_a_round_a
 
 def test_a_long_rotation_leaves_everybody_their_turn_and_goes_on_round_by_round(cared: Cared) -> None:
     keys = [cared.keyring.create_bucket_key() for _ in range(12)]
+    pages = len(pages_in(cared.folder / "keyring"))
     cared.clock.forward(NEARLY)
     cared.step_takes = timedelta(seconds=AT_A_TIME_S / 4)
     rounds = 1
     while cared.care.round() is None:
         rounds += 1
         assert cared.keyring.bucket_keys() == set(keys)
-    # Five purposes and twelve bucket keys, and five further steps, one key a batch, four steps a round.
-    assert rounds >= 5
-    assert cared.pauses > len(keys)
+    # Five purposes, the pages of twelve bucket keys, and five further steps; a page a batch, four steps a round.
+    assert rounds == math.ceil((5 + pages + 5) / 4)
+    assert cared.pauses == 5 + pages + 4
     assert [tag for tag, _ in cared.events()] == [Tag.ROOT_ROTATION_BEGUN, Tag.ROOT_ROTATED]
     assert cared.roots() == ["000002.root"]
 
 
 def test_a_round_that_fails_says_so_and_the_next_one_goes_on(cared: Cared) -> None:
     cared.keyring.create_bucket_key()
-    (path,) = (cared.folder / "keyring/buckets").iterdir()
+    (path,) = (cared.folder / "keyring/buckets").glob("*.page")
     whole = path.read_bytes()
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     cared.clock.forward(NEARLY)

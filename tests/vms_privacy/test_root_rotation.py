@@ -3,7 +3,7 @@
 import itertools
 import signal
 import threading
-import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -11,12 +11,13 @@ import pytest
 
 from tests.given.clock import HandClock
 from tests.given.keyrings import KeyringPlace, a_place
+from tests.given.pages import OnFewPages, page_with, pages_in
 from vms_privacy.ids import BucketKeyId
 from vms_privacy.keyring.folder_keyring import FolderKeyring
 from vms_privacy.keyring.plaintext import KeyBytes
 from vms_privacy.keyring.port import KeyIsDestroyed, KeyringUnavailable, Purpose
 from vms_privacy.keyring.root_rotation import Step
-from vms_privacy.keyring.rules import packed_batch, read_header, read_manifest
+from vms_privacy.keyring.rules import read_header, read_manifest
 
 SEGMENT_KEY = KeyBytes(bytes(range(32)))
 
@@ -51,7 +52,8 @@ class Filled:
         return sorted(path.name for path in (self.folder / "roots").glob("*.root"))
 
     def root_versions_in_use(self) -> set[int]:
-        return {read_header(path.read_bytes()).root_version for path in self.folder.rglob("*.key")}
+        of_purposes = {read_header(path.read_bytes()).root_version for path in self.folder.rglob("*.key")}
+        return of_purposes | {page.root_version for page in pages_in(self.folder).values()}
 
 
 class Places(Protocol):
@@ -168,7 +170,7 @@ def test_keys_made_used_and_destroyed_during_rotations_never_fail(filled: Filled
 
 
 def test_a_rotation_stops_at_a_damaged_key_and_keeps_the_old_root(filled: Filled) -> None:
-    damaged = next((filled.folder / "buckets").iterdir())
+    damaged = next(iter(pages_in(filled.folder)))
     whole = damaged.read_bytes()
     damaged.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     with pytest.raises(KeyringUnavailable):
@@ -179,76 +181,80 @@ def test_a_rotation_stops_at_a_damaged_key_and_keeps_the_old_root(filled: Filled
     assert filled.everything_works()
 
 
-# A batch of bucket keys, cut off inside
-
-
-class CutOff:
-    """A rotation that has come to its bucket keys, and what is written down before they are replaced."""
-
-    def __init__(self, filled: Filled) -> None:
-        self.folder = filled.folder
-        keyring = filled.opened()
-        self.before = {path: path.read_bytes() for path in (self.folder / "buckets").iterdir()}
-        for step in keyring.root_rotation().steps():
-            if step is Step.REWRAPPED and self.files() != self.before:
-                break
-        self.after = self.files()
-        self.record = self.folder / "rewrapping"
-
-    def files(self) -> dict[Path, bytes]:
-        return {path: path.read_bytes() for path in (self.folder / "buckets").iterdir()}
-
-    def cut_off(self, record: bytes, files: dict[Path, bytes]) -> None:
-        """Put the folder into a state that a crash can leave."""
-        self.record.write_bytes(record)
-        self.record.chmod(0o600)
-        for path, data in files.items():
-            path.write_bytes(data)
-
-    def whole_record(self) -> bytes:
-        return packed_batch({uuid.UUID(path.stem): data for path, data in self.after.items()})
+# A batch of pages, cut off inside
 
 
 def test_a_batch_cut_off_anywhere_loses_no_key(filled: Filled) -> None:
-    batch = CutOff(filled)
-    whole = batch.whole_record()
-    assert batch.after != batch.before
-    for cut in (0, 1, 16, len(whole) // 2, len(whole) - 1):
-        for record in (whole[:cut], whole[:cut] + bytes(len(whole) - cut)):
-            # The record was not whole, so nothing was written over.
-            batch.cut_off(record, batch.before)
+    """Each page is the old or the new one, and beside it there may be one that is not finished."""
+    steps, before = filled.opened().root_rotation().steps(), dict[Path, bytes]()
+    for _ in steps:
+        before = before or {path: path.read_bytes() for path in pages_in(filled.folder)}
+        if {page.root_version for page in pages_in(filled.folder).values()} == {2}:
+            break
+    steps.close()
+    after = {path: path.read_bytes() for path in before}
+    assert all(after[path] != before[path] for path in before)
+    for states in itertools.product(*(((path, a[path]) for a in (before, after)) for path in before)):
+        for cut in (0, 50, 10_000):
+            for path, data in states:
+                path.write_bytes(data)
+                path.with_name(path.name + ".unfinished").write_bytes(after[path][:cut])
             assert filled.everything_works()
-            assert batch.files() == batch.before
-    torn = {path: batch.after[path][:40] + data[40:] for path, data in batch.before.items()}
-    for states in itertools.product(*(((path, a[path]) for a in (batch.before, torn, batch.after)) for path in torn)):
-        batch.cut_off(whole, dict(states))
-        assert filled.everything_works()
-        assert batch.files() == batch.after
+            assert list((filled.folder / "buckets").glob("*.unfinished")) == []
+    for path, data in before.items():
+        path.write_bytes(data)
     filled.opened().rotate_root()
     assert filled.everything_works()
-    assert not batch.record.exists()
+    assert filled.root_versions_in_use() == {2}
     assert len(filled.roots()) == 1
 
 
 def test_a_key_destroyed_after_a_batch_was_cut_off_is_nowhere_any_more(filled: Filled) -> None:
-    """Somebody else has the keyring open, and notices the crash by the record that is left."""
-    batch, elsewhere = CutOff(filled), filled.opened()
-    batch.cut_off(batch.whole_record(), batch.before)
+    """Somebody else has the keyring open, and no opening has tidied up since the crash."""
     gone = next(iter(filled.wraps))
-    its_file = batch.folder / "buckets" / f"{gone}.key"
-    wrap_of_it = batch.after[its_file]
-    assert wrap_of_it in batch.record.read_bytes()
+    page, elsewhere = page_with(filled.folder, gone), filled.opened()
+    moved = page.with_name(page.name + ".unfinished")
+    moved.write_bytes(page.read_bytes())
+    wrap_of_it = pages_in(filled.folder)[page].entries[gone.bytes].wrapped
     assert elsewhere.destroy_bucket_key(gone)
-    held = {path: path.read_bytes() for path in batch.folder.rglob("*") if path.is_file()}
-    assert [path for path, data in held.items() if wrap_of_it[24:] in data] == []
+    held = {path: path.read_bytes() for path in filled.folder.rglob("*") if path.is_file()}
+    assert [path for path, data in held.items() if wrap_of_it in data or gone.bytes in data] == []
     with pytest.raises(KeyIsDestroyed):
         filled.opened().unwrap_in_bucket(gone, filled.wraps[gone], b"here")
 
 
-def test_a_record_of_another_length_is_refused_and_nothing_is_written_over(filled: Filled) -> None:
-    batch = CutOff(filled)
-    longer = packed_batch({uuid.UUID(path.stem): data + b"!" for path, data in batch.after.items()})
-    batch.cut_off(longer, batch.before)
-    with pytest.raises(KeyringUnavailable):
-        filled.opened()
-    assert batch.files() == batch.before
+def test_every_page_has_a_key_of_its_own_and_a_new_one_under_every_root(filled: Filled) -> None:
+    for _ in range(40):
+        filled.opened().create_bucket_key()
+    before = {page.page_key for page in pages_in(filled.folder).values()}
+    assert len(before) == len(pages_in(filled.folder)) > 1
+    filled.opened().rotate_root()
+    assert {page.page_key for page in pages_in(filled.folder).values()}.isdisjoint(before)
+
+
+def test_a_new_key_goes_under_the_new_root_also_where_its_page_is_not_moved_yet(
+    places: Places, clock: HandClock
+) -> None:
+    place = replace(places("crowded"), randomness=OnFewPages())
+    filled = Filled(place, clock)
+    for step in filled.opened().root_rotation().steps():
+        if step is Step.SWITCHED:
+            break
+    for _ in range(20):
+        filled.opened().create_bucket_key()
+    assert {page.root_version for page in pages_in(filled.folder).values()} == {2}
+    assert filled.everything_works()
+    filled.opened().rotate_root()
+    assert filled.everything_works()
+    assert len(filled.opened().bucket_keys()) == 22
+
+
+def test_a_batch_holds_no_more_pages_than_its_keys_need(filled: Filled) -> None:
+    for _ in range(30):
+        filled.opened().create_bucket_key()
+    numbers = [page.number for page in pages_in(filled.folder).values()]
+    pages = filled.opened()._pages
+    assert list(pages.batches(1)) == [[number] for number in numbers]
+    assert list(pages.batches(1000)) == [numbers]
+    for batch in list(pages.batches(3))[:-1]:
+        assert len(batch) <= 3

@@ -1,4 +1,4 @@
-"""The keyring with its roots in files. Format: docs/formats/keyring-v1.md.
+"""The keyring with its roots in files. Format: docs/formats/keyring-v2.md.
 
 Whoever copies the folder, roots included, has every living key: the roots belong on a disk that no backup reads.
 """

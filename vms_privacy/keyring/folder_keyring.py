@@ -1,4 +1,4 @@
-"""The keyring as a folder of files under roots, for one machine. Format: docs/formats/keyring-v1.md.
+"""The keyring as a folder of files under roots, for one machine. Format: docs/formats/keyring-v2.md.
 
 Where the roots are is all in which the two keyrings differ: in files (`file_keyring`), or in a PKCS#11 token
 (`pkcs11_keyring`).
@@ -9,7 +9,6 @@ open, a remembered copy included; and nothing that is missing is replaced in sil
 
 import functools
 import hmac
-import uuid
 from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar, Final
@@ -18,13 +17,14 @@ from vms_privacy import durable_files
 from vms_privacy.clock import Clock
 from vms_privacy.errors import Kind, Refusal
 from vms_privacy.ids import BucketKeyId, Randomness
+from vms_privacy.keyring.bucket_pages import BucketPages, FoundKey
+from vms_privacy.keyring.earlier_layout import take_over
 from vms_privacy.keyring.faults import told
-from vms_privacy.keyring.key_folder import KeyFolder, OpenedKey
+from vms_privacy.keyring.key_folder import KeyFolder
 from vms_privacy.keyring.plaintext import KeyBytes
 from vms_privacy.keyring.port import KeyIsDestroyed, KeyringUnavailable, PublicKey, Purpose, WrapIsDamaged
 from vms_privacy.keyring.purpose_keys import PurposeRing
-from vms_privacy.keyring.rewrapping import AT_ONCE
-from vms_privacy.keyring.root_rotation import RootRotation, RotatedRoot
+from vms_privacy.keyring.root_rotation import AT_ONCE, RootRotation, RotatedRoot
 from vms_privacy.keyring.roots import RootsIn
 from vms_privacy.keyring.rules import (
     DIGESTING,
@@ -33,12 +33,8 @@ from vms_privacy.keyring.rules import (
     ROOT_LIFE,
     SEALING,
     SIGNING,
-    KeyHeader,
     Manifest,
     WhyRotate,
-    bucket_file,
-    bucket_of,
-    bucket_place,
     context_of,
     end_of_root,
     is_due,
@@ -50,7 +46,6 @@ from vms_privacy.keyring.status import KeyringStatus, status_of
 from vms_privacy.keyring.wrapping import unwrap, wrap
 
 WRAP_FORMAT: Final = b"\x01"
-_BUCKET_ROLE: Final = "bucket key"
 
 
 class KeyringExists(Refusal):
@@ -75,8 +70,9 @@ class FolderKeyring:
         self._root_life = root_life
         self._randomness = randomness
         self._files = KeyFolder(folder, roots_in)
+        self._pages = BucketPages(self._files, randomness)
         self._purposes = PurposeRing(self._files, clock, randomness)
-        self._buckets: ShortMemory[KeyBytes] = ShortMemory(clock)
+        self._buckets: ShortMemory[FoundKey] = ShortMemory(clock)
         self._files.refuse_if_shared()
         self._finish_interrupted()
         self._keyring_id = self._files.manifest().keyring_id
@@ -88,14 +84,7 @@ class FolderKeyring:
     def create_bucket_key(self) -> BucketKeyId:
         bucket_key = BucketKeyId(self._randomness.uuid())
         key = KeyBytes(self._randomness.octets(KEY_SIZE))
-        path = self._path(bucket_key)
-        with self._files.changing():
-            with told(_BUCKET_ROLE):
-                if path.exists():
-                    raise FileExistsError("the randomness repeats itself")
-            header = KeyHeader(self._files.manifest().current, 1, int(self._clock.now().timestamp()))
-            self._files.write_key(path, _BUCKET_ROLE, bucket_place(bucket_key), OpenedKey(header, key))
-        self._buckets.keep(bucket_key, key)
+        self._buckets.keep(bucket_key, self._pages.add(bucket_key, int(self._clock.now().timestamp()), key))
         return bucket_key
 
     def wrap_in_bucket(self, bucket_key: BucketKeyId, segment_key: KeyBytes, associated: bytes) -> bytes:
@@ -111,10 +100,8 @@ class FolderKeyring:
 
     def destroy_bucket_key(self, bucket_key: BucketKeyId) -> bool:
         self._buckets.forget(bucket_key)
-        with self._files.changing():
-            with told(_BUCKET_ROLE):
-                was_there = durable_files.destroy_durably(self._path(bucket_key))
-        # Again: another thread may have read the file just before it went and remembered it just after.
+        was_there = self._pages.destroy(bucket_key)
+        # Again: another thread may have read the page just before it went and remembered it just after.
         self._buckets.forget(bucket_key)
         if not was_there:
             self.refuse_if_lost()
@@ -122,9 +109,7 @@ class FolderKeyring:
 
     def bucket_keys(self) -> frozenset[BucketKeyId]:
         self.refuse_if_lost()
-        with told("folder of bucket keys"):
-            found = [bucket_of(path.name) for path in self._files.buckets.iterdir()]
-        return frozenset(BucketKeyId(bucket_key) for bucket_key in found if bucket_key is not None)
+        return frozenset(map(BucketKeyId, self._pages.keys()))
 
     def seal(self, purpose: Purpose, value: bytes, associated: bytes) -> bytes:
         _refuse_misuse(purpose, SEALING)
@@ -174,7 +159,7 @@ class FolderKeyring:
     def root_rotation(self, at_once: int = AT_ONCE) -> RootRotation:
         """Return the rotation of the root, which goes on where a crash stopped it; `at_once` keys at a time."""
         life = functools.partial(_life_from_now, self._clock, self._root_life)
-        return RootRotation(self._files, self._purposes, life, at_once)
+        return RootRotation(self._files, self._pages, self._purposes, life, at_once)
 
     def rotate_root(self) -> RotatedRoot:
         """Put a new root to use, re-wrap every living key and destroy the old root; durable on return."""
@@ -200,7 +185,7 @@ class FolderKeyring:
 
     def status(self) -> KeyringStatus:
         """Tell what there is, and in which state, without opening a key."""
-        return status_of(self._files, self._clock.now())
+        return status_of(self._files, self._pages, self._clock.now())
 
     def forget_old(self) -> None:
         """Let go of opened keys past their 30 s; for a timer, since an idle keyring forgets nothing by itself."""
@@ -213,24 +198,19 @@ class FolderKeyring:
         """How many opened bucket keys are in memory now; for the metrics."""
         return len(self._buckets)
 
-    def _path(self, bucket_key: uuid.UUID) -> Path:
-        return self._files.buckets / bucket_file(bucket_key)
-
     def _bucket(self, bucket_key: BucketKeyId) -> KeyBytes:
         known = self._buckets.get(bucket_key)
-        path = self._path(bucket_key)
         if known is not None:
-            with told(_BUCKET_ROLE):
-                # One look at the folder: whoever destroyed the key, in whatever process, has ended its use here.
-                if path.exists():
-                    return known
+            # One look at its page: whoever destroyed the key, in whatever process, has ended its use here.
+            if self._pages.still_has(bucket_key, known.edition):
+                return known.key
             self._buckets.forget(bucket_key)
-        opened = self._files.read_key(path, _BUCKET_ROLE, bucket_place(bucket_key))
-        if opened is None:
+        found = self._pages.find(bucket_key)
+        if found is None:
             self.refuse_if_lost()
             raise KeyIsDestroyed("the key is not in the keyring; what it protected is gone")
-        self._buckets.keep(bucket_key, opened.key)
-        return opened.key
+        self._buckets.keep(bucket_key, found)
+        return found.key
 
     def refuse_if_lost(self) -> None:
         """Raise KeyringUnavailable if it is not one key that is missing but the whole keyring, as by a lost mount."""
@@ -242,6 +222,7 @@ class FolderKeyring:
 
     def _finish_interrupted(self) -> None:
         with self._files.alone():
+            take_over(self._files, self._pages)
             manifest = self._files.manifest()
             for purpose, version in manifest.versions.items():
                 self._purposes.destroy_retired(purpose, version)

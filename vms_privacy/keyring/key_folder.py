@@ -1,11 +1,11 @@
-"""The keyring's folder: who may look, who may write when, and how a key file is opened under its root. keyring-v1.
+"""The keyring's folder: who may look, who may write when, and how a key file is opened under its root. keyring-v2.
 
     <folder>/            0700
       manifest           which roots and versions there must be
       lock               nothing; locked shared for one change, exclusively for a rotation
-      rewrapping         there while some bucket keys are being re-wrapped
       roots/000001.root  one root version each
-      buckets/<id>.key   one bucket key each
+      buckets/3f.page    the bucket keys whose id ends in 3f (`bucket_pages`)
+      buckets/3f.lock    nothing; locked for one change of that page
       purposes/<purpose>/000001.key, 000001.public
 
 A missing root, manifest or version is never made anew: that would turn a lost disk into a silent loss of footage.
@@ -24,9 +24,17 @@ from vms_privacy import durable_files
 from vms_privacy.keyring.faults import told
 from vms_privacy.keyring.plaintext import KeyBytes
 from vms_privacy.keyring.port import KeyringUnavailable, Purpose, WrapIsDamaged
-from vms_privacy.keyring.rewrapping import Rewrapping
 from vms_privacy.keyring.roots import RootsIn
-from vms_privacy.keyring.rules import HEADER, KEY_SIZE, KeyHeader, Manifest, context_of, read_header
+from vms_privacy.keyring.rules import (
+    HEADER,
+    KEY_SIZE,
+    KeyHeader,
+    Manifest,
+    context_of,
+    is_v1,
+    read_header,
+    read_v1_manifest,
+)
 from vms_privacy.keyring.rules import read_manifest as manifest_of
 from vms_privacy.keyring.wrapping import OVERHEAD
 
@@ -54,8 +62,7 @@ class KeyFolder:
         self.buckets = folder / "buckets"
         self.roots_folder = folder / "roots"
         self._manifest_file = folder / "manifest"
-        self.roots = roots_in(self.roots_folder, lambda: self.manifest().keyring_id)
-        self.rewrapping = Rewrapping(folder, self.buckets)
+        self.roots = roots_in(self.roots_folder, lambda: self.manifest_as_found()[0].keyring_id)
         self._manifest: tuple[tuple[int, int], Manifest] | None = None
 
     def purpose_folder(self, purpose: Purpose) -> Path:
@@ -84,20 +91,14 @@ class KeyFolder:
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Hold off rotations while one file comes or goes. Not to be nested."""
-        while True:
-            with self._locked(fcntl.LOCK_SH):
-                if not self.rewrapping.is_left():
-                    yield
-                    return
-            with self.alone():
-                """Whoever was at it has crashed, and being alone is finishing it."""
+        """Hold off whoever is `alone` while one page changes. Not to be nested."""
+        with self._locked(fcntl.LOCK_SH):
+            yield
 
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Hold off every other change, of any thread and process. Not to be nested."""
         with self._locked(fcntl.LOCK_EX):
-            self.rewrapping.finish()
             yield
 
     @contextmanager
@@ -127,6 +128,12 @@ class KeyFolder:
             found = manifest_of(durable_files.read_private(self._manifest_file, MANIFEST_LIMIT))
         self._manifest = (stamp, found)
         return found
+
+    def manifest_as_found(self) -> tuple[Manifest, bool]:
+        """Return the manifest, also of a keyring that is still to be taken over, and whether it is of keyring-v1."""
+        with told("manifest"):
+            data = durable_files.read_private(self._manifest_file, MANIFEST_LIMIT)
+            return (read_v1_manifest(data), True) if is_v1(data) else (manifest_of(data), False)
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Replace the manifest, durable on return. The caller is `alone`."""
@@ -170,19 +177,13 @@ class KeyFolder:
             # A root rotation may have re-wrapped the file and destroyed the root in between; a second look decides.
             return self._read_key_once(path, role, place)
 
-    def moved(self, path: Path | str, role: str, place: bytes, manifest: Manifest) -> bytes | None:
-        """Return what a key file is to become under the current root; None if it is under it already, or gone.
-
-        The caller is alone, so what it hands over is the manifest for as many keys as it likes.
-        """
+    def read_key_under(self, manifest: Manifest, path: Path, role: str, place: bytes) -> OpenedKey | None:
+        """Open a key file for a caller who is alone, and so has the manifest for as many keys as it likes."""
         found = _read_file(path, role)
-        if found is None or found[0].root_version == manifest.current:
-            return None
-        return self.key_file(place, self._opened(*found, role, place, manifest).under(manifest.current))
+        return None if found is None else self._opened(*found, role, place, manifest)
 
     def _read_key_once(self, path: Path, role: str, place: bytes) -> OpenedKey | None:
-        found = _read_file(path, role)
-        return None if found is None else self._opened(*found, role, place, self.manifest())
+        return self.read_key_under(self.manifest(), path, role, place)
 
     def _opened(self, header: KeyHeader, wrapped: bytes, role: str, place: bytes, manifest: Manifest) -> OpenedKey:
         if header.root_version not in manifest.needed:
@@ -201,7 +202,7 @@ def head_of(path: Path, role: str) -> KeyHeader | None:
     return None if found is None else found[0]
 
 
-def _read_file(path: Path | str, role: str) -> tuple[KeyHeader, bytes] | None:
+def _read_file(path: Path, role: str) -> tuple[KeyHeader, bytes] | None:
     """Return a key file's header and the wrap after it, as they are; None if there is no such file."""
     with told(role):
         try:

@@ -1,22 +1,21 @@
-"""Rotating the root in steps that a crash may interrupt anywhere. keyring-v1, section 6.
+"""Rotating the root in steps that a crash may interrupt anywhere. keyring-v2, section 7.
 
 Promise: at every moment each living key opens under a root that is there; at the end no key rests on the old root
 and the old root is gone, so that an older copy of the keyring without its roots opens nothing.
 """
 
-import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from pathlib import Path
-from uuid import UUID
+from typing import Final
 
-from vms_privacy import durable_files
-from vms_privacy.keyring.faults import told
+from vms_privacy.keyring.bucket_pages import BucketPages
 from vms_privacy.keyring.key_folder import KeyFolder
 from vms_privacy.keyring.purpose_keys import PurposeRing
-from vms_privacy.keyring.rewrapping import AT_ONCE
-from vms_privacy.keyring.rules import bucket_file, bucket_of, bucket_place
+
+AT_ONCE: Final = 256
+"""Bucket keys that are re-wrapped together: what a disk is waited for once, and what a page's other users wait for."""
 
 
 @unique
@@ -41,7 +40,7 @@ class RotatedRoot:
 
 
 class RootRotation:
-    """One rotation, or the rest of one. Other changes wait for `at_once` files at most, never for the whole of it.
+    """One rotation, or the rest of one. Other changes wait for the pages of `at_once` keys at most, never for all.
 
     `life_from_now` says from when and until when a root may be in use that is put to use now.
     """
@@ -49,11 +48,13 @@ class RootRotation:
     def __init__(
         self,
         files: KeyFolder,
+        pages: BucketPages,
         purposes: PurposeRing,
         life_from_now: Callable[[], tuple[int, int]],
         at_once: int = AT_ONCE,
     ) -> None:
         self._files = files
+        self._pages = pages
         self._purposes = purposes
         self._life_from_now = life_from_now
         self._at_once = at_once
@@ -97,8 +98,8 @@ class RootRotation:
                 if self._rewrap(path, role, place):
                     self._rewrapped += 1
                     yield Step.REWRAPPED
-        for bucket_keys in self._batches():
-            done = self._rewrap_together(bucket_keys)
+        for numbers in self._pages.batches(self._at_once):
+            done = self._pages.move(numbers)
             if done:
                 self._rewrapped += done
                 yield Step.REWRAPPED
@@ -112,33 +113,12 @@ class RootRotation:
             self._destroyed += self._files.destroy_condemned(self._files.manifest())
         yield Step.DESTROYED
 
-    def _batches(self) -> Iterator[list[UUID]]:
-        with told("folder of bucket keys"):
-            found = [bucket_of(name) for name in os.listdir(self._files.buckets)]  # noqa: PTH208 - names, and no paths
-        bucket_keys = [bucket_key for bucket_key in found if bucket_key is not None]
-        for at in range(0, len(bucket_keys), self._at_once):
-            yield bucket_keys[at : at + self._at_once]
-
-    def _rewrap_together(self, bucket_keys: list[UUID]) -> int:
-        """Re-wrap some bucket keys under the current root; return for how many that was needed."""
-        folder = str(self._files.buckets)
-        with self._files.alone():
-            # Alone: a key destroyed between reading and writing would otherwise come back.
-            manifest, files = self._files.manifest(), dict[UUID, bytes]()
-            for one in bucket_keys:
-                moved = self._files.moved(f"{folder}/{bucket_file(one)}", "bucket key", bucket_place(one), manifest)
-                if moved is not None:
-                    files[one] = moved
-            if files:
-                self._files.rewrapping.replace(files)
-        return len(files)
-
     def _rewrap(self, path: Path, role: str, place: bytes) -> bool:
         """Re-wrap one key under the current root; say whether that was needed."""
         with self._files.alone():
-            moved = self._files.moved(path, role, place, self._files.manifest())
-            if moved is None:
+            manifest = self._files.manifest()
+            opened = self._files.read_key_under(manifest, path, role, place)
+            if opened is None or opened.header.root_version == manifest.current:
                 return False
-            with told(role):
-                durable_files.write_durably(path, moved)
+            self._files.write_key(path, role, place, opened.under(manifest.current))
             return True

@@ -4,7 +4,6 @@ A root wraps the keys in the keyring's folder and nothing else. What its wraps l
 names the place of the value with its header, and is authenticated with it.
 """
 
-import hashlib
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,7 @@ from vms_privacy.clock import Clock
 from vms_privacy.ids import Randomness
 from vms_privacy.keyring.faults import told
 from vms_privacy.keyring.plaintext import KeyBytes
-from vms_privacy.keyring.rules import KEY_SIZE, BadKeyFile
+from vms_privacy.keyring.rules import KEY_SIZE, BadKeyFile, with_digest, without_digest
 from vms_privacy.keyring.short_memory import ShortMemory
 from vms_privacy.keyring.wrapping import unwrap, wrap
 
@@ -68,7 +67,7 @@ RootsIn = Callable[[Path, Callable[[], uuid.UUID]], Roots]
 
 
 class FileRoots:
-    """Roots in files of 76 bytes. keyring-v1, section 3."""
+    """Roots in files of 76 bytes. keyring-v2, section 3."""
 
     def __init__(self, folder: Path, clock: Clock, randomness: Randomness) -> None:
         self._folder = folder
@@ -80,14 +79,14 @@ class FileRoots:
         body = ROOT_MAGIC + version.to_bytes(4, "big") + self._randomness.octets(KEY_SIZE)
         with told(f"root {version}"):
             if not path.exists():
-                durable_files.write_durably(path, body + hashlib.sha256(body).digest())
+                durable_files.write_durably(path, with_digest(body))
         self.require(version)
 
     def require(self, version: int) -> None:
         self._root(version)
 
     def wrap(self, version: int, value: bytes, context: bytes) -> bytes:
-        # Every wrap has a key of its own (keyring-v1, 2), so there is nothing to count.
+        # Every wrap has a key of its own (keyring-v2, 2), so there is nothing to count.
         return wrap(self._root(version), value, context, b"", self._randomness)
 
     def unwrap(self, version: int, wrapped: bytes, context: bytes) -> bytes:
@@ -121,9 +120,9 @@ class FileRoots:
             return known
         with told(f"root {version}"):
             data = durable_files.read_private(self._file(version), ROOT_FILE_SIZE)
-            body, check = data[:-32], data[-32:]
-            if len(data) != ROOT_FILE_SIZE or hashlib.sha256(body).digest() != check:
-                raise BadKeyFile("it does not match its own digest")
+            body = without_digest(data)
+            if len(data) != ROOT_FILE_SIZE:
+                raise BadKeyFile("it is not as long as it must be")
             if body[: len(ROOT_MAGIC) + 4] != ROOT_MAGIC + version.to_bytes(4, "big"):
                 raise BadKeyFile("it is not the root of this version")
         found = KeyBytes(body[-KEY_SIZE:])

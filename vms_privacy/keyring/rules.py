@@ -1,4 +1,4 @@
-"""What the keyring's files say: headers, contexts and the manifest, as plain values. keyring-v1, sections 2 to 5."""
+"""What the keyring's files say: headers, contexts and the manifest, as plain values. keyring-v2, sections 2 to 6."""
 
 import hashlib
 import json
@@ -18,9 +18,7 @@ FORMAT: Final = 1
 KEY_SIZE: Final = 32
 HEADER: Final = struct.Struct(">4sBxxxIIQ")
 """Magic, format, three zero bytes, root version, key version, made at (seconds since 1970)."""
-
-_BATCH: Final = struct.Struct(">8sII")
-_BATCH_MAGIC: Final = b"VMSB\x01\x00\x00\x00"
+_LENGTH: Final = struct.Struct(">I").pack
 
 SIGNING: Final = frozenset({Purpose.TOKEN_SIGNING, Purpose.RECEIPT_SIGNING, Purpose.CHECKPOINT_SIGNING})
 SEALING: Final = frozenset({Purpose.CAMERA_CREDENTIAL})
@@ -35,7 +33,8 @@ ROOT_HEAD_START: Final = timedelta(hours=6)
 CLOCK_PLAY: Final = timedelta(seconds=60)
 _KEY_NAME: Final = re.compile(r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\.key")
 _VERSION_NAME: Final = re.compile(r"([0-9]{6})\.(key|public)")
-_MANIFEST_NAME: Final = "vms-privacy-keyring-v1"
+_MANIFEST_NAME: Final = "vms-privacy-keyring-v2"
+_V1_MANIFEST_NAME: Final = "vms-privacy-keyring-v1"
 
 
 class BadKeyFile(ValueError):
@@ -55,7 +54,7 @@ class KeyHeader:
 
 
 def read_header(data: bytes) -> KeyHeader:
-    """Read the header of a key file. Raises BadKeyFile for anything but format 1. keyring-v1, 3."""
+    """Read the header of a key file. Raises BadKeyFile for anything but format 1. keyring-v2, 3."""
     if len(data) < HEADER.size:
         raise BadKeyFile("it is too short")
     magic, form, root_version, key_version, made_at = HEADER.unpack_from(data)
@@ -67,12 +66,12 @@ def read_header(data: bytes) -> KeyHeader:
 
 
 def context_of(*parts: bytes) -> bytes:
-    """Join parts so that no two lists give the same bytes: each has its length before it. keyring-v1, 2."""
-    return b"".join([len(part).to_bytes(4, "big") + part for part in parts])
+    """Join parts so that no two lists give the same bytes: each has its length before it. keyring-v2, 2."""
+    return b"".join([_LENGTH(len(part)) + part for part in parts])
 
 
 def bucket_file(bucket_key: uuid.UUID) -> str:
-    """Return the file name of a bucket key."""
+    """Return the name of the file that a bucket key had in keyring-v1."""
     return f"{bucket_key}.key"
 
 
@@ -83,7 +82,7 @@ def bucket_of(name: str) -> uuid.UUID | None:
 
 
 def bucket_place(bucket_key: uuid.UUID) -> bytes:
-    """Return the place of a bucket key, which its wrap is bound to. keyring-v1, 3."""
+    """Return the place that a bucket key had in its own file. keyring-v2, 12."""
     return context_of(b"bucket key", Purpose.ARCHIVE_BUCKET.encode(), bucket_key.bytes)
 
 
@@ -162,9 +161,16 @@ class Manifest:
         return replace(self, versions={**self.versions, purpose: version})
 
     def packed(self) -> bytes:
+        return self._packed(_MANIFEST_NAME)
+
+    def packed_v1(self) -> bytes:
+        """Return the manifest as keyring-v1 had it: the same, by another name."""
+        return self._packed(_V1_MANIFEST_NAME)
+
+    def _packed(self, name: str) -> bytes:
         return json.dumps(
             {
-                "format": _MANIFEST_NAME,
+                "format": name,
                 "keyring": str(self.keyring_id),
                 "current": self.current,
                 "since": self.since,
@@ -179,7 +185,27 @@ class Manifest:
 
 
 def read_manifest(data: bytes) -> Manifest:
-    """Read a manifest. Raises BadKeyFile for anything that `Manifest.packed` would not write. keyring-v1, 5."""
+    """Read a manifest. Raises BadKeyFile for anything that `Manifest.packed` would not write. keyring-v2, 6."""
+    found = _manifest_in(data)
+    if found.packed() != data:
+        raise BadKeyFile("it is not as the keyring writes it")
+    return found
+
+
+def is_v1(data: bytes) -> bool:
+    """Say whether a manifest calls itself one of keyring-v1."""
+    return b'"format": "%s"' % _V1_MANIFEST_NAME.encode() in data
+
+
+def read_v1_manifest(data: bytes) -> Manifest:
+    """Read a manifest of keyring-v1. Raises BadKeyFile for anything that it would not have written."""
+    found = _manifest_in(data)
+    if found.packed_v1() != data:
+        raise BadKeyFile("it is not as the keyring wrote it")
+    return found
+
+
+def _manifest_in(data: bytes) -> Manifest:
     try:
         told = json.loads(data)
         found = Manifest(
@@ -199,31 +225,22 @@ def read_manifest(data: bytes) -> Manifest:
         raise BadKeyFile("a version is not a version")
     if any(type(moment) is not int or not 0 <= moment < 2**63 for moment in (found.since, found.until)):
         raise BadKeyFile("a moment is not a moment")
-    if len(set(roots)) != len(roots) or found.packed() != data:
-        raise BadKeyFile("it is not as the keyring writes it")
+    if len(set(roots)) != len(roots):
+        raise BadKeyFile("a root is in it twice")
     return found
 
 
-def packed_batch(files: Mapping[uuid.UUID, bytes]) -> bytes:
-    """Write down what the files of some bucket keys are to become; all have one length. keyring-v1, 6."""
-    sizes = {len(data) for data in files.values()}
-    if len(sizes) != 1:
-        raise ValueError("files of one batch have one length")
-    head = _BATCH.pack(_BATCH_MAGIC, len(files), *sizes)
-    body = head + b"".join(bucket_key.bytes + data for bucket_key, data in files.items())
+def with_digest(body: bytes) -> bytes:
+    """Return a file's bytes with their SHA-256 after them, which finds a damaged disk and protects nothing."""
     return body + hashlib.sha256(body).digest()
 
 
-def read_batch(data: bytes) -> dict[uuid.UUID, bytes]:
-    """Read what `packed_batch` wrote. Raises BadKeyFile for anything else, such as one that a crash cut off."""
+def without_digest(data: bytes) -> bytes:
+    """Return what `with_digest` was given. Raises BadKeyFile."""
     body = data[:-32]
-    if len(body) < _BATCH.size or hashlib.sha256(body).digest() != data[-32:]:
+    if len(data) < 32 or hashlib.sha256(body).digest() != data[-32:]:
         raise BadKeyFile("it does not match its own digest")
-    magic, count, size = _BATCH.unpack_from(body)
-    if magic != _BATCH_MAGIC or len(body) != _BATCH.size + count * (16 + size):
-        raise BadKeyFile("it is not of format 1")
-    starts = range(_BATCH.size, len(body), 16 + size)
-    return {uuid.UUID(bytes=body[at : at + 16]): body[at + 16 : at + 16 + size] for at in starts}
+    return body
 
 
 def life_of_root(now: datetime, life: timedelta) -> tuple[int, int]:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum, unique
 
+from vms_privacy.keyring.bucket_pages import BucketPages
 from vms_privacy.keyring.faults import told
 from vms_privacy.keyring.key_folder import KeyFolder, head_of
 from vms_privacy.keyring.port import Purpose
-from vms_privacy.keyring.rules import Manifest, bucket_of, version_of
+from vms_privacy.keyring.rules import Manifest, version_of
 
 
 @unique
@@ -67,12 +68,10 @@ def version_state(version: int, current: int) -> KeyState:
     return KeyState.DEACTIVATED if version < current else KeyState.PRE_ACTIVATION
 
 
-def status_of(files: KeyFolder, now: datetime) -> KeyringStatus:
+def status_of(files: KeyFolder, pages: BucketPages, now: datetime) -> KeyringStatus:
     """Look through a keyring's folder. Raises KeyringUnavailable. Reads beside everything that goes on."""
     manifest = files.manifest()
     since = datetime.fromtimestamp(manifest.since, UTC)
-    with told("folder of bucket keys"):
-        bucket_keys = sum(bucket_of(path.name) is not None for path in files.buckets.iterdir())
     return KeyringStatus(
         root_version=manifest.current,
         root_age=now - since,
@@ -84,7 +83,7 @@ def status_of(files: KeyFolder, now: datetime) -> KeyringStatus:
         purposes={
             purpose: tuple(_versions(files, purpose, current)) for purpose, current in sorted(manifest.versions.items())
         },
-        bucket_keys=bucket_keys,
+        bucket_keys=len(pages.keys()),
     )
 
 

@@ -1,4 +1,4 @@
-"""How the keyring encrypts: AES-256-GCM under a key of its own for every single wrap. keyring-v1, section 2.
+"""How the keyring encrypts: AES-256-GCM under a key of its own for every single wrap. keyring-v2, section 2.
 
 Promise: no pair of key and nonce is ever used twice, without a counter that a crash or a restored copy could set
 back. Each wrap draws a salt of 192 bits and derives key and nonce from it (HKDF-SHA-256, RFC 5869); two equal salts
@@ -21,7 +21,8 @@ from vms_privacy.keyring.rules import context_of
 SALT_SIZE: Final = 24
 TAG_SIZE: Final = 16
 OVERHEAD: Final = SALT_SIZE + TAG_SIZE
-_LABEL: Final = b"vms-privacy keyring-v1 wrap"
+_LABEL: Final = context_of(b"vms-privacy keyring-v1 wrap")
+_HASH: Final = SHA256()
 
 
 def wrap(key: KeyBytes, value: bytes, context: bytes, associated: bytes, randomness: Randomness) -> bytes:
@@ -43,5 +44,5 @@ def unwrap(key: KeyBytes, wrapped: bytes, context: bytes, associated: bytes) -> 
 
 
 def _derived(key: KeyBytes, salt: bytes, context: bytes) -> tuple[AESGCM, bytes]:
-    made = HKDF(algorithm=SHA256(), length=44, salt=salt, info=context_of(_LABEL, context)).derive(key.reveal())
+    made = HKDF(algorithm=_HASH, length=44, salt=salt, info=_LABEL + context_of(context)).derive(key.reveal())
     return AESGCM(made[:32]), made[32:]

@@ -293,6 +293,7 @@ def test_keys_are_told_without_one_and_rotated_beside_the_service(ground: Ground
     assert _done("camera", "watch", "gate")
     assert _done("verify", "audit")["ok"]
     secrets = {path.read_bytes()[-32:] for path in (ground.data_dir / "keyring").rglob("*.key")}
+    assert len(secrets) >= 5
     assert not any(secret.hex() in json.dumps(after) for secret in secrets)
     assert _refused(say(capsys, "keys", "rotate", "root", "--json")) == (5, "journal-is-taken")
     assert _done("audit", "--limit", "1")
