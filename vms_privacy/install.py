@@ -30,6 +30,7 @@ from vms_privacy.errors import Kind, Refusal
 from vms_privacy.ids import Randomness, SystemRandomness
 from vms_privacy.journal.journal import Journal
 from vms_privacy.keyring.file_keyring import FileKeyring
+from vms_privacy.keyring.folder_keyring import FolderKeyring, PutBack
 from vms_privacy.keyring.pkcs11_keyring import Pkcs11Keyring
 from vms_privacy.keyring.pkcs11_token import Pkcs11Token
 from vms_privacy.migrations import grant, is_current, may_rewrite, migrate
@@ -90,8 +91,7 @@ def initialise(settings: Settings) -> Initialised:
 
     Folder and database are the user's alone. Raises AlreadyInitialised, DataFolderIsNotPrivate, DatabaseRoleMayRewrite.
     """
-    if (settings.data_dir / _MARK).exists():
-        raise AlreadyInitialised("this data folder holds an installation already")
+    refuse_if_initialised(settings)
     clock, randomness = SystemClock(), SystemRandomness()
     if settings.data_dir.exists():
         _take_over(settings.data_dir)
@@ -103,12 +103,18 @@ def initialise(settings: Settings) -> Initialised:
     # The first that may fail for want of somebody else: so far there is nothing that a second try would stumble over.
     bring_database_up_to_date(settings)
     make_private_folder(settings.spool)
-    _make_keyring(settings, clock, randomness)
+    make_keyring(settings, clock, randomness)
     Journal(settings.journal, clock).close()
     _make_store(settings)
     installation_id = str(randomness.uuid())
     write_durably(settings.data_dir / _MARK, f"{installation_id}\n".encode())
     return Initialised(settings.data_dir, installation_id, _code_noted_as(Tag.SERVICE_INITIALISED, settings))
+
+
+def refuse_if_initialised(settings: Settings) -> None:
+    """Raise AlreadyInitialised where there is an installation."""
+    if (settings.data_dir / _MARK).exists():
+        raise AlreadyInitialised("this data folder holds an installation already")
 
 
 def bring_database_up_to_date(settings: Settings) -> None:
@@ -130,12 +136,14 @@ def bring_database_up_to_date(settings: Settings) -> None:
         db.close()
 
 
-def _make_keyring(settings: Settings, clock: Clock, randomness: Randomness) -> None:
-    token = settings.token_place
+def make_keyring(
+    settings: Settings, clock: Clock, randomness: Randomness, put_back: PutBack | None = None
+) -> FolderKeyring:
+    """Make the keyring where the settings say, new or put back from a copy. Raises KeyringExists."""
+    folder, life, token = settings.keyring, settings.root_life, settings.token_place
     if token is None:
-        FileKeyring.create(settings.keyring, clock, randomness, settings.root_life)
-    else:
-        Pkcs11Keyring.create(settings.keyring, Pkcs11Token(token), clock, randomness, settings.root_life)
+        return FileKeyring.create(folder, clock, randomness, life, put_back)
+    return Pkcs11Keyring.create(folder, Pkcs11Token(token), clock, randomness, life, put_back)
 
 
 def _make_store(settings: Settings) -> None:

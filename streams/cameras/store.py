@@ -36,6 +36,11 @@ class CameraStore:
         query = select(CameraRow.id).where(CameraRow.removed_at.is_(None)).order_by(CameraRow.id)
         return [CameraId(camera_id) for camera_id in session.scalars(query)]
 
+    def sealed_urls(self, session: Session) -> list[bytes]:
+        """Return the sealed URL of every camera that has one, as it is."""
+        found = session.scalars(select(CameraRow.sealed_url).where(CameraRow.sealed_url.is_not(None)))
+        return [bytes(one) for one in found if one is not None]
+
     def living_row(self, session: Session, camera_id: CameraId) -> CameraRow | None:
         """Return the row of a living camera to read it."""
         query = select(CameraRow).where(CameraRow.id == camera_id, CameraRow.removed_at.is_(None))

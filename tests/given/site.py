@@ -173,7 +173,7 @@ class ServiceProcess:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = folder / "service.log"
-        told = json.loads(self._run("init"))
+        told = json.loads(self._run("init", "--no-backup", "a test needs none"))
         self.bootstrap_code: str = told["bootstrap_code"]
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -226,9 +226,9 @@ class ServiceProcess:
             **self._settings,
         }
 
-    def _run(self, command: str, *, may_fail: bool = False) -> str:
+    def _run(self, *command: str, may_fail: bool = False) -> str:
         ran = subprocess.run(
-            [*COMMAND, command, "--json"],
+            [*COMMAND, *command, "--json"],
             env=self._environment,
             cwd=ROOT,
             capture_output=True,

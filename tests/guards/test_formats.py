@@ -14,6 +14,7 @@ FORMATS: Final = (
     "sealed-file-v1",
     "audit-chain-v1",
     "keyring-v2",
+    "keyring-backup-v1",
     "keyring-pkcs11-v1",
     "stream-token-v1",
     "receipt-v1",

@@ -67,7 +67,7 @@ def test_after_init_the_image_answers_that_it_is_ready_and_needs_no_right_for_it
     program, check = image.config["Entrypoint"], image.config["Healthcheck"]["Test"][1:]
     assert here.run(*program, *image.config["Cmd"]) != 0, "nothing is served that was not made"
     assert "not-initialised" in here.said
-    assert here.run(*program, "init") == 0, here.said
+    assert here.run(*program, "init", "--no-backup", "a test needs none") == 0, here.said
     service = here.start(*program, *image.config["Cmd"])
     until(here.ready, lambda: here.said, START_S)
     [inside] = psutil.Process(service.pid).children()

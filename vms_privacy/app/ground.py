@@ -18,6 +18,7 @@ from vms_privacy.group_commit import GroupCommit
 from vms_privacy.guarded_clock import GuardedClock
 from vms_privacy.ids import Randomness, SystemRandomness
 from vms_privacy.journal.journal import Journal
+from vms_privacy.key_copies import KeyCopies
 from vms_privacy.keyring.file_keyring import FileKeyring
 from vms_privacy.keyring.folder_keyring import FolderKeyring
 from vms_privacy.keyring.pkcs11_keyring import Pkcs11Keyring
@@ -68,6 +69,10 @@ class GroundParts:
     @cached_property
     def journal(self) -> Journal:
         return Journal.existing(self.settings.journal, self.clock)
+
+    @cached_property
+    def key_copies(self) -> KeyCopies:
+        return KeyCopies(self.journal, self.db, self.audit, self.clock, self.randomness)
 
     @cached_property
     def clock_care(self) -> ClockCare:

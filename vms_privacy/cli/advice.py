@@ -15,6 +15,11 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "is",
         "audit-chain-is-broken": "see where: `vms-privacy verify audit`; keep a copy of everything before anything "
         "else",
+        "backup-is-damaged": "take another copy if there is one; this one was changed or is none",
+        "backup-is-over": "what it held is lost, as it should be by now: begin anew with `vms-privacy init` in another "
+        "folder",
+        "backup-is-unknown": "put the custody journal back where it was, beside the keyring's folder, then try again",
+        "backup-lives-too-long": "give a shorter --for; at most VMS_ROOT_LIFE",
         "bad-camera-address": "write it rtsps://host:port/path; with a user, its password is asked for",
         "bad-duration": "write it like PT48H or P3D; a retention is from PT10S to P366D",
         "bad-moment": "write it like 2026-01-31T08:00:00Z",
@@ -45,6 +50,7 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "that can be decoded",
         "decoder-unavailable": "look at the machine's limits on processes and memory, then check again",
         "destruction-is-unproven": "`vms-privacy check` names the rows; sign again once they are mended",
+        "envelope-does-not-open": "name the private half of the recipient that the copy was made for",
         "file-is-there": "name another file",
         "file-unusable": "look at its name, its folder and whose it is",
         "footage-is-damaged": "it cannot be mended; `vms-privacy check` says whether more is damaged",
@@ -59,6 +65,8 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "journal-is-missing": "put its disk back; it is never begun anew, see docs/operate/backup.md",
         "journal-is-taken": "the service runs already on this data folder; stop it first",
         "journal-unavailable": "look at the folder `journal` beside the keyring: its disk, its room and whose it is",
+        "key-is-in-use": "put a new one to use first: `vms-privacy keys rotate camera-credential`",
+        "key-is-needed": "type in the address of each camera anew: `vms-privacy camera change NAME --address URL`",
         "key-is-destroyed": "nothing can be done: what it protected is gone for good, as it should be",
         "keyring-exists": "name another VMS_KEYRING_DIR, or look at what is in this one",
         "keyring-unavailable": "mount its disk or put its token in, and look at VMS_KEYRING_DIR and whose folder it is",
@@ -89,6 +97,8 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "nothing-left-to-grant": "give less than you have yourself: `vms-privacy operator who` shows what that is",
         "nothing-to-tell": "wait for the next sweep (every minute, unless VMS_SWEEP_EVERY says otherwise); "
         "`vms-privacy receipt list` has what was told before",
+        "no-such-key": "see which there are: `vms-privacy keys status`",
+        "not-a-recipient": "make a pair of halves: `vms-privacy keys recipient`",
         "not-initialised": "make an installation with `vms-privacy init`, or name its folder with --data-dir",
         "not-logged-in": "log in: `vms-privacy operator log-in`",
         "not-of-an-operator": "log in as a person of an operator: `vms-privacy operator log-in`",
@@ -179,6 +189,7 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "withdrawal-needs-somebody": "log in: `vms-privacy operator log-in`",
         "wording-is-unknown": "read today's wording and name its version: GET /api/v1/opt-in-wordings/{kind}",
         "wrap-is-damaged": "database and keyring do not fit together, or were changed: `vms-privacy check` says where",
+        "words-needed": "say in a sentence why, of at least ten characters",
         "write-failed": "try again; if it stays, look at the database's disk and its room",
         "wrong-password": "type your present password; for a lost one ask an owner: `vms-privacy operator invite "
         "LOGIN --again`",

@@ -42,7 +42,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "approval": ("approvals",),
         "receipt": ("receipts",),
         "verify": ("verifying",),
-        "keys": ("keys",),
+        "keys": ("keys", "key_copies"),
         "clock": ("clock",),
         "session": ("viewing",),
     }

@@ -16,6 +16,12 @@ def write_new(path: Path, data: bytes) -> None:
         file.write(data)
 
 
+def refuse_if_there(path: Path) -> None:
+    """Raise FileIsThere before any work is done for a file that could not be written then."""
+    if path.exists():
+        raise FileIsThere(f"{path} is there already; it is not written over")
+
+
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
     """Open a new file for writing, and remove it again unless the block ends well. Raises FileIsThere, FileUnusable."""

@@ -65,6 +65,23 @@ def refuse_unless_usable(settings: Settings) -> None:
         refuse_unless_ready(settings)
 
 
+@contextmanager
+def closed_afterwards(parts: Assembly) -> Iterator[Assembly]:
+    """Give the journal's lock and the database's connections back at the end, also of a command that is refused.
+
+    What the database says becomes a refusal.
+    """
+    try:
+        with told_of_the_database():
+            yield parts
+    finally:
+        made = vars(parts)
+        if "journal" in made:
+            parts.journal.close()
+        if "db" in made:
+            parts.db.close()
+
+
 def assembly_of(data_dir: Path | None) -> Assembly:
     """Return the parts of the installation in a folder. Raises what stands against using it."""
     settings = settings_of(data_dir)

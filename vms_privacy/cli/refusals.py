@@ -171,3 +171,24 @@ class PageIsOld(Refusal):
 
     kind: ClassVar[Kind] = Kind.CONFLICT
     code: ClassVar[str] = "page-is-old"
+
+
+class WordsNeeded(Refusal):
+    """Something that is not done has to be said in words: at least ten characters, in one line."""
+
+    kind: ClassVar[Kind] = Kind.INVALID
+    code: ClassVar[str] = "words-needed"
+
+
+class NoSuchKey(Refusal):
+    """The keyring never made a key of this version."""
+
+    kind: ClassVar[Kind] = Kind.NOT_FOUND
+    code: ClassVar[str] = "no-such-key"
+
+
+class KeyIsNeeded(Refusal):
+    """Something that is in use is sealed under this key."""
+
+    kind: ClassVar[Kind] = Kind.CONFLICT
+    code: ClassVar[str] = "key-is-needed"

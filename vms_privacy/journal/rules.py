@@ -34,6 +34,8 @@ class JournalKind(StrEnum):
     MANDATE = "mandate"
     KEY_DESTROYED = "key-destroyed"
     ROOT_ROTATED = "root-rotated"
+    KEYS_BACKED_UP = "keys-backed-up"
+    KEYS_RESTORED = "keys-restored"
     TAIL_CUT = "tail-cut"
 
 

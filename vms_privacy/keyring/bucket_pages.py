@@ -15,6 +15,7 @@ from uuid import UUID
 
 from vms_privacy import durable_files
 from vms_privacy.ids import Randomness
+from vms_privacy.keyring.backup_rules import MadeKey
 from vms_privacy.keyring.faults import told
 from vms_privacy.keyring.key_folder import KeyFolder
 from vms_privacy.keyring.page_rules import (
@@ -102,6 +103,16 @@ class BucketPages:
         """Return the ids of all keys."""
         pages = (self._read(number) for number in self.numbers())
         return frozenset(UUID(bytes=one) for page in pages if page is not None for one in page.entries)
+
+    def in_clear(self) -> dict[UUID, MadeKey]:
+        """Return every key in clear with its date, for a copy that is sealed at once."""
+        found = dict[UUID, MadeKey]()
+        for page in filter(None, map(self._read, self.numbers())):
+            page_key = self._page_key(page)
+            for one, entry in page.entries.items():
+                key = _opened(page_key, page.number, entry_place(one, entry.made_at), entry)
+                found[UUID(bytes=one)] = MadeKey(entry.made_at, key)
+        return found
 
     def numbers(self) -> list[int]:
         """Return the numbers of the pages there are, in rising order."""

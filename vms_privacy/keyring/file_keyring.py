@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vms_privacy.clock import Clock
 from vms_privacy.ids import Randomness
-from vms_privacy.keyring.folder_keyring import FolderKeyring, make_folder
+from vms_privacy.keyring.folder_keyring import FolderKeyring, PutBack, make_folder
 from vms_privacy.keyring.roots import FileRoots, RootsIn
 from vms_privacy.keyring.rules import ROOT_LIFE
 
@@ -23,10 +23,15 @@ class FileKeyring(FolderKeyring):
 
     @classmethod
     def create(
-        cls, folder: Path, clock: Clock, randomness: Randomness, root_life: timedelta = ROOT_LIFE
+        cls,
+        folder: Path,
+        clock: Clock,
+        randomness: Randomness,
+        root_life: timedelta = ROOT_LIFE,
+        put_back: PutBack | None = None,
     ) -> "FileKeyring":
-        """Make a new keyring where nothing is yet, all or nothing, and open it. Raises KeyringExists."""
-        make_folder(folder, _roots_in(clock, randomness), clock, randomness, root_life)
+        """Make a keyring where nothing is yet, new or put back, all or nothing, and open it. Raises KeyringExists."""
+        make_folder(folder, _roots_in(clock, randomness), clock, randomness, root_life, put_back)
         return cls(folder, clock, randomness, root_life)
 
 

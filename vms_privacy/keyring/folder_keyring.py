@@ -9,14 +9,16 @@ open, a remembered copy included; and nothing that is missing is replaced in sil
 
 import functools
 import hmac
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from vms_privacy import durable_files
 from vms_privacy.clock import Clock
 from vms_privacy.errors import Kind, Refusal
 from vms_privacy.ids import BucketKeyId, Randomness
+from vms_privacy.keyring.backup_rules import KeyringContents
 from vms_privacy.keyring.bucket_pages import BucketPages, FoundKey
 from vms_privacy.keyring.earlier_layout import take_over
 from vms_privacy.keyring.faults import told
@@ -33,19 +35,27 @@ from vms_privacy.keyring.rules import (
     ROOT_LIFE,
     SEALING,
     SIGNING,
+    WRAP_FORMAT,
     Manifest,
     WhyRotate,
     context_of,
     end_of_root,
     is_due,
     life_of_root,
+    version_in_seal,
     why_rotate,
 )
 from vms_privacy.keyring.short_memory import ShortMemory
 from vms_privacy.keyring.status import KeyringStatus, status_of
 from vms_privacy.keyring.wrapping import unwrap, wrap
 
-WRAP_FORMAT: Final = b"\x01"
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """What a keyring is put back from, and the version of the new root it comes under."""
+
+    contents: KeyringContents
+    root: int
 
 
 class KeyringExists(Refusal):
@@ -120,10 +130,10 @@ class FolderKeyring:
 
     def open(self, purpose: Purpose, sealed: bytes, associated: bytes) -> bytes:
         _refuse_misuse(purpose, SEALING)
-        if sealed[:1] != WRAP_FORMAT or len(sealed) < 5:
+        version = version_in_seal(sealed)
+        if version is None:
             raise WrapIsDamaged("a sealed value is not of format 1")
         number = sealed[1:5]
-        version = int.from_bytes(number, "big")
         keys = self._purposes.keys(purpose)
         key = keys.key if version == keys.version else self._purposes.older(purpose, version)
         if key is None:
@@ -164,6 +174,27 @@ class FolderKeyring:
     def rotate_root(self) -> RotatedRoot:
         """Put a new root to use, re-wrap every living key and destroy the old root; durable on return."""
         return self.root_rotation().run()
+
+    def contents(self) -> KeyringContents:
+        """Return in clear what of this keyring can live under other roots, for a copy that is sealed at once."""
+        manifest = self._files.manifest()
+        sealing = {(of, one): key for of in SEALING for one, key in self._purposes.sealing_keys(of).items()}
+        public = {
+            (of, manifest.versions[of] - back): key.raw
+            for of in SIGNING
+            for back, key in enumerate(self.public_keys(of))
+        }
+        return KeyringContents(
+            self._keyring_id, manifest.current, self._pages.in_clear(), sealing, public, manifest.versions
+        )
+
+    def destroy_older(self, purpose: Purpose, version: int) -> bool:
+        """Destroy an old key of a sealing purpose; say whether it was there. Raises KeyIsInUse.
+
+        The caller has seen that nothing is sealed under it any more.
+        """
+        _refuse_misuse(purpose, SEALING)
+        return self._purposes.destroy_older(purpose, version)
 
     def why_rotate_root(self) -> WhyRotate | None:
         """Say why the root is to be rotated now; None while it may stay."""
@@ -230,21 +261,36 @@ class FolderKeyring:
 
 
 def make_folder(
-    folder: Path, roots_in: RootsIn, clock: Clock, randomness: Randomness, root_life: timedelta = ROOT_LIFE
+    folder: Path,
+    roots_in: RootsIn,
+    clock: Clock,
+    randomness: Randomness,
+    root_life: timedelta = ROOT_LIFE,
+    put_back: PutBack | None = None,
 ) -> None:
-    """Make a new keyring's folder where nothing is yet, all or nothing. Raises KeyringExists, KeyringUnavailable."""
+    """Make a keyring's folder where nothing is yet, all or nothing: a new one, or one that is put back from a copy.
+
+    Raises KeyringExists, KeyringUnavailable.
+    """
     if folder.exists() or folder.is_symlink():
         raise KeyringExists("there is already something where the keyring should be")
     # Made beside its place and moved: a crash in between leaves keys that nothing was ever wrapped with.
     beside = folder.with_name(f".{folder.name}.{randomness.octets(8).hex()}")
     files = KeyFolder(beside, roots_in)
-    versions = dict.fromkeys(sorted(NAMED), 1)
     since, until = life_of_root(clock.now(), root_life)
-    files.lay_out(Manifest(randomness.uuid(), current=1, since=since, until=until, versions=versions))
-    files.roots.make(1)
+    keyring_id, root = (randomness.uuid(), 1) if put_back is None else (put_back.contents.keyring_id, put_back.root)
+    manifest = Manifest(keyring_id, root, since, until, versions=dict.fromkeys(sorted(NAMED), 1))
+    files.lay_out(manifest)
+    files.roots.make(root)
     purposes = PurposeRing(files, clock, randomness)
-    for purpose in versions:
-        purposes.write_version(purpose, 1, 1, clock.now())
+    if put_back is None:
+        for purpose in manifest.versions:
+            purposes.write_version(purpose, 1, root, clock.now())
+    else:
+        keys = ((one, made.made_at, made.key) for one, made in put_back.contents.buckets.items())
+        BucketPages(files, randomness).write_all(keys, root)
+        versions = purposes.put_back(put_back.contents, root, clock.now())
+        files.write_manifest(replace(manifest, versions=versions))
     with told("folder"):
         beside.rename(folder)
         durable_files.sync_folder(folder.parent)

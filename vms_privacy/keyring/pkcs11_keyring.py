@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vms_privacy.clock import Clock
 from vms_privacy.ids import Randomness
-from vms_privacy.keyring.folder_keyring import FolderKeyring, make_folder
+from vms_privacy.keyring.folder_keyring import FolderKeyring, PutBack, make_folder
 from vms_privacy.keyring.pkcs11_roots import Pkcs11Roots
 from vms_privacy.keyring.pkcs11_token import Pkcs11Token
 from vms_privacy.keyring.roots import RootsIn
@@ -31,10 +31,16 @@ class Pkcs11Keyring(FolderKeyring):
 
     @classmethod
     def create(
-        cls, folder: Path, token: Pkcs11Token, clock: Clock, randomness: Randomness, root_life: timedelta = ROOT_LIFE
+        cls,
+        folder: Path,
+        token: Pkcs11Token,
+        clock: Clock,
+        randomness: Randomness,
+        root_life: timedelta = ROOT_LIFE,
+        put_back: PutBack | None = None,
     ) -> "Pkcs11Keyring":
-        """Make a new keyring where nothing is yet, all or nothing, and open it. Raises KeyringExists."""
-        make_folder(folder, _roots_in(token, randomness), clock, randomness, root_life)
+        """Make a keyring where nothing is yet, new or put back, all or nothing, and open it. Raises KeyringExists."""
+        make_folder(folder, _roots_in(token, randomness), clock, randomness, root_life, put_back)
         return cls(folder, token, clock, randomness, root_life)
 
 

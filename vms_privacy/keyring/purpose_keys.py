@@ -11,13 +11,15 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from vms_privacy import durable_files
 from vms_privacy.clock import Clock
+from vms_privacy.errors import Kind, Refusal
 from vms_privacy.ids import Randomness
+from vms_privacy.keyring.backup_rules import KeyringContents, MadeKey
 from vms_privacy.keyring.faults import told
 from vms_privacy.keyring.key_folder import KeyFolder, OpenedKey
 from vms_privacy.keyring.plaintext import KeyBytes
@@ -35,6 +37,13 @@ from vms_privacy.keyring.rules import (
 from vms_privacy.keyring.short_memory import ShortMemory
 
 _PUBLIC_LIMIT: Final = 1024
+
+
+class KeyIsInUse(Refusal):
+    """The key is the one in use: what it protects from now on would have no key."""
+
+    kind: ClassVar[Kind] = Kind.CONFLICT
+    code: ClassVar[str] = "key-is-in-use"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +128,56 @@ class PurposeRing:
 
     def write_version(self, purpose: Purpose, version: int, root_version: int, made_at: datetime) -> None:
         """Write a new random key, and its public half for a signing purpose. The caller is alone."""
-        folder = self._files.purpose_folder(purpose)
-        with told(f"folder of {purpose}"):
-            if not folder.exists():
-                durable_files.make_private_folder(folder)
+        self._make_folder(purpose)
         seed = KeyBytes(self._randomness.octets(KEY_SIZE))
-        header = KeyHeader(root_version, version, int(made_at.timestamp()))
-        role = _role(purpose, version)
-        self._files.write_key(folder / f"{version:06d}.key", role, _place(purpose), OpenedKey(header, seed))
+        self._write(purpose, KeyHeader(root_version, version, int(made_at.timestamp())), seed)
         if purpose in SIGNING:
             raw = Ed25519PrivateKey.from_private_bytes(seed.reveal()).public_key().public_bytes_raw()
-            with told(role):
-                durable_files.write_durably(folder / f"{version:06d}.public", _public_file(raw))
+            self._write_public(purpose, version, raw)
+
+    def put_back(self, contents: KeyringContents, root_version: int, made_at: datetime) -> dict[Purpose, int]:
+        """Write what a copy holds and make what it does not; return the version of each purpose. The caller is alone.
+
+        Sealing keys come back as they are. Signing keys come back as public halves, and a new one signs; a new
+        pseudonym key is made, so that nobody can link two days.
+        """
+        versions = dict[Purpose, int]()
+        for purpose in sorted(NAMED):
+            self._make_folder(purpose)
+            last = contents.versions[purpose]
+            for (of, version), raw in contents.public.items():
+                if of == purpose:
+                    self._write_public(purpose, version, raw)
+            for (of, version), made in contents.sealing.items():
+                if of == purpose:
+                    self._write(purpose, KeyHeader(root_version, version, made.made_at), made.key)
+            versions[purpose] = last
+            if purpose not in SEALING:
+                versions[purpose] = last + 1
+                self.write_version(purpose, last + 1, root_version, made_at)
+        return versions
+
+    def sealing_keys(self, purpose: Purpose) -> dict[int, MadeKey]:
+        """Return every key of a sealing purpose that is there, in clear, by version."""
+        found = {version: self._read(purpose, version) for version in self.versions_of(purpose)}
+        return {version: MadeKey(opened.header.made_at, opened.key) for version, opened in found.items()}
+
+    def versions_of(self, purpose: Purpose) -> list[int]:
+        """Return the versions of which the key is there, in rising order."""
+        with told(f"folder of {purpose}"):
+            found = (version_of(path.name, "key") for path in self._files.purpose_folder(purpose).iterdir())
+            return sorted(version for version in found if version is not None)
+
+    def destroy_older(self, purpose: Purpose, version: int) -> bool:
+        """Destroy an old sealing key, durable on return; say whether it was there. Raises KeyIsInUse."""
+        with self._files.alone():
+            if version >= self._files.manifest().versions.get(purpose, 0):
+                raise KeyIsInUse(f"{_role(purpose, version)} is the one in use, or is yet to come")
+            self._older.forget((purpose, version))
+            with told(_role(purpose, version)):
+                was_there = durable_files.destroy_durably(self._files.purpose_folder(purpose) / f"{version:06d}.key")
+        self._older.forget((purpose, version))
+        return was_there
 
     def destroy_retired(self, purpose: Purpose, current: int) -> None:
         """Destroy old versions that must not act any more; finishes what a crash left. The caller is alone."""
@@ -147,6 +194,22 @@ class PurposeRing:
         with told(f"folder of {purpose}"):
             found = [(path, version_of(path.name, "key")) for path in self._files.purpose_folder(purpose).iterdir()]
         return [(path, _role(purpose, version), _place(purpose)) for path, version in found if version is not None]
+
+    def _make_folder(self, purpose: Purpose) -> None:
+        folder = self._files.purpose_folder(purpose)
+        with told(f"folder of {purpose}"):
+            if not folder.exists():
+                durable_files.make_private_folder(folder)
+
+    def _write(self, purpose: Purpose, header: KeyHeader, key: KeyBytes) -> None:
+        path = self._files.purpose_folder(purpose) / f"{header.key_version:06d}.key"
+        role = _role(purpose, header.key_version)
+        self._files.write_key(path, role, _place(purpose), OpenedKey(header, key))
+
+    def _write_public(self, purpose: Purpose, version: int, raw: bytes) -> None:
+        path = self._files.purpose_folder(purpose) / f"{version:06d}.public"
+        with told(_role(purpose, version)):
+            durable_files.write_durably(path, _public_file(raw))
 
     def _load(self, purpose: Purpose) -> PurposeKeys:
         version = self._files.manifest().versions.get(purpose)

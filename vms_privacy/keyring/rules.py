@@ -18,6 +18,7 @@ FORMAT: Final = 1
 KEY_SIZE: Final = 32
 HEADER: Final = struct.Struct(">4sBxxxIIQ")
 """Magic, format, three zero bytes, root version, key version, made at (seconds since 1970)."""
+WRAP_FORMAT: Final = b"\x01"
 _LENGTH: Final = struct.Struct(">I").pack
 
 SIGNING: Final = frozenset({Purpose.TOKEN_SIGNING, Purpose.RECEIPT_SIGNING, Purpose.CHECKPOINT_SIGNING})
@@ -241,6 +242,11 @@ def without_digest(data: bytes) -> bytes:
     if len(data) < 32 or hashlib.sha256(body).digest() != data[-32:]:
         raise BadKeyFile("it does not match its own digest")
     return body
+
+
+def version_in_seal(sealed: bytes) -> int | None:
+    """Return the version of the key that a sealed value names; None for anything else. keyring-v2, 5."""
+    return int.from_bytes(sealed[1:5], "big") if sealed[:1] == WRAP_FORMAT and len(sealed) >= 5 else None
 
 
 def life_of_root(now: datetime, life: timedelta) -> tuple[int, int]:

@@ -13,7 +13,7 @@ def where_nothing_is(folder: Path, taken_port: int) -> Mapping[str, tuple[tuple[
     nothing = ("--data-dir", folder / "nothing")
     afterwards = folder / "afterwards"
     return {
-        "init": (("--data-dir", folder / "made"), 0),
+        "init": (("--data-dir", folder / "made", "--no-backup", "nothing worth keeping"), 0),
         "bootstrap-code": (nothing, 5),
         "migrate": (nothing, 5),
         "serve": (nothing, 5),
@@ -28,6 +28,10 @@ def where_nothing_is(folder: Path, taken_port: int) -> Mapping[str, tuple[tuple[
         "camera-sim": (("--port", taken_port), 5),
         "keys status": (nothing, 5),
         "keys rotate": (("receipt-signing", *nothing), 5),
+        "keys destroy": (("root", "--yes", *nothing), 5),
+        "keys recipient": (("--private", folder / "private", "--public", folder / "public"), 0),
+        "keys backup": (("--recipient", FILE, "--to", afterwards, *nothing), 2),
+        "keys restore": ((FILE, "--private", folder / "no-file", *nothing), 7),
         "clock show": ((), 3),
         "clock settle": (("ticket-4711",), 3),
         "operator setup": ((), 2),

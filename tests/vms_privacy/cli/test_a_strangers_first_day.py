@@ -91,7 +91,7 @@ class Stranger:
 def test_the_lines_of_the_readme_lead_from_nothing_to_a_verified_receipt(tmp_path: Path) -> None:
     me = Stranger(tmp_path)
     (tmp_path / "password").write_text("a pass phrase of some length 17\n")
-    code = _fact(me.types("init"), "bootstrap code")
+    code = _fact(me.types("init --no-backup only-a-trial"), "bootstrap code")
     with me.leaves_running("serve") as service, me.leaves_running("camera-sim --port 0") as camera:
         assert "next: vms-privacy operator setup" in service.read_text()
         me.types(f"operator setup --code {code} --operator north --login me --password-file password")

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from archive.check.rules import Depth, Finding, Kind
 from archive.check.service import CheckReport
 from tests.given.clock import HandClock
-from tests.vms_privacy.cli.typed import say
+from tests.vms_privacy.cli.typed import NO_BACKUP, say
 from vms_privacy.app import Assembly
 from vms_privacy.audit.events import Tag
 from vms_privacy.audit.tables import EventRow
@@ -40,7 +40,7 @@ def test_where_nothing_is_tolerated_nothing_is_said_of_it() -> None:
 @pytest.fixture
 def installed(tmp_path: Path, capsys: Capture) -> Path:
     folder = tmp_path / "here"
-    assert say(capsys, "init", "--data-dir", folder).code == 0
+    assert say(capsys, "init", "--data-dir", folder, *NO_BACKUP).code == 0
     return folder
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.vms_privacy.cli.typed import say
+from tests.vms_privacy.cli.typed import NO_BACKUP, say
 from vms_privacy.journal.journal import verify_journal
 from vms_privacy.keyring.port import Purpose
 
@@ -14,7 +14,7 @@ Capture = pytest.CaptureFixture[str]
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> Path:
     monkeypatch.setenv("VMS_DATA_DIR", str(tmp_path / "data"))
-    assert say(capsys, "init").code == 0
+    assert say(capsys, "init", *NO_BACKUP).code == 0
     return tmp_path / "data"
 
 

@@ -12,7 +12,7 @@ import pytest
 from archive.retention.rules import LARGEST_KEEP_FOR, SMALLEST_KEEP_FOR
 from tests.given.full_disk import a_full_disk
 from tests.given.tls import make_certificate, server_context
-from tests.vms_privacy.cli.typed import say
+from tests.vms_privacy.cli.typed import NO_BACKUP, say
 from vms_privacy.cli import clock
 from vms_privacy.cli.advice import ADVICE
 from vms_privacy.cli.cameras import _with_password
@@ -27,7 +27,7 @@ Capture = pytest.CaptureFixture[str]
 @pytest.fixture
 def installed(tmp_path: Path, capsys: Capture) -> Path:
     folder = tmp_path / "data"
-    assert say(capsys, "init", "--data-dir", folder).code == 0
+    assert say(capsys, "init", *NO_BACKUP, "--data-dir", folder).code == 0
     return folder
 
 
@@ -35,11 +35,11 @@ def test_what_is_made_elsewhere_is_served_from_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     folder = tmp_path / "my data"
-    assert say(capsys, "init", "--data-dir", folder, "--json").document["next"][0] == (
+    assert say(capsys, "init", *NO_BACKUP, "--data-dir", folder, "--json").document["next"][0] == (
         f"vms-privacy serve --data-dir '{folder}'"
     )
     monkeypatch.setenv("VMS_DATA_DIR", str(tmp_path / "other"))
-    assert say(capsys, "init", "--json").document["next"][0] == "vms-privacy serve"
+    assert say(capsys, "init", *NO_BACKUP, "--json").document["next"][0] == "vms-privacy serve"
 
 
 def test_without_a_log_in_it_is_not_logged_in(capsys: Capture) -> None:
@@ -240,12 +240,12 @@ def test_after_an_init_that_found_no_database_the_next_one_makes_a_whole_install
     folder = tmp_path / "data"
     monkeypatch.setenv("VMS_DATABASE_URL", "postgresql+psycopg://nobody@127.0.0.1:1/none")
     monkeypatch.setenv("VMS_DATABASE_OWNER_URL", "postgresql+psycopg://somebody@127.0.0.1:1/none")
-    said = say(capsys, "init", "--data-dir", folder, "--json")
+    said = say(capsys, "init", *NO_BACKUP, "--data-dir", folder, "--json")
     assert (said.code, said.document["code"]) == (7, "database-unavailable")
     assert "VMS_DATABASE_URL" in said.document["next"]
     monkeypatch.delenv("VMS_DATABASE_URL")
     monkeypatch.delenv("VMS_DATABASE_OWNER_URL")
-    assert say(capsys, "init", "--data-dir", folder).code == 0
+    assert say(capsys, "init", *NO_BACKUP, "--data-dir", folder).code == 0
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_a_database_of_another_kind_says_which_ones_there_are(
     address: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     monkeypatch.setenv("VMS_DATABASE_URL", address)
-    said = say(capsys, "init", "--json")
+    said = say(capsys, "init", *NO_BACKUP, "--json")
     assert (said.code, said.document["code"]) == (2, "settings-are-wrong")
     assert "postgresql+psycopg://ROLE@HOST/DATABASE" in said.document["detail"]
     assert address not in said.document["detail"]
@@ -263,7 +263,7 @@ def test_a_database_of_another_kind_says_which_ones_there_are(
 
 def test_where_the_data_folder_should_be_is_a_file(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "file").write_text("mine")
-    said = say(capsys, "init", "--data-dir", tmp_path / "file", "--json")
+    said = say(capsys, "init", *NO_BACKUP, "--data-dir", tmp_path / "file", "--json")
     assert (said.code, said.document["detail"]) == (5, "where the data folder should be is a file")
     assert said.document["next"].startswith("name another place")
 

@@ -296,6 +296,10 @@ def test_keys_are_told_without_one_and_rotated_beside_the_service(ground: Ground
     assert len(secrets) >= 5
     assert not any(secret.hex() in json.dumps(after) for secret in secrets)
     assert _refused(say(capsys, "keys", "rotate", "root", "--json")) == (5, "journal-is-taken")
+    old = str(before["purposes"]["camera-credential"][0]["version"])
+    said = say(capsys, "keys", "destroy", "camera-credential", "--version", old, "--yes", "--json")
+    assert _refused(said) == (5, "key-is-needed")
+    assert len(_done("keys", "status")["purposes"]["camera-credential"]) == 2
     assert _done("audit", "--limit", "1")
 
 

@@ -3,13 +3,16 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import typer
 
 from vms_privacy.cli.commands import every_command
 from vms_privacy.cli.running import run
+
+NO_BACKUP: Final = ("--no-backup", "nothing of it is worth keeping")
+"""With what `init` ends where nobody wants a copy of the keyring."""
 
 
 @dataclass(frozen=True, slots=True)
