@@ -57,6 +57,7 @@ from tests.given.clock import HandClock
 from tests.given.consent import opt_in
 from tests.given.encoded import START_US, Encoded, encoded
 from tests.given.fragmented import fragments_of
+from tests.given.keyrings import KeyringPlace
 from tests.given.randomness import CountedRandomness
 from tests.given.rows import every
 from vms_privacy.approvals.rules import Decision
@@ -68,6 +69,7 @@ from vms_privacy.db import Database
 from vms_privacy.ids import CameraId, GrantId, PersonId, Randomness, SegmentId, WorkerId
 from vms_privacy.journal.journal import Journal
 from vms_privacy.keyring.file_keyring import FileKeyring
+from vms_privacy.keyring.folder_keyring import FolderKeyring
 
 RUN = "run-1"
 _ALL = Span(0, 2**60)
@@ -76,15 +78,22 @@ _ALL = Span(0, 2**60)
 class House:
     """One operator, one camera, and every part of the archive joined as the service joins them."""
 
-    def __init__(self, db: Database, clock: HandClock, folder: Path, randomness: Randomness | None = None) -> None:
-        """Make a house, or go on in one that another process has made."""
+    def __init__(
+        self,
+        db: Database,
+        clock: HandClock,
+        folder: Path,
+        randomness: Randomness | None = None,
+        place: KeyringPlace | None = None,
+    ) -> None:
+        """Make a house, or go on in one that another process has made; `place` is where else its keyring is."""
         self.db, self.clock, self.folder = db, clock, folder
         self.randomness = randomness or CountedRandomness("house")
         self.spool = folder / "spool"
         self.worker = WorkerId(UUID(int=1))
         access = Access(db, self.randomness)
         if self.spool.exists():
-            self.keyring = FileKeyring(folder / "keyring", clock, self.randomness)
+            self.keyring: FolderKeyring = FileKeyring(folder / "keyring", clock, self.randomness)
             self.store: BlobStore = FolderStore(folder / "archive")
             with db.reading() as session:
                 found = ResourceStore().by_name(session, "north-gate", "cam-1")
@@ -92,7 +101,8 @@ class House:
             self.operator_id, self.camera = found.operator_id, found
         else:
             self.spool.mkdir()
-            self.keyring = FileKeyring.create(folder / "keyring", clock, self.randomness)
+            place = place or KeyringPlace(folder / "keyring", randomness=self.randomness)
+            self.keyring = place.create(clock)
             self.store = FolderStore.create(folder / "archive")
             self.operator_id = access.operator("north-gate")
             self.camera = access.camera(self.operator_id, "cam-1")
