@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +20,7 @@ from tests.given.keyrings import a_place
 from vms_privacy.ids import BucketKeyId
 from vms_privacy.keyring.plaintext import KeyBytes
 from vms_privacy.keyring.port import KeyIsDestroyed, Keyring, Purpose, WrapIsDamaged
+from vms_privacy.keyring.rules import handover
 
 SEGMENT_KEY = bytes(range(32))
 PLACE = b"operator, camera, segment"
@@ -182,6 +184,29 @@ def test_the_current_public_key_comes_first(keyring: RotatingKeyring, purpose: P
     kid, _ = keyring.sign(purpose, b"message")
     assert keyring.public_keys(purpose)[0].kid == kid
     assert keyring.public_keys(purpose)[1:] == before
+
+
+@pytest.mark.parametrize("purpose", SIGNING)
+def test_each_signing_key_hands_over_to_the_next_and_its_dates_stay_known(
+    kept: Kept, clock: HandClock, purpose: Purpose
+) -> None:
+    first = clock.now()
+    for _ in range(2):
+        clock.forward(timedelta(days=20))
+        kept.keyring.rotate(purpose)
+    for keyring in (kept.keyring, kept.reopen()):
+        terms = keyring.signing_terms(purpose)
+        assert [term.version for term in terms] == [1, 2, 3]
+        assert [term.made_at for term in terms] == [first + timedelta(days=20 * at) for at in range(3)]
+        assert [term.public for term in reversed(terms)] == list(keyring.public_keys(purpose))
+        assert terms[0].handed_over is None
+        for before, after in pairwise(terms):
+            assert after.handed_over is not None
+            assert after.made_at is not None
+            said = handover(purpose, before.public.kid, after.public.kid, after.made_at)
+            Ed25519PublicKey.from_public_bytes(before.public.raw).verify(after.handed_over, said)
+            with pytest.raises(InvalidSignature):
+                Ed25519PublicKey.from_public_bytes(after.public.raw).verify(after.handed_over, said)
 
 
 def test_a_rotation_elsewhere_is_noticed_at_once(kept: Kept) -> None:

@@ -4,7 +4,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from vms_privacy.ids import BucketKeyId
 from vms_privacy.keyring.plaintext import KeyBytes
-from vms_privacy.keyring.port import KeyringUnavailable, PublicKey, Purpose
+from vms_privacy.keyring.port import KeyringUnavailable, PublicKey, Purpose, SigningTerm
 from vms_privacy.keyring.purpose_keys import thumbprint
 
 
@@ -28,6 +28,10 @@ class SeededKeyring:
     def public_keys(self, purpose: Purpose) -> tuple[PublicKey, ...]:
         self.times_asked += 1
         return self._published()
+
+    def signing_terms(self, purpose: Purpose) -> tuple[SigningTerm, ...]:
+        oldest_first = reversed(self._published())
+        return tuple(SigningTerm(version, key, None, None) for version, key in enumerate(oldest_first, 1))
 
     def create_bucket_key(self) -> BucketKeyId:
         raise KeyringUnavailable("only signing keys here")

@@ -184,9 +184,30 @@ def test_the_private_half_of_an_old_signing_key_is_destroyed(keyring: FileKeyrin
     keyring.rotate(Purpose.RECEIPT_SIGNING)
     assert sorted(path.name for path in (folder / "purposes" / "receipt-signing").iterdir()) == [
         "000001.public",
+        "000001.since",
         "000002.key",
         "000002.public",
+        "000002.since",
     ]
+
+
+def test_a_keyring_from_before_dates_were_kept_tells_those_that_it_knows(
+    keyring: FileKeyring, folder: Path, clock: HandClock
+) -> None:
+    purpose, began = Purpose.RECEIPT_SIGNING, clock.now()
+    for file in (folder / "purposes" / purpose).glob("*.since"):
+        file.unlink()
+    (only,) = reopened(folder, clock).signing_terms(purpose)
+    assert (only.made_at, only.handed_over) == (began, None), "the key itself tells it while it is there"
+    clock.forward(timedelta(days=1))
+    keyring.rotate(purpose)
+    first, second = reopened(folder, clock).signing_terms(purpose)
+    assert (first.made_at, second.made_at) == (began, began + timedelta(days=1))
+    assert second.handed_over is not None
+    (folder / "purposes" / purpose / "000001.since").unlink()
+    (folder / "purposes" / purpose / "000002.since").unlink()
+    first, second = reopened(folder, clock).signing_terms(purpose)
+    assert (first.made_at, second.made_at) == (None, began + timedelta(days=1)), "nobody kept when the first began"
 
 
 def test_an_old_private_half_that_a_crash_left_is_destroyed_on_opening(

@@ -141,6 +141,30 @@ def test_a_missing_folder_is_loud_and_never_made_anew(
     assert not (folder / name).exists()
 
 
+def test_a_damaged_date_of_a_signing_key_is_told_by_its_role_and_keeps_nobody_from_signing(
+    keyring: FileKeyring, folder: Path, clock: HandClock
+) -> None:
+    keyring.rotate(Purpose.RECEIPT_SIGNING)
+    path = folder / "purposes/receipt-signing/000001.since"
+    whole = path.read_bytes()
+    date = range(whole.index(b"made_at"), len(whole))
+    for data in (b"", b"[]", b"{}", whole[:-1], b'{"handed_over": 1, "made_at": 1}', whole.replace(b"18", b"9" * 30)):
+        path.write_bytes(data)
+        _refuses_its_dates(reopened(folder, clock))
+    for at in date:
+        path.write_bytes(whole[:at] + b"\xff" + whole[at + 1 :])
+        _refuses_its_dates(reopened(folder, clock))
+    damaged = reopened(folder, clock)
+    assert damaged.sign(Purpose.RECEIPT_SIGNING, b"message") == keyring.sign(Purpose.RECEIPT_SIGNING, b"message")
+    assert damaged.rotate(Purpose.RECEIPT_SIGNING) == 3
+
+
+def _refuses_its_dates(keyring: FileKeyring) -> None:
+    with pytest.raises(KeyringUnavailable) as caught:
+        keyring.signing_terms(Purpose.RECEIPT_SIGNING)
+    assert caught.value.facts == {"role": "date of key of receipt-signing, version 1"}
+
+
 @pytest.mark.parametrize(
     "name", ["roots/000001.root", "purposes/camera-credential/000001.key", "purposes/receipt-signing/000001.public"]
 )

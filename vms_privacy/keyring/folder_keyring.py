@@ -24,7 +24,14 @@ from vms_privacy.keyring.earlier_layout import take_over
 from vms_privacy.keyring.faults import told
 from vms_privacy.keyring.key_folder import KeyFolder
 from vms_privacy.keyring.plaintext import KeyBytes
-from vms_privacy.keyring.port import KeyIsDestroyed, KeyringUnavailable, PublicKey, Purpose, WrapIsDamaged
+from vms_privacy.keyring.port import (
+    KeyIsDestroyed,
+    KeyringUnavailable,
+    PublicKey,
+    Purpose,
+    SigningTerm,
+    WrapIsDamaged,
+)
 from vms_privacy.keyring.purpose_keys import PurposeRing
 from vms_privacy.keyring.root_rotation import AT_ONCE, RootRotation, RotatedRoot
 from vms_privacy.keyring.roots import RootsIn
@@ -152,6 +159,10 @@ class FolderKeyring:
     def public_keys(self, purpose: Purpose) -> tuple[PublicKey, ...]:
         _refuse_misuse(purpose, SIGNING)
         return self._purposes.keys(purpose).public
+
+    def signing_terms(self, purpose: Purpose) -> tuple[SigningTerm, ...]:
+        _refuse_misuse(purpose, SIGNING)
+        return self._purposes.terms(purpose)
 
     def digest(self, purpose: Purpose, value: bytes) -> bytes:
         _refuse_misuse(purpose, DIGESTING)

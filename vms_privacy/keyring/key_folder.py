@@ -6,7 +6,7 @@
       roots/000001.root  one root version each
       buckets/3f.page    the bucket keys whose id ends in 3f (`bucket_pages`)
       buckets/3f.lock    nothing; locked for one change of that page
-      purposes/<purpose>/000001.key, 000001.public
+      purposes/<purpose>/000001.key, 000001.public, 000001.since
 
 A missing root, manifest or version is never made anew: that would turn a lost disk into a silent loss of footage.
 """

@@ -5,6 +5,7 @@ which key version it was made. Nothing in this interface hands out a root, a buc
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum, unique
 from typing import ClassVar, Protocol
 
@@ -57,6 +58,20 @@ class PublicKey:
     raw: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class SigningTerm:
+    """One version of a signing key and what is known of its time in use; only the newest of a purpose still signs.
+
+    `made_at`: since when it was in use, to the second, UTC. `handed_over`: the signature of the version before it over
+    `rules.handover`. Either is None where nobody kept it: for keys from before such records, and of a first key.
+    """
+
+    version: int
+    public: PublicKey
+    made_at: datetime | None
+    handed_over: bytes | None
+
+
 class Keyring(Protocol):
     """Keeps keys of named purposes outside the database. Every method may raise KeyringUnavailable."""
 
@@ -98,6 +113,10 @@ class Keyring(Protocol):
 
     def public_keys(self, purpose: Purpose) -> tuple[PublicKey, ...]:
         """Return every public key of a purpose that signatures may still name, current one first."""
+        ...
+
+    def signing_terms(self, purpose: Purpose) -> tuple[SigningTerm, ...]:
+        """Return every version of a signing key that was ever in use, oldest first."""
         ...
 
     def digest(self, purpose: Purpose, value: bytes) -> bytes:

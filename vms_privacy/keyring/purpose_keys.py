@@ -8,8 +8,8 @@ nobody can link two days.
 import base64
 import hashlib
 import json
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -23,7 +23,7 @@ from vms_privacy.keyring.backup_rules import KeyringContents, MadeKey
 from vms_privacy.keyring.faults import told
 from vms_privacy.keyring.key_folder import KeyFolder, OpenedKey
 from vms_privacy.keyring.plaintext import KeyBytes
-from vms_privacy.keyring.port import KeyringUnavailable, PublicKey, Purpose
+from vms_privacy.keyring.port import KeyringUnavailable, PublicKey, Purpose, SigningTerm
 from vms_privacy.keyring.rules import (
     KEY_SIZE,
     NAMED,
@@ -32,6 +32,7 @@ from vms_privacy.keyring.rules import (
     BadKeyFile,
     KeyHeader,
     context_of,
+    handover,
     version_of,
 )
 from vms_privacy.keyring.short_memory import ShortMemory
@@ -120,20 +121,35 @@ class PurposeRing:
             version = manifest.versions.get(purpose, 0)
             if still is not None and version != still:
                 return version
-            self.write_version(purpose, version + 1, manifest.current, self._clock.now())
+            made = self.write_version(purpose, version + 1, manifest.current, self._clock.now())
+            if purpose in SIGNING and version:
+                self._hand_over(purpose, version, made)
             self._files.write_manifest(manifest.with_version(purpose, version + 1))
             self._memory.forget(purpose)
             self.destroy_retired(purpose, version + 1)
         return version + 1
 
-    def write_version(self, purpose: Purpose, version: int, root_version: int, made_at: datetime) -> None:
+    def terms(self, purpose: Purpose) -> tuple[SigningTerm, ...]:
+        """Return every version of a signing purpose up to the current one, oldest first."""
+        keys = self.keys(purpose)
+        past = [self._term(purpose, version) for version in range(1, keys.version)]
+        current = self._term(purpose, keys.version)
+        if current.made_at is None:
+            # A key from before such records tells it itself, as long as it is there.
+            current = replace(current, made_at=datetime.fromtimestamp(keys.made_at, UTC))
+        return (*past, current)
+
+    def write_version(self, purpose: Purpose, version: int, root_version: int, made_at: datetime) -> KeyHeader:
         """Write a new random key, and its public half for a signing purpose. The caller is alone."""
         self._make_folder(purpose)
         seed = KeyBytes(self._randomness.octets(KEY_SIZE))
-        self._write(purpose, KeyHeader(root_version, version, int(made_at.timestamp())), seed)
+        header = KeyHeader(root_version, version, int(made_at.timestamp()))
+        self._write(purpose, header, seed)
         if purpose in SIGNING:
             raw = Ed25519PrivateKey.from_private_bytes(seed.reveal()).public_key().public_bytes_raw()
             self._write_public(purpose, version, raw)
+            self._write_since(purpose, version, header.made_at, None)
+        return header
 
     def put_back(self, contents: KeyringContents, root_version: int, made_at: datetime) -> dict[Purpose, int]:
         """Write what a copy holds and make what it does not; return the version of each purpose. The caller is alone.
@@ -211,6 +227,42 @@ class PurposeRing:
         with told(_role(purpose, version)):
             durable_files.write_durably(path, _public_file(raw))
 
+    def _hand_over(self, purpose: Purpose, version: int, made: KeyHeader) -> None:
+        """Have a signing key name its successor before its private half goes, and keep since when it was in use."""
+        old = self._read(purpose, version)
+        signer = Ed25519PrivateKey.from_private_bytes(old.key.reveal())
+        previous, following = (self._read_public(purpose, one).kid for one in (version, made.key_version))
+        signature = signer.sign(handover(purpose, previous, following, datetime.fromtimestamp(made.made_at, UTC)))
+        self._write_since(purpose, made.key_version, made.made_at, signature)
+        if not self._since(purpose, version).exists():
+            self._write_since(purpose, version, old.header.made_at, None)
+
+    def _write_since(self, purpose: Purpose, version: int, made_at: int, handed_over: bytes | None) -> None:
+        with told(_since_role(purpose, version)):
+            durable_files.write_durably(self._since(purpose, version), _since_file(made_at, handed_over))
+
+    def _since(self, purpose: Purpose, version: int) -> Path:
+        return self._files.purpose_folder(purpose) / f"{version:06d}.since"
+
+    def _term(self, purpose: Purpose, version: int) -> SigningTerm:
+        public = self._read_public(purpose, version)
+        with told(_since_role(purpose, version)):
+            path = self._since(purpose, version)
+            if not path.exists():
+                return SigningTerm(version, public, None, None)
+            data = durable_files.read_private(path, _PUBLIC_LIMIT)
+            try:
+                found = json.loads(data)
+                made_at, text = found["made_at"], found["handed_over"]
+                handed_over = None if text is None else base64.urlsafe_b64decode(text + "==")
+                as_written = _since_file(made_at, handed_over)
+                moment = datetime.fromtimestamp(made_at, UTC)
+            except (KeyError, TypeError, OverflowError) as error:
+                raise BadKeyFile("it cannot be read") from error
+            if data != as_written:
+                raise BadKeyFile("it is not as the keyring writes it")
+        return SigningTerm(version, public, moment, handed_over)
+
     def _load(self, purpose: Purpose) -> PurposeKeys:
         version = self._files.manifest().versions.get(purpose)
         if version is None:
@@ -254,6 +306,15 @@ def _role(purpose: Purpose, version: int) -> str:
 
 def _place(purpose: Purpose) -> bytes:
     return context_of(b"purpose key", purpose.encode())
+
+
+def _since_role(purpose: Purpose, version: int) -> str:
+    return f"date of {_role(purpose, version)}"
+
+
+def _since_file(made_at: int, handed_over: bytes | None) -> bytes:
+    told_of = {"handed_over": None if handed_over is None else _base64url(handed_over), "made_at": made_at}
+    return json.dumps(told_of, sort_keys=True).encode()
 
 
 def _public_file(raw: bytes) -> bytes:

@@ -7,7 +7,7 @@ import struct
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum, unique
 from typing import Final
 
@@ -21,6 +21,7 @@ HEADER: Final = struct.Struct(">4sBxxxIIQ")
 WRAP_FORMAT: Final = b"\x01"
 _LENGTH: Final = struct.Struct(">I").pack
 
+HANDOVER: Final = b"vms-privacy key handover v1\n"
 SIGNING: Final = frozenset({Purpose.TOKEN_SIGNING, Purpose.RECEIPT_SIGNING, Purpose.CHECKPOINT_SIGNING})
 SEALING: Final = frozenset({Purpose.CAMERA_CREDENTIAL})
 DIGESTING: Final = frozenset({Purpose.PSEUDONYM})
@@ -33,7 +34,7 @@ ROOT_HEAD_START: Final = timedelta(hours=6)
 """How long before the end of a root its rotation begins: time for late rounds, and to re-wrap every key."""
 CLOCK_PLAY: Final = timedelta(seconds=60)
 _KEY_NAME: Final = re.compile(r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\.key")
-_VERSION_NAME: Final = re.compile(r"([0-9]{6})\.(key|public)")
+_VERSION_NAME: Final = re.compile(r"([0-9]{6})\.(key|public|since)")
 _MANIFEST_NAME: Final = "vms-privacy-keyring-v2"
 _V1_MANIFEST_NAME: Final = "vms-privacy-keyring-v1"
 
@@ -91,6 +92,20 @@ def version_of(name: str, suffix: str) -> int | None:
     """Return the version that a file name stands for; None for any other file."""
     found = _VERSION_NAME.fullmatch(name)
     return int(found[1]) if found and found[2] == suffix else None
+
+
+def handover(purpose: str, previous: str, following: str, made_at: datetime) -> bytes:
+    """Return what a signing key signs of the one that follows it, both by their kid: the last thing it signs. 3.
+
+    So whoever wrote one key down knows every later one. The moment is that from which on the new key is in use.
+    """
+    told = {
+        "made_at": made_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "next": following,
+        "previous": previous,
+        "purpose": str(purpose),
+    }
+    return HANDOVER + json.dumps(told, sort_keys=True, separators=(",", ":")).encode()
 
 
 def is_due(made_at: int, now: datetime) -> bool:
