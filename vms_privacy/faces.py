@@ -87,7 +87,7 @@ def build_api(parts: Assembly, probes: Mapping[str, Probe], registry: CollectorR
         approval_routes(db, parts.approvals, parts.gate),
         media_session_routes(db, parts.gate, parts.sessions, parts.withdrawals),
         erasure_routes(parts.eraser, parts.settings.sweep_every),
-        receipt_routes(db, parts.receipts, parts.keyring, parts.installation_id),
+        receipt_routes(db, parts.receipts),
         audit_routes(db, parts.anchor, parts.keyring),
         clock_routes(parts.guarded_clock, parts.clock_care),
     ):

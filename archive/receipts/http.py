@@ -1,22 +1,25 @@
-"""Routes of receipts: list, fetch, have one signed now; and the public keys that verify them."""
+"""Routes of receipts and monthly summaries: list, fetch, have one signed now; and the keys that verify them."""
 
-import base64
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
+from pydantic import Field
 
-from archive.receipts import store
+from archive.receipts import store, summaries
+from archive.receipts.lines import b64
 from archive.receipts.rules import extract
 from archive.receipts.service import ReceiptService
-from archive.receipts.tables import ReceiptRow
+from archive.receipts.tables import ReceiptRow, SummaryRow
 from auth.errors import NotFound
 from auth.gate import Allowed, On, needs, public
 from auth.principal import Right
 from vms_privacy.db import Database
 from vms_privacy.ids import OperatorId, ReceiptId
-from vms_privacy.keyring.port import Keyring, Purpose
 from vms_privacy.web import Moment, Strict
+
+Month = Annotated[str, Field(pattern="^[0-9]{4}-(0[1-9]|1[0-2])$", description="A month in UTC, as 2030-01.")]
 
 
 class ReceiptShown(Strict):
@@ -30,21 +33,35 @@ class ReceiptShown(Strict):
     signed_at: Moment
 
 
+class SummaryShown(Strict):
+    """One operator's month; its bytes are under `/receipt-summaries/{month}/document`."""
+
+    id: UUID
+    month: str
+    receipts: int
+    segments: int
+    signed_at: Moment
+
+
 class ReceiptKey(Strict):
-    """One public key that receipts of this installation may name."""
+    """One key that receipts of this installation may name; `state` is `active` or `retired`."""
 
     kid: str
     public_key: str
+    version: int
+    state: str
+    in_use_from: Moment | None
+    in_use_until: Moment | None
 
 
 class ReceiptKeys(Strict):
-    """All of them, as `vms-privacy verify receipt --keys` reads them."""
+    """All of them, the active one first; what a verifier takes is the signed document beside this."""
 
     installation_id: str
     keys: list[ReceiptKey]
 
 
-def receipt_routes(db: Database, receipts: ReceiptService, keyring: Keyring, installation_id: str) -> APIRouter:
+def receipt_routes(db: Database, receipts: ReceiptService) -> APIRouter:
     """Return the routes; all but the public keys pass the gate with the right `audit`."""
     routes = APIRouter(prefix="/api/v1", tags=["receipts"])
 
@@ -76,16 +93,47 @@ def receipt_routes(db: Database, receipts: ReceiptService, keyring: Keyring, ins
             raise NotFound
         return Response(document, media_type="application/vnd.vms-privacy.receipt", headers=_NOT_CACHED)
 
+    @routes.get("/operators/{operator_id}/receipt-summaries", **needs(Right.AUDIT, on=On.OPERATOR))
+    def list_summaries(
+        operator_id: str,
+        granted: Allowed,
+        before: Month | None = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> list[SummaryShown]:
+        """Return monthly summaries, the newest first, of months before one. A month without receipts has one too."""
+        with db.reading() as session:
+            return [_told(row) for row in summaries.of_operator(session, granted.operator_id, limit, before)]
+
+    @routes.get("/operators/{operator_id}/receipt-summaries/{month}/document", **needs(Right.AUDIT, on=On.OPERATOR))
+    def fetch_summary(operator_id: str, month: Month, granted: Allowed) -> Response:
+        """Return the exact bytes of one month's summary."""
+        with db.reading() as session:
+            row = summaries.of_month(session, granted.operator_id, month)
+        if row is None:
+            raise NotFound
+        return Response(row.document, media_type="application/vnd.vms-privacy.summary", headers=_NOT_CACHED)
+
     @routes.get("/receipt-keys", **public("a receipt is verified by strangers, offline"))
     def receipt_keys() -> ReceiptKeys:
-        """Return the public keys that verify receipts of this installation."""
-        return ReceiptKeys(
-            installation_id=installation_id,
-            keys=[
-                ReceiptKey(kid=key.kid, public_key=base64.urlsafe_b64encode(key.raw).rstrip(b"=").decode())
-                for key in keyring.public_keys(Purpose.RECEIPT_SIGNING)
-            ],
-        )
+        """Return the public keys that verify receipts of this installation, with what is known of their dates."""
+        history = receipts.history
+        keys = [
+            ReceiptKey(
+                kid=key.kid,
+                public_key=b64(key.raw),
+                version=key.version,
+                state=key.state,
+                in_use_from=_moment(key.in_use_from),
+                in_use_until=_moment(key.in_use_until),
+            )
+            for key in reversed(history.keys)
+        ]
+        return ReceiptKeys(installation_id=history.installation_id, keys=keys)
+
+    @routes.get("/receipt-keys/document", **public("a receipt is verified by strangers, offline"))
+    def receipt_key_history() -> Response:
+        """Return the signed key history, as `vms-privacy verify receipt --keys` reads it."""
+        return Response(receipts.signed_history(), media_type="application/vnd.vms-privacy.receipt-keys")
 
     return routes
 
@@ -98,6 +146,16 @@ def _found(row: ReceiptRow | None) -> ReceiptRow:
     if row is None:
         raise NotFound
     return row
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _told(row: SummaryRow) -> SummaryShown:
+    return SummaryShown(
+        id=row.id, month=row.month, receipts=row.receipts, segments=row.segments, signed_at=row.signed_at
+    )
 
 
 def _shown(row: ReceiptRow) -> ReceiptShown:

@@ -1,7 +1,5 @@
 """Signing receipts, hourly and on demand, and verifying them."""
 
-import base64
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final
 
@@ -9,8 +7,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy.orm import Session
 
-from archive.receipts import merkle, store
-from archive.receipts.rules import Head, Invalid, Leaf, Valid, check, signed_part, write
+from archive.receipts import key_history, merkle, store
+from archive.receipts.key_history import KeyHistory, history_of
+from archive.receipts.lines import Invalid, b64, iso
+from archive.receipts.rules import Head, Leaf, Valid, check, signed_part, write
 from archive.receipts.store import Destroyed
 from archive.receipts.tables import ReceiptRow
 from vms_privacy.audit.events import Event, Tag
@@ -18,10 +18,11 @@ from vms_privacy.audit.log import AuditLog
 from vms_privacy.clock import Clock
 from vms_privacy.errors import Kind, Refusal
 from vms_privacy.ids import OperatorId, Randomness, ReceiptId
-from vms_privacy.keyring.port import Keyring, PublicKey, Purpose
+from vms_privacy.keyring.port import Keyring, KeyringUnavailable, Purpose
 from vms_privacy.keyring.rules import ROOT_LIFE
 
 MOST_LEAVES: Final = 20_000
+_TRIES: Final = 3
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -59,7 +60,7 @@ class ReceiptService:
         self._audit = audit
         self._clock = clock
         self._randomness = randomness
-        self._installation_id = installation_id
+        self.installation_id = installation_id
         self._most_leaves = most_leaves
         self._root_life = root_life
 
@@ -83,6 +84,22 @@ class ReceiptService:
         until = self._clock.now() + timedelta(microseconds=1)
         return self._sign(session, operator_id, until, "on-demand", actor)
 
+    @property
+    def history(self) -> KeyHistory:
+        """Every key that this installation has signed receipts with."""
+        terms = self._keyring.signing_terms(Purpose.RECEIPT_SIGNING)
+        return history_of(self.installation_id, self._clock.now(), terms)
+
+    def signed_history(self) -> bytes:
+        """Return the key history as a document, signed by the key in use. Raises KeyringUnavailable."""
+        for _ in range(_TRIES):
+            history = self.history
+            kid, signature = self._keyring.sign(Purpose.RECEIPT_SIGNING, key_history.signed_part(history))
+            if kid == history.fingerprint:
+                return key_history.write(history, kid, signature)
+            # Rotated in between: once more tells of the new one.
+        raise KeyringUnavailable("the key in use is not the newest one of its history")
+
     def _hour(self) -> datetime:
         return self._clock.now().replace(minute=0, second=0, microsecond=0)
 
@@ -99,16 +116,16 @@ class ReceiptService:
             until = rows[-1].bytes_gone_at
         head = Head(
             receipt_id=str(receipt_id),
-            installation_id=self._installation_id,
+            installation_id=self.installation_id,
             operator_id=str(operator_id),
             kind=kind,
             actor=actor,
-            signed_at=_iso(now),
-            covers_from=_iso(covers_from),
-            covers_until=_iso(until),
+            signed_at=iso(now),
+            covers_from=iso(covers_from),
+            covers_until=iso(until),
             leaf_count=len(leaves),
-            merkle_root=_b64(merkle.Tree([merkle.leaf_hash(leaf) for leaf in leaves]).root),
-            beyond_backups_at=_iso(now + self._root_life),
+            merkle_root=b64(merkle.Tree([merkle.leaf_hash(leaf) for leaf in leaves]).root),
+            beyond_backups_at=iso(now + self._root_life),
         ).octets()
         kid, signature = self._keyring.sign(Purpose.RECEIPT_SIGNING, signed_part(head))
         session.add(
@@ -129,25 +146,27 @@ class ReceiptService:
         return receipt_id
 
 
-def verify(receipt: bytes, known: Sequence[PublicKey]) -> Valid | Invalid:
-    """Verify a receipt against the public keys of an installation. Needs nothing else: no network, no database."""
-    keys = {key.kid: key.raw for key in known}
+def verify(receipt: bytes, history: KeyHistory) -> Valid | Invalid:
+    """Verify a receipt against an installation's key history. Needs nothing else: no network, no database."""
+    return check(receipt, history, holds)
 
-    def holds(kid: str, message: bytes, signature: bytes) -> bool:
-        raw = keys.get(kid)
-        if raw is None:
-            return False
-        try:
-            Ed25519PublicKey.from_public_bytes(raw).verify(signature, message)
-        except InvalidSignature:
-            return False
-        return True
 
-    return check(receipt, holds)
+def read_history(document: bytes, pinned: str | None = None) -> KeyHistory | Invalid:
+    """Read and verify a key history, with the fingerprint of a key that somebody wrote down, if they did."""
+    return key_history.read(document, holds, pinned)
+
+
+def holds(key: bytes, message: bytes, signature: bytes) -> bool:
+    """Say whether an Ed25519 public key, 32 bytes, has signed a message (RFC 8032)."""
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
+    except InvalidSignature:
+        return False
+    return True
 
 
 def _leaf(row: Destroyed) -> Leaf:
-    if row.cause is None or row.key_destroyed_at is None:
+    if row.cause is None or row.begun_at is None or row.key_destroyed_at is None:
         raise DestructionIsUnproven("a row that says destroyed names no erasure or no moment of it")
     return Leaf(
         camera_id=str(row.camera_id),
@@ -157,20 +176,20 @@ def _leaf(row: Destroyed) -> Leaf:
         cause=row.cause,
         erasure_id=str(row.erasure_id),
         bucket_key_id=str(row.bucket_key_id),
-        key_destroyed_at=_iso(row.key_destroyed_at),
-        bytes_gone_at=_iso(row.bytes_gone_at),
+        key_destroyed_at=iso(row.key_destroyed_at),
+        due_at=iso(_due_at(row, row.begun_at)),
+        bytes_gone_at=iso(row.bytes_gone_at),
         store_answer=row.store_answer or "",
         size_bytes=row.size_bytes or 0,
     )
 
 
+def _due_at(row: Destroyed, begun_at: datetime) -> datetime:
+    """Return since when it was to be destroyed: the end of its retention or of what kept it, or an earlier decision."""
+    expired = begun_at if row.expired_us is None else _EPOCH + timedelta(microseconds=row.expired_us)
+    free = expired if row.lifted_at is None else max(expired, row.lifted_at)
+    return min(free, begun_at)
+
+
 def _iso_us(us: int) -> str:
-    return _iso(_EPOCH + timedelta(microseconds=us))
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _b64(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return iso(_EPOCH + timedelta(microseconds=us))

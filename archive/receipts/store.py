@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session, defer
 
 from archive.erasure.tables import ErasureRow
+from archive.orders.store import LIFTED_LAST
 from archive.receipts.tables import ReceiptRow
 from archive.segments.rules import State
 from archive.segments.tables import SegmentRow
@@ -17,7 +18,11 @@ from vms_privacy.ids import BucketKeyId, CameraId, ErasureId, OperatorId, Receip
 
 @dataclass(frozen=True, slots=True)
 class Destroyed:
-    """What a row still tells of a destroyed segment. A moment or cause that is not there: the row is damaged."""
+    """What a row still tells of a destroyed segment. A moment or cause that is not there: the row is damaged.
+
+    `expired_us` is when its retention was over, `lifted_at` when the last order was that kept it, `begun_at` when it
+    was decided to destroy it.
+    """
 
     id: SegmentId
     camera_id: CameraId
@@ -30,6 +35,9 @@ class Destroyed:
     bytes_gone_at: datetime
     store_answer: str | None
     size_bytes: int | None
+    expired_us: int | None
+    lifted_at: datetime | None
+    begun_at: datetime | None
 
 
 def operators_waiting(session: Session, before: datetime) -> list[OperatorId]:
@@ -58,6 +66,9 @@ def untold(session: Session, operator_id: OperatorId, before: datetime, limit: i
             SegmentRow.bytes_gone_at,
             SegmentRow.store_answer,
             SegmentRow.size_bytes,
+            SegmentRow.destroy_from_us,
+            LIFTED_LAST.label("lifted_at"),
+            ErasureRow.started_at,
         )
         .outerjoin(ErasureRow, ErasureRow.id == SegmentRow.erasure_id)
         .where(
@@ -110,4 +121,7 @@ def _destroyed(row: Any) -> Destroyed:
         bytes_gone_at=row.bytes_gone_at,
         store_answer=row.store_answer,
         size_bytes=row.size_bytes,
+        expired_us=row.destroy_from_us,
+        lifted_at=row.lifted_at,
+        begun_at=row.started_at,
     )

@@ -1,9 +1,9 @@
-"""Receipts as they were signed, byte for byte. Rows are only ever added."""
+"""Receipts and monthly summaries as they were signed, byte for byte. Rows are only ever added."""
 
 import uuid
 from datetime import datetime
 
-from sqlalchemy import Index, LargeBinary, String
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vms_privacy.db import Base, UTCDateTime
@@ -26,5 +26,35 @@ class ReceiptRow(Base):
     document: Mapped[bytes] = mapped_column(LargeBinary, comment="docs/formats/receipt-v1.md")
 
 
+class SummaryRow(Base):
+    """One operator's month, signed. Its document is the evidence; the other columns only help to find it."""
+
+    __tablename__ = "receipt_summary"
+    __table_args__ = (
+        UniqueConstraint("operator_id", "month"),
+        CheckConstraint("length(month) = 7", name="month_has_its_form"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    operator_id: Mapped[uuid.UUID] = mapped_column()
+    month: Mapped[str] = mapped_column(String(7), comment="in UTC, as 2030-01")
+    receipts: Mapped[int] = mapped_column(comment="how many it lists; none is a statement too")
+    segments: Mapped[int] = mapped_column()
+    signed_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    document: Mapped[bytes] = mapped_column(LargeBinary, comment="docs/formats/receipt-v1.md")
+
+
+class SummedReceiptRow(Base):
+    """Which summary lists a receipt: exactly one does, in the end."""
+
+    __tablename__ = "receipt_summed"
+    __table_args__ = (Index("ix_receipt_summed_summary_id", "summary_id"),)
+
+    receipt_id: Mapped[uuid.UUID] = mapped_column(ForeignKey(ReceiptRow.id), primary_key=True)
+    summary_id: Mapped[uuid.UUID] = mapped_column(ForeignKey(SummaryRow.id))
+
+
 for _act in ("UPDATE", "DELETE", "TRUNCATE"):
     refuse(ReceiptRow, f"receipt_no_{_act.lower()}", _act, "receipts are only ever added")
+    refuse(SummaryRow, f"receipt_summary_no_{_act.lower()}", _act, "summaries are only ever added")
+    refuse(SummedReceiptRow, f"receipt_summed_no_{_act.lower()}", _act, "a receipt stays in its summary")

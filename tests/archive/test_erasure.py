@@ -18,7 +18,9 @@ from archive.mandates.rules import Cause
 from archive.orders.rules import OrderKind
 from archive.playback.service import Footage
 from archive.receipts import store as receipts
-from archive.receipts.rules import Invalid, Valid
+from archive.receipts.key_history import history_of
+from archive.receipts.lines import Invalid
+from archive.receipts.rules import Valid
 from archive.receipts.service import NothingToTell, verify
 from archive.segments import store as segments
 from archive.segments.rules import Segment, Span, State
@@ -194,15 +196,18 @@ def test_a_receipt_tells_each_destroyed_segment_once_and_verifies_offline(house:
     with house.db.reading() as session:
         row = receipts.by_id(session, house.operator_id, receipt_id)
     assert row is not None
-    verdict = verify(row.document, house.keyring.public_keys(Purpose.RECEIPT_SIGNING))
+    verdict = verify(row.document, house.receipts.history)
     assert isinstance(verdict, Valid)
     assert [leaf["segment_id"] for leaf in verdict.leaves] == [str(first.id)]
     assert str(second.id).encode() not in row.document
     for place in range(0, len(row.document), 7):
         changed = bytearray(row.document)
         changed[place] ^= 1
-        assert isinstance(verify(bytes(changed), house.keyring.public_keys(Purpose.RECEIPT_SIGNING)), Invalid)
-    assert isinstance(verify(row.document, house.keyring.public_keys(Purpose.TOKEN_SIGNING)), Invalid)
+        assert isinstance(verify(bytes(changed), house.receipts.history), Invalid)
+    others = history_of("installation-1", house.clock.now(), house.keyring.signing_terms(Purpose.TOKEN_SIGNING))
+    refused = verify(row.document, others)
+    assert isinstance(refused, Invalid)
+    assert refused.code == "receipt-unknown-key"
     with pytest.raises(NothingToTell), house.db.writing() as session:
         house.receipts.sign_now(session, house.operator_id, house.owner.label)
 

@@ -30,7 +30,6 @@ from vms_privacy.audit.events import Tag
 from vms_privacy.audit.tables import EventRow
 from vms_privacy.ids import WorkerId
 from vms_privacy.journal.rules import JournalKind
-from vms_privacy.keyring.port import Purpose
 
 _MINUTE = timedelta(seconds=60)
 DEADLINE_S = 60.0
@@ -113,7 +112,7 @@ def _leaves(house: House) -> list[str]:
     with house.db.reading() as session:
         row = receipts.by_id(session, house.operator_id, receipt_id)
     assert row is not None
-    verdict = verify(row.document, house.keyring.public_keys(Purpose.RECEIPT_SIGNING))
+    verdict = verify(row.document, house.receipts.history)
     assert isinstance(verdict, Valid)
     return [str(leaf["segment_id"]) for leaf in verdict.leaves]
 

@@ -17,7 +17,6 @@ from archive.segments.tables import SegmentRow
 from tests.given.checked import change_behind_the_back
 from tests.given.footage import House
 from vms_privacy.ids import OperatorId, ReceiptId
-from vms_privacy.keyring.port import Purpose
 
 _MINUTE = timedelta(seconds=60)
 
@@ -47,7 +46,7 @@ def test_a_full_receipt_tells_of_its_time_and_the_next_one_goes_on_where_it_ends
         with house.db.reading() as session:
             row = receipts.by_id(session, house.operator_id, receipt_id)
         assert row is not None
-        verdict = verify(row.document, house.keyring.public_keys(Purpose.RECEIPT_SIGNING))
+        verdict = verify(row.document, house.receipts.history)
         assert isinstance(verdict, Valid)
         told += [leaf["segment_id"] for leaf in verdict.leaves]
         ends.append(verdict.head["covers_until"])
@@ -65,7 +64,7 @@ def _heads(house: House, signed: list[ReceiptId]) -> list[Mapping[str, Any]]:
         with house.db.reading() as session:
             row = receipts.by_id(session, house.operator_id, receipt_id)
         assert row is not None
-        verdict = verify(row.document, house.keyring.public_keys(Purpose.RECEIPT_SIGNING))
+        verdict = verify(row.document, house.receipts.history)
         assert isinstance(verdict, Valid)
         found.append({**verdict.head, "told": [leaf["segment_id"] for leaf in verdict.leaves]})
     return found

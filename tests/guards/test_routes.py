@@ -21,6 +21,7 @@ OPEN: Final = frozenset(
         "GET /api/v1/opt-in-wordings/{kind}",
         "GET /.well-known/jwks.json",
         "GET /api/v1/receipt-keys",
+        "GET /api/v1/receipt-keys/document",
     }
 )
 """Routes for nobody in particular. A new one is a decision: add it here and say why at the route."""

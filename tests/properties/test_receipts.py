@@ -7,18 +7,27 @@ import hmac
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive.receipts import merkle
-from archive.receipts.rules import Head, Invalid, Leaf, Valid, check, extract, signed_part, write
+from archive.receipts import merkle, rules
+from archive.receipts.key_history import ACTIVE, KeyHistory, KnownKey
+from archive.receipts.lines import Invalid
+from archive.receipts.rules import Head, Leaf, Valid, extract, signed_part, write
 
-_KEY = b"for the test alone"
+_KEY = b"for the test alone, of 32 bytes!"
+_HISTORY = KeyHistory(
+    "i1", "2030-01-15T12:00:00.000000Z", (KnownKey(1, "k1", _KEY, ACTIVE, "2030-01-01T12:00:00.000000Z", None, None),)
+)
 
 
 def _sign(message: bytes) -> bytes:
     return hmac.digest(_KEY, message, "sha512")
 
 
-def _verify(kid: str, message: bytes, signature: bytes) -> bool:
-    return kid == "k1" and hmac.compare_digest(_sign(message), signature)
+def _verify(key: bytes, message: bytes, signature: bytes) -> bool:
+    return hmac.compare_digest(hmac.digest(key, message, "sha512"), signature)
+
+
+def check(receipt: bytes) -> Valid | Invalid:
+    return rules.check(receipt, _HISTORY, _verify)
 
 
 def _leaf(number: int, camera: str) -> Leaf:
@@ -30,6 +39,7 @@ def _leaf(number: int, camera: str) -> Leaf:
         cause="expiry",
         erasure_id="e1",
         bucket_key_id="b1",
+        due_at="2030-01-15T12:59:00.000000Z",
         key_destroyed_at="2030-01-15T13:00:00.000000Z",
         bytes_gone_at="2030-01-15T13:00:01.000000Z",
         store_answer="erased",
@@ -61,7 +71,7 @@ _cameras = st.lists(st.sampled_from(["cam-a", "cam-b", "cam-c"]), min_size=0, ma
 
 @given(_cameras)
 def test_a_receipt_as_signed_is_valid_and_shows_every_leaf(cameras: list[str]) -> None:
-    verdict = check(_receipt(cameras), _verify)
+    verdict = check(_receipt(cameras))
     assert isinstance(verdict, Valid)
     assert [leaf["camera_id"] for leaf in verdict.leaves] == cameras
 
@@ -71,20 +81,20 @@ def test_a_receipt_with_any_byte_changed_is_refused(cameras: list[str], data: st
     receipt = bytearray(_receipt(cameras))
     place = data.draw(st.integers(0, len(receipt) - 1))
     receipt[place] ^= data.draw(st.integers(1, 255))
-    assert isinstance(check(bytes(receipt), _verify), Invalid)
+    assert isinstance(check(bytes(receipt)), Invalid)
 
 
 @given(_cameras, st.data())
 def test_a_receipt_cut_or_lengthened_is_refused(cameras: list[str], data: st.DataObject) -> None:
     receipt = _receipt(cameras)
-    assert isinstance(check(receipt[: data.draw(st.integers(0, len(receipt) - 1))], _verify), Invalid)
-    assert isinstance(check(receipt + data.draw(st.binary(min_size=1, max_size=40)), _verify), Invalid)
+    assert isinstance(check(receipt[: data.draw(st.integers(0, len(receipt) - 1))]), Invalid)
+    assert isinstance(check(receipt + data.draw(st.binary(min_size=1, max_size=40))), Invalid)
 
 
 @given(_cameras)
 def test_an_extract_shows_one_camera_and_stands_alone(cameras: list[str]) -> None:
     part = extract(_receipt([*cameras, "cam-a"]), "cam-a")
-    verdict = check(part, _verify)
+    verdict = check(part)
     assert isinstance(verdict, Valid)
     assert verdict.partial
     assert {leaf["camera_id"] for leaf in verdict.leaves} == {"cam-a"}

@@ -20,6 +20,7 @@ from archive.orders.service import OrderService
 from archive.orders.standing import LiveRestrictions
 from archive.playback.entrance import ArchiveEntrance
 from archive.playback.service import Footage
+from archive.receipts.monthly import MonthlySummaries
 from archive.receipts.service import ReceiptService
 from archive.recorder.delivery import Delivery
 from archive.recorder.recovery import Recovery
@@ -174,4 +175,16 @@ class ArchiveParts(StreamParts):
             self.randomness,
             self.installation_id,
             root_life=self.settings.root_life,
+        )
+
+    @cached_property
+    def summaries(self) -> MonthlySummaries:
+        return MonthlySummaries(
+            self.db,
+            self.keyring,
+            self.receipts,
+            self.audit,
+            self.clock,
+            self.randomness,
+            self.settings.sweep_every,
         )

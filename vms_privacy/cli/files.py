@@ -10,6 +10,12 @@ from vms_privacy.cli.refusals import FileIsThere, FileUnusable
 from vms_privacy.durable_files import PRIVATE_FILE, fault_of
 
 
+def read_up_to(path: Path, most: int) -> bytes:
+    """Read a file for a reader that takes at most so many bytes; of a longer one a byte more, and no more."""
+    with path.open("rb") as file:
+        return file.read(most + 1)
+
+
 def write_new(path: Path, data: bytes) -> None:
     """Write a new file. Raises FileIsThere, FileUnusable."""
     with new_file(path) as file:

@@ -1,19 +1,20 @@
-"""The commands about receipts: have one signed, list, fetch, extract, and get the public keys that verify them."""
+"""The commands about receipts and summaries: list, fetch, sign, extract, and get the keys that verify them."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
 
 import typer
 
-from archive.receipts.rules import Invalid, cameras_of
+from archive.receipts.lines import Invalid
+from archive.receipts.rules import LARGEST_BYTES, cameras_of
 from archive.receipts.rules import extract as extract_of
-from vms_privacy.cli.files import write_new
+from archive.receipts.service import read_history
+from vms_privacy.cli.files import read_up_to, write_new
 from vms_privacy.cli.forms import facts, moment, size, table
 from vms_privacy.cli.options import DEFAULT_URL, AsJson, Url, command_group
 from vms_privacy.cli.output import tell
-from vms_privacy.cli.refusals import CameraNotInReceipt, NotAWholeReceipt
+from vms_privacy.cli.refusals import CameraNotInReceipt, NotAWholeReceipt, NotReceiptKeys
 from vms_privacy.cli.session import Service, logged_in
 
 app = command_group("Receipts: the signed evidence of what was destroyed.")
@@ -65,10 +66,53 @@ def fetch(
 
 @app.command("keys")
 def keys(to: To, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
-    """Write the public keys that verify this installation's receipts; nobody has to be logged in for them."""
-    found = Service(url).call("GET", "/api/v1/receipt-keys")
-    next_step = f"Keep it outside of this installation. Next: vms-privacy verify receipt FILE --keys {to}"
-    _written(to, json.dumps(found, indent=1).encode(), next_step, as_json=as_json)
+    """Write the key history that verifies this installation's receipts; nobody has to be logged in for it."""
+    document = Service(url).fetch("/api/v1/receipt-keys/document")
+    history = read_history(document)
+    if isinstance(history, Invalid):
+        raise NotReceiptKeys(f"what the service gave out is no key history: {history.why}")
+    write_new(to, document)
+    found = {
+        "written": to,
+        "bytes": len(document),
+        "installation_id": history.installation_id,
+        "fingerprint": history.fingerprint,
+        "keys": len(history.keys),
+    }
+    told = {
+        "written": f"{to}  {size(len(document))}",
+        "fingerprint": f"{history.fingerprint}, of the key in use",
+        "keys": f"{len(history.keys)}, of all versions",
+    }
+    after = [
+        "Keep it outside of this installation, and write the fingerprint down elsewhere.",
+        f"Next: vms-privacy verify receipt FILE --keys {to} --fingerprint {history.fingerprint}",
+    ]
+    tell(found, [*facts(told), *after], as_json=as_json)
+
+
+@app.command("summaries")
+def summaries(limit: Limit = 24, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
+    """List your operator's monthly summaries, newest first. A month in which nothing was destroyed has one too."""
+    session = logged_in(url)
+    found = session.service.call("GET", f"{session.path}/receipt-summaries", None, limit=limit)
+    rows = ((one["month"], one["receipts"], one["segments"], moment(one["signed_at"])) for one in found)
+    empty = "No summary yet: one is signed an hour after the end of each month."
+    tell({"items": found}, table(("month", "receipts", "segments", "signed"), rows, empty), as_json=as_json)
+
+
+@app.command("summary")
+def summary(
+    month: Annotated[str, typer.Argument(metavar="MONTH", help="As `receipt summaries` shows it.", show_default=False)],
+    to: To,
+    url: Url = DEFAULT_URL,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch the exact bytes of a month's summary into a file."""
+    session = logged_in(url)
+    document = session.service.fetch(f"{session.path}/receipt-summaries/{quote(month, safe='')}/document")
+    _written(to, document, f"Next: vms-privacy verify summary {to} --keys KEYS --receipts FOLDER", as_json=as_json)
 
 
 @app.command("extract")
@@ -82,7 +126,7 @@ def extract(
     as_json: AsJson = False,
 ) -> None:
     """Write one camera's part of a receipt, with its proof; it verifies by itself. Works offline."""
-    receipt = file.read_bytes()
+    receipt = read_up_to(file, LARGEST_BYTES)
     cameras = cameras_of(receipt)
     if isinstance(cameras, Invalid):
         raise NotAWholeReceipt(f"of {file} no part can be taken: {cameras.why}")

@@ -1,6 +1,5 @@
 """Steps about keeping: opt-in, ciphertext, withdrawal, expiry to the second, destruction and its proof."""
 
-import base64
 import shutil
 import time
 from dataclasses import dataclass
@@ -10,8 +9,9 @@ from pathlib import Path
 from sqlalchemy import select
 
 from archive.check.service import CheckReport
+from archive.receipts.key_history import KeyHistory
 from archive.receipts.rules import Valid
-from archive.receipts.service import verify
+from archive.receipts.service import read_history, verify
 from archive.segments.rules import State
 from archive.segments.tables import SegmentRow
 from streams.simulator.reading import read_bar_codes
@@ -19,12 +19,11 @@ from vms_privacy.client import ApiClient
 from vms_privacy.demo.ordering import place_hold
 from vms_privacy.demo.rows import every_segment
 from vms_privacy.demo.search import search
-from vms_privacy.demo.story import Detail, hold
+from vms_privacy.demo.story import Detail, DoesNotHold, hold
 from vms_privacy.demo.theft import open_all, take_copy
 from vms_privacy.demo.viewer import ListedPiece, ask, fetch, follow, pieces_of
 from vms_privacy.demo.world import World, iso
 from vms_privacy.ids import SegmentId
-from vms_privacy.keyring.port import PublicKey
 
 KEEP_S = 10
 RECORD_S = 4.0
@@ -120,9 +119,9 @@ def receipt_verifies(world: World) -> Detail:
     owner, operator = world.north.owner, world.north.operator_id
     made = owner.call("POST", f"/api/v1/operators/{operator}/receipts")
     document = ask(owner, f"{world.url}/api/v1/operators/{operator}/receipts/{made['id']}/document").body
-    keys = [
-        PublicKey(one["kid"], _unpadded(one["public_key"])) for one in owner.call("GET", "/api/v1/receipt-keys")["keys"]
-    ]
+    keys = read_history(owner.fetch("/api/v1/receipt-keys/document"))
+    if not isinstance(keys, KeyHistory):
+        raise DoesNotHold(f"the key history is valid: {keys}")
     verdict = verify(document, keys)
     hold(isinstance(verdict, Valid), f"the receipt is valid: {verdict}")
     told = {leaf["segment_id"] for leaf in verdict.leaves} if isinstance(verdict, Valid) else set()
@@ -251,10 +250,6 @@ def _late_s(destroy_from_us: int | None, key_destroyed_at: datetime | None) -> f
 def _all_destroyed(world: World, camera_id: str) -> bool:
     rows = [row for row in every_segment(world.parts.db) if str(row.camera_id) == camera_id]
     return bool(rows) and all(row.state == State.ERASED for row in rows if row.id != world.kept["held"])
-
-
-def _unpadded(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def _changed(document: bytes, at: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from functools import cached_property
 
+from archive.receipts.key_history import KeyHistory
 from archive.receipts.service import ReceiptService
 from vms_privacy.app import Assembly
 from vms_privacy.audit.checkpoints import Checkpoint
@@ -14,7 +15,22 @@ class ReceiptOfAnotherKey(Assembly):
 
     @cached_property
     def receipts(self) -> ReceiptService:
-        return ReceiptService(_another(self), self.audit, self.clock, self.randomness, self.installation_id)
+        forged = _ForgedReceipts(_another(self), self.audit, self.clock, self.randomness, self.installation_id)
+        forged.honest = super().receipts
+        return forged
+
+
+class _ForgedReceipts(ReceiptService):
+    """Of the keys it tells what the installation does."""
+
+    honest: ReceiptService
+
+    @property
+    def history(self) -> KeyHistory:
+        return self.honest.history
+
+    def signed_history(self) -> bytes:
+        return self.honest.signed_history()
 
 
 class ChainIsUnsigned(Assembly):

@@ -82,9 +82,12 @@ def where_nothing_is(folder: Path, taken_port: int) -> Mapping[str, tuple[tuple[
         "receipt list": ((), 3),
         "receipt sign": ((), 3),
         "receipt fetch": (("no-receipt", "--to", afterwards), 3),
+        "receipt summaries": ((), 3),
+        "receipt summary": (("2030-01", "--to", afterwards), 3),
         "receipt keys": (("--to", afterwards), 7),
         "receipt extract": ((folder / "no-file", "--camera-id", "x", "--to", afterwards), 4),
         "verify receipt": ((FILE, "--keys", FILE), 2),
+        "verify summary": ((FILE, "--keys", FILE), 2),
         "verify audit": (nothing, 5),
         "verify journal": (nothing, 5),
     }

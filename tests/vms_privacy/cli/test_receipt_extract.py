@@ -6,33 +6,36 @@ from pathlib import Path
 import pytest
 
 from archive.receipts import merkle
+from archive.receipts.key_history import ACTIVE, KeyHistory, KnownKey
 from archive.receipts.rules import Head, Leaf, Valid, check, signed_part, write
 from tests.vms_privacy.cli.typed import say
 
 Capture = pytest.CaptureFixture[str]
 GATE = "01890a5d-ac96-774b-bcce-b302099a8057"
 YARD = "01890a5d-ac96-774b-bcce-b302099a8058"
+SIGNATURE = bytes(range(64))
 WHEN = "2030-01-15T12:00:00.000000Z"
 
 
 @pytest.fixture
 def receipt(tmp_path: Path) -> Path:
     leaves = [
-        Leaf(camera, f"s{number}", WHEN, WHEN, "expiry", "e1", "b1", WHEN, WHEN, "erased", number).octets()
+        Leaf(camera, f"s{number}", WHEN, WHEN, "expiry", "e1", "b1", WHEN, WHEN, WHEN, "erased", number).octets()
         for number, camera in enumerate((YARD, GATE, YARD))
     ]
     top = merkle.Tree([merkle.leaf_hash(leaf) for leaf in leaves]).root
     root = base64.urlsafe_b64encode(top).rstrip(b"=").decode()
     head = Head("r1", "i1", "o1", "hourly", "worker:sweep", WHEN, WHEN, WHEN, len(leaves), root, WHEN).octets()
     file = tmp_path / "receipt.txt"
-    file.write_bytes(write(head, "k1", b"signature", leaves))
+    file.write_bytes(write(head, "k1", SIGNATURE, leaves))
     return file
 
 
 def test_an_extract_has_the_leaves_of_its_camera_and_verifies(receipt: Path, capsys: Capture) -> None:
     to = receipt.with_name("e.txt")
     assert say(capsys, "receipt", "extract", receipt, "--camera-id", YARD, "--to", to, "--json").code == 0
-    verdict = check(to.read_bytes(), lambda *told: told == ("k1", signed_part(_head(receipt)), b"signature"))
+    keys = KeyHistory("i1", WHEN, (KnownKey(1, "k1", b"raw", ACTIVE, None, None, None),))
+    verdict = check(to.read_bytes(), keys, lambda *told: told == (b"raw", signed_part(_head(receipt)), SIGNATURE))
     assert isinstance(verdict, Valid)
     assert [leaf["camera_id"] for leaf in verdict.leaves] == [YARD, YARD]
 

@@ -132,8 +132,8 @@ def test_nobody_is_needed_for_readiness_and_the_public_keys(ground: Ground, tmp_
         said = say(capsys, "status")
         assert "database  ready" in said.out
         assert "told to who is logged in" in said.out
-        assert say(capsys, "receipt", "keys", "--to", tmp_path / "keys.json").code == 0
-        assert say(capsys, "receipt", "keys", "--to", tmp_path / "keys.json").code == 5
+        assert say(capsys, "receipt", "keys", "--to", tmp_path / "keys.txt").code == 0
+        assert say(capsys, "receipt", "keys", "--to", tmp_path / "keys.txt").code == 5
 
 
 def test_status_tells_cameras_debt_and_time(ground: Ground, capsys: Capture) -> None:

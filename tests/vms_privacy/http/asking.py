@@ -8,6 +8,7 @@ from uuid import UUID
 
 from archive.orders.rules import FOREVER_US, Ground, NewOrder, OrderKind
 from archive.orders.service import RIGHT_FOR
+from archive.receipts.months import month_of
 from auth.grants.rules import Grant
 from auth.media_sessions.rules import Protocol
 from auth.principal import Right, Role
@@ -288,6 +289,12 @@ def of_receipt(stage: Stage) -> Ask:
     return Ask({**of_operator(stage).path, "receipt_id": str(made)})
 
 
+def of_summary(stage: Stage) -> Ask:
+    month = month_of(stage.parts.clock.now())
+    stage.parts.summaries.sign(stage.operator_id, month)
+    return Ask({**of_operator(stage).path, "month": month})
+
+
 def issued(stage: Stage, *actions: Action) -> IssuedToken:
     """A viewer's token for the stage's camera; for live pictures if nothing else is said."""
     viewer = stage.person(Role.INVESTIGATOR)
@@ -314,6 +321,7 @@ ASKS: Final[Mapping[str, Callable[[Stage], Ask]]] = {
     "GET /docs": nothing,
     "GET /.well-known/jwks.json": nothing,
     "GET /api/v1/receipt-keys": nothing,
+    "GET /api/v1/receipt-keys/document": nothing,
     "GET /api/v1/opt-in-wordings/{kind}": of_wording,
     "POST /api/v1/auth/token": log_in,
     "POST /api/v1/auth/bootstrap": bootstrap,
@@ -346,6 +354,8 @@ ASKS: Final[Mapping[str, Callable[[Stage], Ask]]] = {
     f"GET {_O}/receipts": of_operator,
     f"POST {_O}/receipts": something_destroyed,
     f"GET {_O}/receipts/{{receipt_id}}/document": of_receipt,
+    f"GET {_O}/receipt-summaries": of_operator,
+    f"GET {_O}/receipt-summaries/{{month}}/document": of_summary,
     f"GET {_O}/audit": of_operator,
     f"GET {_C}": of_camera,
     f"PATCH {_C}": changed_camera,

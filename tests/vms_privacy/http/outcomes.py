@@ -107,6 +107,7 @@ API: Final = (
     Row("GET /readyz", "nobody", _everybody(Cell(200))),
     Row("GET /.well-known/jwks.json", "nobody", _everybody(Cell(200))),
     Row("GET /api/v1/receipt-keys", "nobody", _everybody(Cell(200))),
+    Row("GET /api/v1/receipt-keys/document", "nobody", _everybody(Cell(200))),
     Row("GET /api/v1/opt-in-wordings/{kind}", "nobody", _everybody(Cell(200))),
     Row("POST /api/v1/auth/token", "nobody", _everybody(Cell(200))),
     # Its code works once, for a while: the stage is set years later.
@@ -140,6 +141,8 @@ API: Final = (
     Row(f"GET {_O}/receipts", "audit on operator", _operator(200), _AUDIT),
     Row(f"POST {_O}/receipts", "audit on operator", _operator(201), _AUDIT),
     Row(f"GET {_O}/receipts/{{receipt_id}}/document", "audit on operator", _operator(200), _AUDIT),
+    Row(f"GET {_O}/receipt-summaries", "audit on operator", _operator(200), _AUDIT),
+    Row(f"GET {_O}/receipt-summaries/{{month}}/document", "audit on operator", _operator(200), _AUDIT),
     Row(f"GET {_O}/audit", "audit on operator", _operator(200), _AUDIT),
     Row(f"GET {_C}", "any right on camera", _camera(200, other_right=Cell(200))),
     Row(f"PATCH {_C}", "grant on camera", _camera(200), _GRANT),
