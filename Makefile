@@ -65,6 +65,7 @@ vectors: $(READY)  ## Rebuild the test vectors; must leave no difference
 	$(BIN)/python -m tests.vectors.generate_sealed_file
 	$(BIN)/python -m tests.vectors.generate_audit_chain
 	$(BIN)/python -m tests.vectors.generate_stream_token
+	$(BIN)/python -m tests.vectors.generate_receipt
 	git diff --exit-code tests/vectors
 
 bench: $(READY)  ## Measure, against named peers in one run

@@ -86,12 +86,7 @@ class MonthlySummaries:
             if not waiting:
                 break
             for operator_id, month in waiting.items():
-                try:
-                    report.signed.append(self.sign(operator_id, month))
-                except SummaryIsSigned:
-                    continue  # Somebody else did since we looked; the next round sees how far they are.
-                except Exception as error:  # noqa: BLE001 - told and tried again; it must not keep others from theirs
-                    report.failed[operator_id] = error.code if isinstance(error, Refusal) else type(error).__name__
+                self._sign_or_tell(operator_id, month, report)
         return report
 
     def sign(self, operator_id: OperatorId, month: str) -> SummaryId:
@@ -108,6 +103,16 @@ class MonthlySummaries:
             if is_signed or summaries.unlisted(session, operator_id, end_of(month)) != wanted:
                 raise SummaryIsSigned("somebody was faster, or a receipt was added meanwhile")
             return self._sign(session, operator_id, month, before, wanted, totals)
+
+    def _sign_or_tell(self, operator_id: OperatorId, month: str, report: MonthlyReport) -> None:
+        try:
+            signed = self.sign(operator_id, month)
+        except SummaryIsSigned:
+            return  # Somebody else did since we looked; the next round sees how far they are.
+        except Exception as error:  # noqa: BLE001 - told and tried again; it must not keep others from theirs
+            report.failed[operator_id] = error.code if isinstance(error, Refusal) else type(error).__name__
+            return
+        report.signed.append(signed)
 
     def _waiting(self) -> dict[OperatorId, str]:
         # In time doubt the earlier time: a month is not over because a clock was set forward.

@@ -11,8 +11,8 @@ _MONTH: Final = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])", re.ASCII)
 
 
 def is_month(value: object) -> bool:
-    """Say whether a value is a month, with another one after it in the calendar."""
-    return isinstance(value, str) and _MONTH.fullmatch(value) is not None and "0001-01" <= value < "9999-12"
+    """Say whether a value is a month of the years 0001 to 9998: after each there is another one in the calendar."""
+    return isinstance(value, str) and _MONTH.fullmatch(value) is not None and "0001" <= value[:4] < "9999"
 
 
 def month_of(moment: datetime) -> str:

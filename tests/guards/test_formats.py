@@ -59,16 +59,6 @@ ELSEWHERE: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "V9": ("vms_privacy/test_audit_verify.py::test_a_changed_field_of_the_anchor_is_found",),
         "V10": ("vms_privacy/test_audit_verify.py::test_an_anchor_that_was_cut_is_found_by_the_copies",),
     },
-    "receipt-v1": {
-        "R1": ("properties/test_receipts.py::test_a_receipt_cut_or_lengthened_is_refused",),
-        "R2": ("properties/test_receipts.py::test_a_receipt_cut_or_lengthened_is_refused",),
-        "R3": ("properties/test_receipts.py::test_a_receipt_with_any_byte_changed_is_refused",),
-        "R4": ("properties/test_receipts.py::test_a_receipt_with_any_byte_changed_is_refused",),
-        "R5": (
-            "properties/test_receipts.py::test_every_leaf_leads_to_the_root_and_no_other_does",
-            "properties/test_receipts.py::test_an_extract_shows_one_camera_and_stands_alone",
-        ),
-    },
 }
 """Which tests hold the ids of pages that have no table of their own."""
 

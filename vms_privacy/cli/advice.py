@@ -103,8 +103,8 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "not-logged-in": "log in: `vms-privacy operator log-in`",
         "not-of-an-operator": "log in as a person of an operator: `vms-privacy operator log-in`",
         "not-opted-in": "nothing is recorded; `vms-privacy camera opt-ins` has the history",
-        "receipt-does-not-hold": "somebody changed the database by hand: keep a copy, see docs/operate/incident.md, and "
-        "go back to your last backup",
+        "receipt-does-not-hold": "somebody changed the database by hand: keep a copy, see docs/operate/incident.md, "
+        "and go back to your last backup",
         "summary-is-signed": "nothing has to be done: `vms-privacy receipt summaries` shows it",
         "not-receipt-keys": "fetch them: `vms-privacy receipt keys --to KEYS`",
         "not-sure-enough": "try again in a second; if it stays, look at the database: `vms-privacy status`",
