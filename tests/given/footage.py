@@ -33,6 +33,7 @@ from archive.orders.rules import Ground, NewOrder, Order, OrderKind
 from archive.orders.service import RIGHT_FOR, OrderService, Placed
 from archive.playback.opening import Look
 from archive.playback.service import Footage
+from archive.receipts.monthly import MonthlySummaries
 from archive.receipts.service import ReceiptService
 from archive.recorder.camera import CameraRecorder
 from archive.recorder.delivery import Delivery
@@ -70,6 +71,7 @@ from vms_privacy.ids import CameraId, GrantId, PersonId, Randomness, SegmentId, 
 from vms_privacy.journal.journal import Journal
 from vms_privacy.keyring.file_keyring import FileKeyring
 from vms_privacy.keyring.folder_keyring import FolderKeyring
+from vms_privacy.keyring.port import Keyring
 
 RUN = "run-1"
 _ALL = Span(0, 2**60)
@@ -132,6 +134,7 @@ class House:
         self.mandates = MandateService(
             self.audit, self.journal, clock, self.randomness, self.approvals, self.edges, self.terms
         )
+        self.summaries = self.new_summaries()
         self.steps: list[Step] = []
         self.progress: Progress = self.steps.append
         self.eraser = self.new_eraser()
@@ -144,6 +147,12 @@ class House:
             self.finished.append,
             lambda camera_id, in_use: len(self.recovery.recover(camera_id, in_use).failed),
             Heads(self.db, self.ledger, self.clock),
+        )
+
+    def new_summaries(self, keyring: Keyring | None = None) -> MonthlySummaries:
+        sweep_every = timedelta(seconds=60)
+        return MonthlySummaries(
+            self.db, keyring or self.keyring, self.receipts, self.audit, self.clock, self.randomness, sweep_every
         )
 
     def new_eraser(self) -> Eraser:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.vectors.receipt_by_hand import (
     FIRST,
@@ -176,7 +177,7 @@ def _kid(seal: bytes) -> bytes:
 
 
 def bad_heads() -> Iterator[Vector]:
-    members: dict[str, tuple[dict[str, object], str]] = {
+    members: dict[str, tuple[dict[str, Any], str]] = {
         "field_missing": ({"actor": LEAVE_OUT}, "a field less"),
         "field_more": ({"comment": "x"}, "a field more"),
         "count_text": ({"leaf_count": "3"}, "a count in quotes"),
@@ -374,14 +375,14 @@ def summaries() -> Iterator[Vector]:
         previous="summary_good",
         receipts="receipt_good",
     )
-    late = {
+    late: dict[str, Any] = {
         "overdue_segments": 2,
         "overdue_bytes": 9,
         "overdue_oldest_due_at": moment(31, 23),
         "longest_overdue_us": 7_200_000_000,
     }
     yield Vector("summary_overdue", "summary", "valid", "S3", "two hours overdue when signed", summary(**late))
-    fields: dict[str, tuple[dict[str, object], str]] = {
+    fields: dict[str, tuple[dict[str, Any], str]] = {
         "field_missing": ({"causes": LEAVE_OUT}, "a field less"),
         "month_13": ({"month": "2030-13"}, "a month that is none"),
         "receipt_field_more": ({"receipts": [{**listed(receipt()), "x": 1}]}, "a field more"),
@@ -406,7 +407,7 @@ def summaries() -> Iterator[Vector]:
     later = {**one, "receipt_id": an_id("another"), "signed_at": moment(14, 10)}
     behind = {**one, "signed_at": moment(1, 0, month="2030-02")}
     cameras = summary_body()["cameras"]
-    sums: dict[str, tuple[dict[str, object], str]] = {
+    sums: dict[str, tuple[dict[str, Any], str]] = {
         "segments_other": ({"segments": 4}, "another sum of segments"),
         "bytes_other": ({"size_bytes": 1}, "another sum of bytes"),
         "causes_other": ({"causes": {"expiry": 2}}, "a cause of one less"),
@@ -424,7 +425,7 @@ def summaries() -> Iterator[Vector]:
 
 def compared_summaries() -> Iterator[Vector]:
     first = summary()
-    wrong: dict[str, tuple[dict[str, object], str]] = {
+    wrong: dict[str, tuple[dict[str, Any], str]] = {
         "digest": ({"previous": {"month": "2030-01", "digest": digest(b"another")}}, "another document's digest"),
         "none": ({"previous": None}, "it says it is the first"),
         "operator": (
@@ -459,7 +460,7 @@ def compared_summaries() -> Iterator[Vector]:
     yield Vector("receipt_of_february", "receipt", "valid", "R7", "of the month after", elsewhere)
     missing, why = "summary-receipt-missing", "only one of another month is there"
     yield Vector("compared_missing", "summary", missing, "S8", why, first, receipts="receipt_of_february")
-    sums: dict[str, tuple[dict[str, object], str]] = {
+    sums: dict[str, tuple[dict[str, Any], str]] = {
         "cause": ({"causes": {"request": 3}}, "another cause"),
         "camera": (
             {"cameras": [{"camera_id": GATE, "segments": 3, "size_bytes": 3_000_003}]},

@@ -263,7 +263,7 @@ def digest(document: bytes) -> str:
     return base64url(hashlib.sha256(document).digest())
 
 
-NOTHING: dict[str, object] = {
+NOTHING: dict[str, Any] = {
     "summary_id": an_id("second summary"),
     "month": "2030-02",
     "signed_at": moment(1, 1, month="2030-03"),

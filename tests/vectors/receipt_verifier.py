@@ -126,6 +126,10 @@ def next_month(value: str) -> str:
     return f"{year + 1:04d}-01" if number == 12 else f"{year:04d}-{number + 1:02d}"
 
 
+def or_null(form: Any) -> Any:
+    return lambda value: value is None or form(value)
+
+
 def root(value: Any) -> bool:
     return raw_of(value, 32) is not None
 
@@ -258,15 +262,14 @@ def climb(proof: dict[str, Any], count: int) -> bytes | None:
 
 def read_keys(document: bytes, pinned: str) -> dict[str, Any]:
     body, signed, seal, lines = split("keys", document)
-    maybe = lambda form: lambda value: value is None or form(value)  # noqa: E731 - a form of a form
     key = {
         "version": whole,
         "kid": root,
         "public_key": root,
         "state": lambda value: value in ("active", "retired"),
-        "in_use_from": maybe(moment),
-        "in_use_until": maybe(moment),
-        "handed_over": maybe(lambda value: raw_of(value, 64)),
+        "in_use_from": or_null(moment),
+        "in_use_until": or_null(moment),
+        "handed_over": or_null(lambda value: raw_of(value, 64)),
     }
     forms = {
         "installation_id": text,
@@ -322,18 +325,17 @@ def read_summary(document: bytes, history: dict[str, Any]) -> dict[str, Any]:
     body, signed, seal, lines = split("summary", document)
     receipt = {name: HEAD[name] for name in LISTED}
     camera = {"camera_id": text, "segments": whole, "size_bytes": whole}
-    maybe_whole = lambda value: value is None or whole(value)  # noqa: E731 - one form among others
     forms = {
         **dict.fromkeys(("summary_id", "installation_id", "operator_id"), text),
         **dict.fromkeys(("segments", "size_bytes", "segments_without_due", "overdue_segments", "overdue_bytes"), whole),
-        **dict.fromkeys(("due_to_key_destroyed_us", "due_to_bytes_gone_us", "longest_overdue_us"), maybe_whole),
+        **dict.fromkeys(("due_to_key_destroyed_us", "due_to_bytes_gone_us", "longest_overdue_us"), or_null(whole)),
         "month": month,
         "signed_at": moment,
-        "previous": lambda value: value is None or fields(value, {"month": month, "digest": root}),
+        "previous": or_null(lambda value: fields(value, {"month": month, "digest": root})),
         "receipts": lambda value: isinstance(value, list) and all(fields(one, receipt) for one in value),
         "cameras": lambda value: isinstance(value, list) and all(fields(one, camera) for one in value),
         "causes": lambda value: isinstance(value, dict) and all(map(whole, value.values())),
-        "overdue_oldest_due_at": lambda value: value is None or moment(value),
+        "overdue_oldest_due_at": or_null(moment),
     }
     if lines or not fields(body, forms):
         raise Refused("summary-not-canonical")

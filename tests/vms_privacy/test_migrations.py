@@ -97,7 +97,7 @@ def test_every_guard_of_the_code_is_in_the_upgraded_database(upgraded: Engine) -
         "DROP TRIGGER segment_needs_opt_in{on_segment}",
         "DROP INDEX ix_segment_bucket_key_id",
         "CREATE INDEX ix_more ON segment (epoch)",
-        "DROP TABLE receipt",
+        "DROP TABLE receipt_summed",
     ],
 )
 def test_a_schema_that_differs_is_found(fresh: Engine, upgraded: Engine, change: str) -> None:

@@ -73,7 +73,7 @@ SAYS: Final[Mapping[str, str]] = MappingProxyType(
         "erase": "Mandates: what is destroyed before its time, by two people, exact to the picture.",
         "approval": "Acts that need two people.",
         "receipt": "Receipts: the signed evidence of what was destroyed.",
-        "verify": "Verify a receipt, the audit or the journal.",
+        "verify": "Verify a receipt, a summary, the audit or the journal.",
         "keys": "The keyring.",
         "clock": "The service's clock; for platform admins.",
         "session": "Who is looking now.",
