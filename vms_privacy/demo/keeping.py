@@ -28,6 +28,7 @@ from vms_privacy.ids import SegmentId
 KEEP_S = 10
 RECORD_S = 4.0
 LATE_PACKETS_S = 2.0
+LONGER_H, SHORTER_H = 120, 48
 SWEPT_WITHIN_S = 6.0
 """How long after its time the last key of a segment may go: one sweep, and what a busy machine needs for it."""
 
@@ -76,6 +77,28 @@ def withdrawal_stops_recording(world: World) -> Detail:
     hold(before_ms >= 0, f"the last picture was filmed before the withdrawal, not {-before_ms} ms later")
     hold(before_ms < 3000, f"recording went on until the withdrawal, not until {before_ms} ms before it")
     return {"withdrawn at": iso(withdrawn_at), "last picture before it by ms": before_ms}
+
+
+def rules_work_forward(world: World) -> Detail:
+    """Lengthen, shorten and lengthen the retention of a camera with footage: only shorter reaches what is there."""
+    path = f"/api/v1/cameras/{world.north.cameras['gate']}/retention"
+    taken = _kept_hours(world, "gate")
+    kept = []
+    for hours in LONGER_H, SHORTER_H, LONGER_H:
+        body = {"keep_for": f"PT{hours}H", "justification": "an inspection of the gate is announced"}
+        world.north.owner.call("PUT", path, body)
+        now = _kept_hours(world, "gate")
+        kept.append({now[segment_id] for segment_id in taken})
+    was = set(taken.values())
+    hold(was and max(was) < LONGER_H, f"there is footage, kept for less: {was}")
+    hold(kept[0] == was, f"longer retention leaves what was taken before as it was promised: {was}, now {kept[0]}")
+    hold(kept[1] == {SHORTER_H}, f"shorter retention applies at once, to all of it: {kept[1]}")
+    hold(kept[2] == {SHORTER_H}, f"what was shortened is not lengthened again: {kept[2]}")
+    return {
+        "segments": len(taken),
+        "kept for h": sorted(was),
+        "after longer, shorter, longer": [max(one) for one in kept],
+    }
 
 
 def expiry_to_the_second(world: World) -> Detail:
@@ -169,6 +192,12 @@ def _check(world: World) -> CheckReport:
 
 def _recorded_s(world: World, camera: str) -> float:
     return sum(one["closed_at"] - one["opened_at"] for one in world.ranges(world.north, camera)) / 1000
+
+
+def _kept_hours(world: World, camera: str) -> dict[SegmentId, float]:
+    """For how long each segment of a camera is kept, as its row says."""
+    rows = [row for row in every_segment(world.parts.db) if str(row.camera_id) == world.north.cameras[camera]]
+    return {SegmentId(row.id): row.keep_us / 3_600_000_000 for row in rows}
 
 
 def _withdraw(world: World, camera: str) -> datetime:

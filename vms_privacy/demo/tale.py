@@ -50,6 +50,11 @@ def steps_of(world: World) -> list[Step]:
             lambda: keeping.withdrawal_stops_recording(world),
         ),
         Step(
+            "rules-work-forward",
+            "Longer retention reaches nothing that was taken before; shorter applies at once",
+            lambda: keeping.rules_work_forward(world),
+        ),
+        Step(
             "expiry-to-the-second",
             "Footage is gone from its second of expiry, then its key and bytes",
             lambda: keeping.expiry_to_the_second(world),

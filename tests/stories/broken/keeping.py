@@ -5,9 +5,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO, ClassVar
+from typing import BinaryIO, ClassVar, Final
 from uuid import UUID
 
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from archive.blobs.folder_store import FolderStore
@@ -21,7 +22,11 @@ from archive.playback.opening import Look, Seen
 from archive.playback.rules import Bounds
 from archive.playback.service import Footage, Part
 from archive.recorder.tools import Tools
+from archive.retention.rules import Policy
+from archive.retention.service import RetentionService
 from archive.segments.rules import Span
+from archive.segments.tables import SegmentRow
+from auth.principal import Granted
 from auth.resources.store import ResourceStore
 from auth.tokens.handles import random_name
 from vms_privacy.app import Assembly
@@ -30,6 +35,7 @@ from vms_privacy.consent.rules import ConsentKind, LegalBasis, Method, Recording
 from vms_privacy.consent.store import Active
 from vms_privacy.consent.wording import current
 from vms_privacy.db import Database, Reading
+from vms_privacy.db_guards import guards_of
 from vms_privacy.ids import BucketKeyId, CameraId
 from vms_privacy.keyring.file_keyring import FileKeyring
 from vms_privacy.keyring.plaintext import KeyBytes
@@ -189,6 +195,38 @@ class _PatientFootage(Footage):
             span = Span(segment.starts_us, FOREVER_US if segment.ends_us is None else segment.ends_us)
             is_held = bool(orders.touching(session, look.camera_id, span))
         return real if is_held else replace(real, kept_from_us=0)
+
+
+class LongerReachesBack(Assembly):
+    """A longer retention is given to what was taken before as well, with the database's guard taken off for it."""
+
+    @cached_property
+    def retention(self) -> RetentionService:
+        return _GenerousRetention(self.audit, self.journal, self.clock, self.randomness, self.approvals)
+
+
+class _GenerousRetention(RetentionService):
+    def set(self, session: Session, granted: Granted, keep_for: timedelta, justification: str) -> Policy:
+        assert granted.camera_id is not None
+        before = self.current(session, granted.camera_id)
+        policy = super().set(session, granted, keep_for, justification)
+        if policy.keep_us > before.keep_us:
+            told = {"camera": granted.camera_id.hex, "old": before.keep_us, "new": policy.keep_us}
+            (guard,) = guards_of(SegmentRow.__table__, "sqlite")[_GUARD]  # type: ignore[arg-type]
+            session.execute(text(f"DROP TRIGGER {_GUARD}"))
+            for statement in _REACHES_BACK:
+                session.execute(text(statement), told)
+            session.execute(text(guard))
+        return policy
+
+
+_GUARD: Final = "segment_is_never_kept_longer"
+# The sums by day go with the rows: that they are right is another step's.
+_REACHES_BACK: Final = (
+    """UPDATE segment SET keep_us = :new, destroy_from_us = destroy_from_us + :new - :old
+    WHERE camera_id = :camera AND keep_us = :old""",
+    "UPDATE footage_day SET keep_us = :new WHERE camera_id = :camera AND keep_us = :old",
+)
 
 
 class SweepIsIdle(Assembly):

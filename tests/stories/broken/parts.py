@@ -18,6 +18,7 @@ BROKEN: Final[Mapping[str, tuple[str, type[Assembly]]]] = {
     "revocation-is-deaf": ("withdrawn-right-ends-live", looking.RevocationIsDeaf),
     "recorder-is-deaf": ("withdrawal-stops-recording", keeping.RecorderIsDeaf),
     "expiry-gate-is-off": ("expiry-to-the-second", keeping.ExpiryGateIsOff),
+    "longer-reaches-back": ("rules-work-forward", keeping.LongerReachesBack),
     "sweep-is-idle": ("expiry-to-the-second", keeping.SweepIsIdle),
     "hold-is-forgotten": ("hold-beats-expiry", ordering.HoldIsForgotten),
     "restriction-is-unheard": ("restriction-closes-live", ordering.RestrictionIsUnheard),
