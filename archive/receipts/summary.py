@@ -77,7 +77,7 @@ class Totals:
         if "due_at" not in leaf:
             self.without_due += 1
             return
-        due_at = leaf["due_at"]
+        due_at = datetime.fromisoformat(leaf["due_at"])
         self.due_to_key_destroyed_us = _longer(self.due_to_key_destroyed_us, due_at, leaf["key_destroyed_at"])
         self.due_to_bytes_gone_us = _longer(self.due_to_bytes_gone_us, due_at, leaf["bytes_gone_at"])
 
@@ -200,8 +200,8 @@ def _by_time(listed: Mapping[str, Any]) -> tuple[str, str]:
     return listed["signed_at"], listed["receipt_id"]
 
 
-def _longer(known: int | None, due_at: str, done_at: str) -> int:
-    return max(known or 0, _since(due_at, done_at) or 0)
+def _longer(known: int | None, due_at: datetime, done_at: str) -> int:
+    return max(known or 0, (datetime.fromisoformat(done_at) - due_at) // _MICROSECOND)
 
 
 def _since(earlier: str | None, later: str) -> int | None:
