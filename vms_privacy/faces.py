@@ -33,6 +33,7 @@ from vms_privacy.http.documents import document_routes
 from vms_privacy.http.edge import Edge
 from vms_privacy.http.health import Probe, health_routes
 from vms_privacy.http.problems import install_problems
+from vms_privacy.http.recording_times import recording_times_routes
 from vms_privacy.http.witness import Witness
 
 VERSION = "0.1.0"
@@ -79,6 +80,7 @@ def build_api(parts: Assembly, probes: Mapping[str, Probe], registry: CollectorR
         grant_routes(db, parts.grants, parts.gate, parts.clock),
         camera_routes(db, parts.cameras, parts.gate, parts.ingest),
         consent_routes(db, parts.ledger, parts.clock),
+        recording_times_routes(db, parts.recording_times, parts.clock),
         retention_routes(db, parts.retention, parts.gate),
         terms_routes(db, parts.retention_terms),
         order_routes(db, parts.orders, parts.clock),

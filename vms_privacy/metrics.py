@@ -79,6 +79,10 @@ class ServiceCollector(Collector):
                 parts.orders.listener_failures,
             ),
             "retention_listener_failures": ("Listeners of retention that failed.", parts.retention.listener_failures),
+            "recording_times_listener_failures": (
+                "Listeners of recording times that failed.",
+                parts.recording_times.listener_failures,
+            ),
             "camera_event_failures": ("Notes of outages that the database refused.", parts.camera_events.failed),
             "camera_events_dropped": ("Notes of outages given up for newer ones.", parts.camera_events.dropped),
             "ingest_round_failures": ("Rounds of moving the cameras' bytes that failed.", ingest.failed_rounds),

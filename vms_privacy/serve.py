@@ -197,6 +197,7 @@ def join(parts: Assembly) -> None:
     parts.ledger.on_change(parts.recorder.ask_again)
     parts.ledger.on_change(parts.live.consent_changed)
     parts.retention.on_change(parts.recorder.ask_again)
+    parts.recording_times.on_change(parts.recorder.ask_again)
     parts.orders.on_change(parts.live_restrictions.hear)
 
 

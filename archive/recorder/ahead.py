@@ -14,11 +14,12 @@ from archive.format.beginning import Beginning, encode_beginning
 from archive.format.rules import SALT, chunk_size_for
 from archive.keys.rules import hour_of
 from archive.keys.wrap import NewSegmentKey
+from archive.recorder.accounting import fill
 from archive.recorder.growing import GrowingFile
 from archive.recorder.rules import LeaveOut, Why, beginning, opted_in
 from archive.recorder.standing import Standing, micros
 from archive.recorder.tools import NotBegun, Tools
-from archive.segments import ahead, gaps
+from archive.segments import ahead
 from archive.segments import store as segments
 from archive.segments.ahead import Ahead
 from archive.segments.store import NewSegment
@@ -176,7 +177,7 @@ class NextSegment:
         self._ready = ready
 
 
-def take_in(session: Session, randomness: Randomness, one: Ahead, begun: Beginning, chunk_size: int, why: str) -> bool:
+def take_in(session: Session, randomness: Randomness, one: Ahead, begun: Beginning, chunk_size: int, why: Why) -> bool:
     """Write the row of a segment that has begun ahead, in state `writing`; False if its opt-in was over by then.
 
     What lies between the footage before and this gets a gap, with `why`.
@@ -192,7 +193,7 @@ def take_in(session: Session, randomness: Randomness, one: Ahead, begun: Beginni
         segments.end_earlier(session, newest.segment_id, begun.starts_us)
     last_us = segments.last_end_us(session, one.camera_id) or 0
     since_us = max(last_us, micros(span.from_at))
-    gaps.fill(session, randomness, one.operator_id, one.camera_id, since_us, begun.starts_us, why)
+    fill(session, randomness, one.operator_id, one.camera_id, since_us, begun.starts_us, why)
     segments.add(
         session,
         NewSegment(

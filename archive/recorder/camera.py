@@ -26,6 +26,7 @@ from archive.segments.store import Closed
 from streams.media.packets import Epoch, Fragment, Track
 from vms_privacy.errors import Refusal
 from vms_privacy.ids import CameraId, OperatorId, SegmentId
+from vms_privacy.recording_times.errors import RecordingTimesUnreadable
 
 RETRY_AFTER_S: Final = 2.0
 
@@ -109,15 +110,20 @@ class CameraRecorder:
         """Learn anew about opt-in and retention: something about them has changed.
 
         A camera that was just opted in has a gap until its next key picture, from the very moment of the opt-in; one
-        whose opt-in has ended has none any more.
+        whose opt-in has ended has none any more. What a plan does not allow any more ends here, whatever comes.
         """
         try:
             standing = self._hearing.anew()
             self._end_if_over(standing)
-            if standing.allowed is None:
+            if standing.opt_in is None:
                 self._rows.stop_accounting()
             elif self._file is None:
                 self._rows.settle(None, self._idle_why)
+        except RecordingTimesUnreadable:
+            self.tally.failures += 1
+            self._hearing.forget()
+            self._end(Why.TIMES_UNREADABLE)
+            self._settle(None, Why.TIMES_UNREADABLE)
         except (SQLAlchemyError, Refusal):
             self.tally.failures += 1
             self._hearing.forget()
@@ -160,8 +166,12 @@ class CameraRecorder:
         if self._rows.is_behind and standing.heard_s >= came_s:
             self._catch_up()
         self._end_if_over(standing)
+        if standing.is_paused:
+            return Why.OUTSIDE_TIMES
         left_out = may_write(fragment, standing.allowed, standing.stopped_at_us)
         if left_out is not None:
+            if left_out.ends:
+                self._end(left_out.why)
             return left_out.why
         if standing.allowed is None:
             return Why.NO_OPT_IN
@@ -180,10 +190,10 @@ class CameraRecorder:
         self.tally.failures += 1
 
     def _end_if_over(self, standing: Standing) -> None:
-        """Close the open segment if the opt-in it rests on is over, whatever came since."""
+        """Close the open segment if the opt-in it rests on is over, or its recording times, whatever came since."""
         now, allowed = self._open, standing.allowed
         if now is not None and (allowed is None or allowed.entry_id != now.allowed.entry_id):
-            self._end(None)
+            self._end(Why.OUTSIDE_TIMES if standing.is_paused else None)
 
     def _write(self, fragment: Fragment) -> Why | None:
         file, open_segment = self._file, self._open

@@ -13,6 +13,7 @@ from archive.recorder.standing import Standing, is_unchanged
 from archive.recorder.tools import Tools
 from vms_privacy.errors import Refusal
 from vms_privacy.ids import CameraId
+from vms_privacy.recording_times.errors import RecordingTimesUnreadable
 
 DATABASE_MAY_BE_AWAY_S: Final = 60.0
 
@@ -32,9 +33,9 @@ class Hearing:
 
     @property
     def is_due(self) -> bool:
-        """Say whether an opt-in may have ended by itself, or nothing is known."""
+        """Say whether an opt-in may have ended by itself, recording times have begun, or nothing is known."""
         known = self._standing
-        return known is None or (known.allowed is not None and known.is_due(self._tools.clock.for_reading()))
+        return known is None or known.is_due(self._tools.clock.for_reading())
 
     def since(self, came_s: float) -> Standing | Why:
         """Return what the ledger says after `came_s` (monotonic), or why nothing may be written.
@@ -54,6 +55,11 @@ class Hearing:
             if known is None or self._tools.clock.monotonic() - known.heard_s > DATABASE_MAY_BE_AWAY_S:
                 return Why.DATABASE_REFUSED
             return known
+        except RecordingTimesUnreadable:
+            # Nobody knows when this camera may be recorded: it is not.
+            self._failed()
+            self.forget()
+            return Why.TIMES_UNREADABLE
         except Refusal:
             # The ledger contradicts itself: nobody knows whether there is an opt-in.
             self._failed()
@@ -61,7 +67,7 @@ class Hearing:
             return Why.LEDGER_DISAGREES
 
     def anew(self) -> Standing:
-        """Ask for all of it. Raises SQLAlchemyError, LedgerDisagrees."""
+        """Ask for all of it. Raises SQLAlchemyError, LedgerDisagrees, RecordingTimesUnreadable."""
         with self._tools.db.reading() as session:
             self._standing = self._rows.ask(session)
         return self._standing

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from archive.blobs.spool import create
 from archive.format.rules import chunk_size_for
-from archive.recorder.accounting import catch_up
+from archive.recorder.accounting import begin, catch_up, fill, go_on
 from archive.recorder.ahead import NextSegment
 from archive.recorder.growing import GrowingFile
 from archive.recorder.rules import LeaveOut, Why, beginning, may_write
@@ -19,7 +19,7 @@ from archive.segments import gaps
 from archive.segments import store as segments
 from archive.segments.store import Closed, NewSegment
 from streams.media.packets import Epoch, Fragment, Track
-from vms_privacy.consent.rules import RecordingPermit
+from vms_privacy.consent.rules import ConsentEntry, RecordingPermit
 from vms_privacy.db import after_commit
 from vms_privacy.durable_files import sync_folder
 from vms_privacy.ids import CameraId, OperatorId, SegmentId
@@ -223,18 +223,22 @@ class CameraRows:
         with self._tools.db.writing() as session:
             self._tell(session)
             self._next.let_go(session)
-            permit = self._tools.ledger.permit(session, self._camera_id) if why is not None else None
-            if why is not None and permit is not None:
-                self._catch_up(session, permit)
+            opt_in = self._tools.ledger.in_force(session, self._camera_id) if why is not None else None
+            if why is not None and opt_in is not None:
+                self._catch_up(session, opt_in)
                 last_us = segments.last_end_us(session, self._camera_id) or 0
-                from_us = max(last_us, micros(permit.given_at), at_least_us)
-                gaps.begin(session, self._tools.randomness, self._operator_id, self._camera_id, from_us, why)
+                from_us = max(last_us, micros(opt_in.from_at), at_least_us)
+                randomness, now_us = self._tools.randomness, micros(self._tools.clock.now())
+                begin(session, randomness, self._operator_id, self._camera_id, from_us, why)
+                if why is Why.TIMES_UNREADABLE:
+                    gaps.cut(session, randomness, self._camera_id, now_us, why)
+                go_on(session, randomness, self._camera_id, now_us, why)
             self._next.forget_ready()
 
     def stop_accounting(self) -> None:
         """End the open gap where the opt-in ended: what nobody opted in to is no gap."""
         with self._tools.db.writing() as session:
-            if self._tools.ledger.permit(session, self._camera_id) is None:
+            if self._tools.ledger.in_force(session, self._camera_id) is None:
                 self._catch_up(session, None)
 
     def _tell(self, session: Session, ended: Ended | None = None) -> bool:
@@ -257,9 +261,11 @@ class CameraRows:
         self._finished(ended.segment_id)
 
     def _place(self, session: Session, standing: Standing, fragment: Fragment, why: Why) -> tuple[RecordingPermit, int]:
-        permit = standing.permit
+        permit, opt_in = standing.permit, standing.opt_in
+        if standing.is_paused:
+            raise NotBegun(Why.OUTSIDE_TIMES)
         refused = may_write(fragment, standing.allowed, standing.stopped_at_us)
-        if refused is not None or permit is None:
+        if refused is not None or permit is None or opt_in is None:
             raise NotBegun(Why.NO_OPT_IN if refused is None else refused.why)
         newest = segments.newest(session, self._camera_id)
         begins = beginning(fragment.captured_from_us, newest)
@@ -267,15 +273,15 @@ class CameraRows:
             raise NotBegun(begins.why)
         if begins.cuts_newest and newest is not None:
             segments.end_earlier(session, newest.segment_id, begins.starts_us)
-        self._catch_up(session, permit)
+        self._catch_up(session, opt_in)
         last_us = segments.last_end_us(session, self._camera_id) or 0
         since_us = max(last_us, micros(permit.given_at))
         randomness, operator_id = self._tools.randomness, self._operator_id
-        gaps.fill(session, randomness, operator_id, self._camera_id, since_us, begins.starts_us, why)
+        fill(session, randomness, operator_id, self._camera_id, since_us, begins.starts_us, why)
         return permit, begins.starts_us
 
-    def _catch_up(self, session: Session, permit: RecordingPermit | None) -> None:
-        catch_up(session, self._tools.randomness, self._tools.ledger, self._camera_id, permit)
+    def _catch_up(self, session: Session, opt_in: ConsentEntry | None) -> None:
+        catch_up(session, self._tools.randomness, self._tools.ledger, self._camera_id, opt_in)
 
 
 def _tracks(epoch: Epoch, permit: RecordingPermit) -> frozenset[Track]:

@@ -24,6 +24,8 @@ class Why(StrEnum):
     NO_OPT_IN = "no-opt-in"
     BEFORE_OPT_IN = "before-opt-in"
     WITHDRAWN = "opt-in-withdrawn"
+    OUTSIDE_TIMES = "outside-recording-times"
+    TIMES_UNREADABLE = "recording-times-unreadable"
     AUDIO_NOT_OPTED_IN = "audio-not-opted-in"
     WAITING_FOR_KEY_PICTURE = "waiting-for-key-picture"
     NO_KEY_PICTURE = "no-key-picture"
@@ -67,13 +69,15 @@ class LeaveOut:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What a permit allows, in the recorder's own unit of time; `until_us` None: without an end of its own."""
+    """What a permit allows, in the recorder's own unit of time; None: without a beginning or end of its own."""
 
     entry_id: ConsentEntryId
     from_us: int
     audio_from_us: int | None
     until_us: int | None = None
     audio_until_us: int | None = None
+    times_from_us: int | None = None
+    times_until_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,8 @@ def still_allowed(allowed: Allowed | None, now_us: int) -> Allowed | None:
     """
     if allowed is None or (allowed.until_us is not None and allowed.until_us <= now_us):
         return None
+    if allowed.times_until_us is not None and allowed.times_until_us <= now_us:
+        return None
     if allowed.audio_until_us is not None and allowed.audio_until_us <= now_us:
         return replace(allowed, audio_from_us=None, audio_until_us=None)
     return allowed
@@ -126,7 +132,8 @@ def longest_us(keep_us: int) -> int:
 def may_write(fragment: Fragment, allowed: Allowed | None, stopped_at_us: int | None) -> LeaveOut | None:
     """Say why a fragment must not be written, or None (P1).
 
-    A fragment is all or nothing: one packet that may have come before the opt-in, or arrived after its end, is enough.
+    A fragment is all or nothing: one packet that may have come before the opt-in, or arrived after its end, is enough;
+    likewise with the camera's recording times.
     """
     if stopped_at_us is not None and fragment.last_arrived_at_us >= stopped_at_us:
         return LeaveOut(Why.WITHDRAWN)
@@ -134,6 +141,11 @@ def may_write(fragment: Fragment, allowed: Allowed | None, stopped_at_us: int | 
         return LeaveOut(Why.NO_OPT_IN)
     if fragment.earliest_us < allowed.from_us:
         return LeaveOut(Why.BEFORE_OPT_IN)
+    if allowed.times_from_us is not None and fragment.earliest_us < allowed.times_from_us:
+        return LeaveOut(Why.OUTSIDE_TIMES)
+    ends_us = max(fragment.last_arrived_at_us + 1, fragment.captured_until_us)
+    if allowed.times_until_us is not None and ends_us > allowed.times_until_us:
+        return LeaveOut(Why.OUTSIDE_TIMES, ends=True)
     if fragment.track is Track.AUDIO:
         since = allowed.audio_from_us
         if since is None or fragment.earliest_us < since:

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from archive.blobs.store import BlobStore
 from archive.erasure.unused_keys import UnusedKeys, destroy_unused_keys
 from archive.keys.service import BucketKeys
-from archive.recorder.accounting import catch_up
+from archive.recorder.accounting import begin, catch_up, go_on
 from archive.recorder.recovery import Recovery, RecoveryReport
 from archive.recorder.rules import Why
 from archive.recorder.standing import micros
@@ -62,11 +62,13 @@ def account_for_the_absence(tools: Tools) -> dict[CameraId, str]:
 
 
 def _account_for(tools: Tools, session: Session, camera_id: CameraId) -> None:
-    permit = tools.ledger.permit(session, camera_id)
-    catch_up(session, tools.randomness, tools.ledger, camera_id, permit)
+    opt_in = tools.ledger.in_force(session, camera_id)
+    catch_up(session, tools.randomness, tools.ledger, camera_id, opt_in)
     owner = ResourceStore().by_id(session, camera_id)
-    if permit is None or owner is None:
+    if opt_in is None or owner is None:
         return
     last_us = segments.last_end_us(session, camera_id) or 0
-    from_us = min(max(last_us, micros(permit.given_at)), micros(tools.clock.now()))
-    gaps.begin(session, tools.randomness, owner.operator_id, camera_id, from_us, Why.NOT_RUNNING)
+    now_us = micros(tools.clock.now())
+    from_us = min(max(last_us, micros(opt_in.from_at)), now_us)
+    begin(session, tools.randomness, owner.operator_id, camera_id, from_us, Why.NOT_RUNNING)
+    go_on(session, tools.randomness, camera_id, now_us, Why.NOT_RUNNING)

@@ -31,27 +31,26 @@ def end(session: Session, camera_id: CameraId, until_us: int) -> None:
     session.execute(update(GapRow).where(*is_open).values(until_us=until_us))
 
 
-def fill(
-    session: Session,
-    randomness: Randomness,
-    operator_id: OperatorId,
-    camera_id: CameraId,
-    since_us: int,
-    until_us: int,
-    why: str,
-) -> None:
-    """Account for everything between the newest footage and the one that begins now, and end the open gap there.
-
-    `since_us` is the end of the newest footage, or the opt-in. Where a gap is open it is stretched or shortened to
-    begin there, since only now it is known what was kept of the footage before; where none is, one with `why` is made.
-    """
-    if open_since(session, camera_id) is None:
-        begin(session, randomness, operator_id, camera_id, since_us, why)
+def cut(session: Session, randomness: Randomness, camera_id: CameraId, at_us: int, why: str) -> None:
+    """End the open gap at a moment and go on with another of another reason; one with that reason already goes on."""
+    row = session.scalars(select(GapRow).where(GapRow.camera_id == camera_id, GapRow.until_us.is_(None))).one()
+    if row.why == why:
+        return
+    if row.from_us < at_us:
+        row.until_us = at_us
+        session.flush()
+        begin(session, randomness, OperatorId(row.operator_id), camera_id, at_us, why)
     else:
-        session.execute(
-            update(GapRow).where(GapRow.camera_id == camera_id, GapRow.until_us.is_(None)).values(from_us=since_us)
-        )
-    end(session, camera_id, until_us)
+        row.why = why
+        session.flush()
+
+
+def reach_back(session: Session, camera_id: CameraId, since_us: int) -> None:
+    """Let the first of the gaps behind `since_us` begin there: the one that is open, or those that it was cut from."""
+    mine = (GapRow.camera_id == camera_id, or_(GapRow.until_us.is_(None), GapRow.until_us > since_us))
+    first = session.scalars(select(GapRow.id).where(*mine).order_by(GapRow.from_us).limit(1)).one_or_none()
+    if first is not None:
+        session.execute(update(GapRow).where(GapRow.id == first).values(from_us=since_us))
 
 
 def pull_to(session: Session, camera_id: CameraId, after_us: int, from_us: int) -> None:

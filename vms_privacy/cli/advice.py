@@ -26,6 +26,7 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "bad-name": "take another one; a name for people goes elsewhere, such as --title",
         "bad-request": "send HTTP as /docs of the service has it; the command line does so by itself",
         "bad-service-address": "write it http://127.0.0.1:8080, with --url or in VMS_URL",
+        "bad-stretch": "write it like 'mon-fri 22:00-06:00'; see `vms-privacy camera times --help`",
         "camera-not-in-receipt": "name an id of the receipt; `vms-privacy camera list --json` has names and ids",
         "camera-not-live": "see what the camera does: `vms-privacy camera show`",
         "camera-not-started": "look at it: `vms-privacy camera show`; it is gone, or starts within seconds",
@@ -122,6 +123,10 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "recorded-audio-needs-recording": "opt the pictures in first: `vms-privacy camera opt-in`",
         "recording-permit-is-old": "nothing has to be done: the service asks again by itself",
         "refused": "see the service's log for why",
+        "recording-times-refused": "name at least one stretch, and a zone such as Europe/Paris: `vms-privacy camera times "
+        "--help`",
+        "recording-times-unreadable": "the camera is not recorded: set its times anew, `vms-privacy camera times`; an "
+        "unknown zone needs the system's time zone database (tzdata)",
         "retention-refused": 'beyond 72 hours say why with --justification "why"; from PT10S to P366D',
         "root-is-used-up": "put a new root to use: `vms-privacy keys rotate root`",
         "rtp-not-packable": "nothing can be done here: the camera sends what its codec does not allow; look at its "

@@ -35,7 +35,7 @@ ALONE: Final[Mapping[str, str]] = MappingProxyType(
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "operator": ("operators", "people", "terms"),
-        "camera": ("cameras", "keeping", "looking"),
+        "camera": ("cameras", "keeping", "times", "looking"),
         "hold": ("holds",),
         "restriction": ("restrictions",),
         "erase": ("erasing",),

@@ -131,6 +131,13 @@ class BadDuration(Refusal):
     code: ClassVar[str] = "bad-duration"
 
 
+class BadStretch(Refusal):
+    """A stretch of recording times is written in days and times: `mon-fri 22:00-06:00`."""
+
+    kind: ClassVar[Kind] = Kind.INVALID
+    code: ClassVar[str] = "bad-stretch"
+
+
 class BadName(Refusal):
     """A name or log-in cannot be one: the sentence says which characters it may have, and how many."""
 

@@ -18,11 +18,14 @@ from vms_privacy.consent.rules import (
     LegalBasis,
     Method,
     OptIn,
+    Paused,
     RecordingPermit,
+    in_force,
     judge_opt_in,
     judge_withdrawal,
     live_audio_until,
     newest,
+    paused_at,
     permit_at,
     stopped_at,
 )
@@ -32,6 +35,7 @@ from vms_privacy.db import Reading, after_commit
 from vms_privacy.ids import CameraId, ConsentEntryId, OperatorId, Randomness
 from vms_privacy.journal.journal import Journal
 from vms_privacy.journal.rules import JournalKind
+from vms_privacy.recording_times import store as recording_times
 
 
 class OwnedCamera(Protocol):
@@ -222,13 +226,27 @@ class ConsentLedger:
         )
 
     def permit(self, session: Session, camera_id: CameraId) -> RecordingPermit | None:
-        """Return proof that the camera may be recorded now, or None. Raises LedgerDisagrees."""
-        permit = permit_at(self._store.newest(session, camera_id), camera_id, self._clock.for_reading())
-        if permit is None:
+        """Return proof that the camera may be recorded now, or None: no opt-in, or none of its recording times.
+
+        Raises LedgerDisagrees, RecordingTimesUnreadable.
+        """
+        now, entries = self._clock.for_reading(), self._store.newest(session, camera_id)
+        video = self._in_force(session, entries, camera_id, now)
+        if video is None:
             return None
-        if self._store.active_entry(session, camera_id, ConsentKind.VIDEO_RECORDING) != permit.entry_id:
-            raise LedgerDisagrees("the ledger's head does not tell what its entries say")
-        return permit
+        return permit_at(entries, camera_id, now, recording_times.history(session, camera_id))
+
+    def in_force(self, session: Session, camera_id: CameraId) -> ConsentEntry | None:
+        """Return the opt-in to recording that is in force, whatever the camera's recording times allow of it.
+
+        It is for telling why nothing is recorded; nothing is recorded on it. Raises LedgerDisagrees.
+        """
+        entries = self._store.newest(session, camera_id)
+        return self._in_force(session, entries, camera_id, self._clock.for_reading())
+
+    def paused(self, session: Session, camera_id: CameraId) -> Paused | None:
+        """Say whether this is none of the camera's recording times. Raises RecordingTimesUnreadable."""
+        return paused_at(recording_times.history(session, camera_id), self._clock.for_reading())
 
     def active(self, asked: Reading) -> Active:
         """Return the entries that are on, ended or not, of all cameras; for permits not yet to be asked again."""
@@ -249,6 +267,16 @@ class ConsentLedger:
     def opted_in(self, session: Session) -> list[CameraId]:
         """Return the cameras to ask a permit for: their recording was opted in and not withdrawn."""
         return self._store.opted_in(session)
+
+    def _in_force(
+        self, session: Session, entries: list[ConsentEntry], camera_id: CameraId, now: datetime
+    ) -> ConsentEntry | None:
+        video = in_force(entries, camera_id, ConsentKind.VIDEO_RECORDING, now)
+        if video is None:
+            return None
+        if self._store.active_entry(session, camera_id, ConsentKind.VIDEO_RECORDING) != video.entry_id:
+            raise LedgerDisagrees("the ledger's head does not tell what its entries say")
+        return video
 
     def _their_camera(
         self, session: Session, operator_id: OperatorId, camera_id: CameraId, *, even_removed: bool

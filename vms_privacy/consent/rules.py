@@ -1,7 +1,7 @@
 """The fold of the ledger. Silence means no; the newest entry decides; permits are made here and nowhere else."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum, unique
@@ -23,6 +23,7 @@ from vms_privacy.consent.errors import (
     WithdrawalNeedsSomebody,
 )
 from vms_privacy.ids import CameraId, ConsentEntryId, OperatorId
+from vms_privacy.recording_times.rules import Plan, begins_at, recorded_now
 
 ASK_AGAIN_AFTER: Final = timedelta(seconds=30)
 LONGEST_PURPOSE: Final = 200
@@ -104,8 +105,9 @@ class RecordingPermit:
     """Proof of an opt-in in force. Made only by `permit_at`; good until `ask_again_at`, at most 30 s.
 
     A packet may be written only if it arrived after `given_at`, and before `until` if there is one; a packet of sound
-    only after `audio_given_at` and before `audio_until`, and not at all while `audio_given_at` is None. The ends hold
-    also where the ledger cannot be asked again.
+    only after `audio_given_at` and before `audio_until`, and not at all while `audio_given_at` is None. Nothing is
+    written of before `times_from` nor from `times_until` on, where the camera's recording times begin and end. The ends
+    hold also where the ledger cannot be asked again.
     """
 
     camera_id: CameraId
@@ -115,6 +117,8 @@ class RecordingPermit:
     ask_again_at: datetime
     until: datetime | None
     audio_until: datetime | None
+    times_from: datetime | None = None
+    times_until: datetime | None = None
 
     @property
     def audio(self) -> bool:
@@ -155,11 +159,32 @@ def in_force(
     return None if entry.until_at is not None and entry.until_at <= now else entry
 
 
-def permit_at(entries: Iterable[ConsentEntry], camera_id: CameraId, now: datetime) -> RecordingPermit | None:
-    """Fold the ledger of a camera into a permit to record at `now`, or None."""
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """Why an opt-in in force allows nothing now: it is none of the camera's recording times. Good as a permit is."""
+
+    ask_again_at: datetime
+
+
+def paused_at(plans: Sequence[Plan], now: datetime) -> Paused | None:
+    """Say whether `now` is none of a camera's recording times; None if it is one of them."""
+    if recorded_now(plans, now) is not None:
+        return None
+    begins = begins_at(plans, now)
+    return Paused(min(now + ASK_AGAIN_AFTER, begins or WITHOUT_END))
+
+
+def permit_at(
+    entries: Iterable[ConsentEntry], camera_id: CameraId, now: datetime, plans: Sequence[Plan] = ()
+) -> RecordingPermit | None:
+    """Fold the ledger of a camera into a permit to record at `now`, or None.
+
+    `plans` are all that were ever set as its recording times: outside of them there is no permit, either.
+    """
     known = tuple(entries)
     video = in_force(known, camera_id, ConsentKind.VIDEO_RECORDING, now)
-    if video is None:
+    times = recorded_now(plans, now)
+    if video is None or times is None:
         return None
     audio = in_force(known, camera_id, ConsentKind.RECORDED_AUDIO, now)
     if audio is not None and audio.from_at < video.from_at:
@@ -170,6 +195,8 @@ def permit_at(entries: Iterable[ConsentEntry], camera_id: CameraId, now: datetim
     newest_audio = newest(known, camera_id, ConsentKind.RECORDED_AUDIO)
     if newest_audio is not None and now < newest_audio.from_at:
         ends.append(newest_audio.from_at)
+    if times.until is not None:
+        ends.append(times.until)
     return RecordingPermit(
         camera_id,
         video.entry_id,
@@ -178,6 +205,8 @@ def permit_at(entries: Iterable[ConsentEntry], camera_id: CameraId, now: datetim
         ask_again_at=min([now + ASK_AGAIN_AFTER, *ends]),
         until=video.until_at,
         audio_until=audio.until_at if audio else None,
+        times_from=times.from_at,
+        times_until=times.until,
     )
 
 

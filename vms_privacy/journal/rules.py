@@ -37,6 +37,7 @@ class JournalKind(StrEnum):
     KEYS_BACKED_UP = "keys-backed-up"
     KEYS_RESTORED = "keys-restored"
     TAIL_CUT = "tail-cut"
+    RECORDING_TIMES = "recording-times"
 
 
 class BadLine(ValueError):

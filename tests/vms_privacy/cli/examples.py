@@ -58,6 +58,7 @@ def where_nothing_is(folder: Path, taken_port: int) -> Mapping[str, tuple[tuple[
         "camera withdraw": (("yard",), 3),
         "camera opt-ins": (("yard",), 3),
         "camera retention": (("yard", "PT48H"), 3),
+        "camera times": (("yard", "mon-fri 22:00-06:00", "--zone", "Europe/Paris"), 3),
         "camera watch": (("yard",), 3),
         "camera ranges": (("yard",), 3),
         "camera archive": (("yard", "2026-01-31T08:00:00Z", "PT5M"), 3),

@@ -157,6 +157,11 @@ def withdrawn_opt_in(stage: Stage) -> Ask:
     return Ask({**of_camera(stage).path, "kind": ConsentKind.VIDEO_RECORDING})
 
 
+def recorded_at(stage: Stage) -> Ask:
+    night = {"days": ["mon", "sat"], "begins": "22:00", "ends": "06:00"}
+    return Ask(of_camera(stage).path, {"zone": "Europe/Paris", "stretches": [night]})
+
+
 def kept_for(stage: Stage) -> Ask:
     return Ask(of_camera(stage).path, {"keep_for": "PT24H"})
 
@@ -364,6 +369,9 @@ ASKS: Final[Mapping[str, Callable[[Stage], Ask]]] = {
     f"GET {_C}/opt-ins": of_camera,
     f"POST {_C}/opt-ins": opted_in,
     f"DELETE {_C}/opt-ins/{{kind}}": withdrawn_opt_in,
+    f"GET {_C}/recording-times": of_camera,
+    f"PUT {_C}/recording-times": recorded_at,
+    f"GET {_C}/recording-times/versions": of_camera,
     f"GET {_C}/retention": of_camera,
     f"PUT {_C}/retention": kept_for,
     f"GET {_C}/retention/versions": of_camera,
