@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import pairwise
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -18,17 +20,21 @@ from archive.check.rules import (
     judge_opt_in,
     judge_time,
     length_us,
+    outside,
     overlapping,
     unaccounted,
     without,
 )
 from archive.recorder.rules import opted_in
-from archive.recorder.standing import micros
+from archive.recorder.standing import EPOCH, micros
 from archive.segments import days
 from archive.segments.days import DAY_US, Amount
 from archive.segments.rules import Span, State
 from vms_privacy.consent.rules import ConsentKind
 from vms_privacy.ids import CameraId, ConsentEntryId, SegmentId
+from vms_privacy.recording_times import store as recording_times
+from vms_privacy.recording_times.errors import RecordingTimesUnreadable
+from vms_privacy.recording_times.rules import changes, was_recorded_at
 
 _EVER: Final = 2**62
 _FOLD_AT: Final = 10_000
@@ -89,6 +95,7 @@ def account(session: Session, camera_id: CameraId, now_us: int, sweep_us: int, g
     judged = [Span(span.from_us, end) for span in whole if (end := min(span.until_us, settled_us)) > span.from_us]
     missing = unaccounted(judged, told)
     found.findings += [Finding(Kind.UNACCOUNTED, camera_id, None, "", span) for span in missing]
+    found.findings += _outside_times(session, camera_id, [*times.living, *times.erased], now_us)
     found.opted_in_us = length_us(joined(whole))
     # Each moment counts once: as footage that is there, else as footage that was destroyed, else as a gap.
     found.recorded_us = length_us(both(whole, times.living))
@@ -122,6 +129,24 @@ def _wrong_sums(
         f"their rows come to {there.segments}, {there.size_bytes} and {there.recorded_us}"
     )
     return [Finding(Kind.WRONG_SUM, camera_id, detail=detail)]
+
+
+def _outside_times(session: Session, camera_id: CameraId, recorded: list[Span], now_us: int) -> list[Finding]:
+    """Compare what was recorded with the plan that was in force at the time."""
+    try:
+        plans = recording_times.history(session, camera_id)
+    except RecordingTimesUnreadable as refusal:
+        return [Finding(Kind.CANNOT_TELL, camera_id, detail=refusal.code)]
+    if not plans or plans[0].since is None:
+        return []
+    now = EPOCH + timedelta(microseconds=now_us)
+    borders = [plans[0].since, *changes(plans, plans[0].since, now), max(now, plans[0].since)]
+    paused = [
+        Span(micros(begins), micros(ends))
+        for begins, ends in pairwise(borders)
+        if begins < ends and not was_recorded_at(plans, begins)
+    ]
+    return [Finding(Kind.OUTSIDE_TIMES, camera_id, None, "", span) for span in outside(recorded, paused)]
 
 
 class _Times:

@@ -34,7 +34,15 @@ SETTLED: Final = timedelta(minutes=10)
 """A spool file that was touched since then may be somebody's who is at work: it is left alone."""
 _STEP: Final = 4 * 1024 * 1024
 _ROWS_ARE_IN_DOUBT: Final = frozenset(
-    {Kind.UNACCOUNTED, Kind.OVERLAPPING, Kind.WITHOUT_OPT_IN, Kind.STUCK, Kind.UNPROVEN, Kind.STRANGER}
+    {
+        Kind.UNACCOUNTED,
+        Kind.OVERLAPPING,
+        Kind.WITHOUT_OPT_IN,
+        Kind.OUTSIDE_TIMES,
+        Kind.STUCK,
+        Kind.UNPROVEN,
+        Kind.STRANGER,
+    }
 )
 """Beside one of these, sums that disagree with the rows are evidence of what the rows were."""
 

@@ -13,6 +13,8 @@ SECOND_US: Final = 1_000_000
 NOT_YET_JUDGED_US: Final = 5 * SECOND_US
 """What happened in the last seconds may still be on its way into the rows."""
 _SLACK_US: Final = 60 * SECOND_US
+_HEARD_WITHIN_US: Final = 2 * SECOND_US
+"""So soon the recorder has heard of other recording times; and the end of a last picture is a guess."""
 
 
 @unique
@@ -36,6 +38,7 @@ class Kind(StrEnum):
     UNACCOUNTED = "unaccounted"
     OVERLAPPING = "overlapping"
     WITHOUT_OPT_IN = "without-opt-in"
+    OUTSIDE_TIMES = "outside-recording-times"
     STUCK = "stuck-growing"
     OVERDUE = "overdue"
     UNPROVEN = "unproven"
@@ -246,6 +249,11 @@ def length_us(spans: Iterable[Span]) -> int:
 def unaccounted(opted_in: Iterable[Span], accounted: Iterable[Span]) -> list[Span]:
     """Return the stretches of an opt-in, of a second or more, that neither footage nor a gap tells of."""
     return [span for span in without(opted_in, accounted) if span.until_us - span.from_us >= SECOND_US]
+
+
+def outside(recorded: Iterable[Span], paused: Sequence[Span]) -> list[Span]:
+    """Return what was recorded outside of the camera's recording times, for longer than hearing of them takes."""
+    return [span for span in both(recorded, paused) if span.until_us - span.from_us > _HEARD_WITHIN_US]
 
 
 def overlapping(rows: Sequence[tuple[SegmentId, Span]]) -> list[SegmentId]:

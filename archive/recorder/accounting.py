@@ -65,6 +65,8 @@ def go_on(session: Session, randomness: Randomness, camera_id: CameraId, until_u
     if open_since_us is None or not plans:
         return
     after, before = (EPOCH + timedelta(microseconds=at_us) for at_us in (open_since_us, until_us))
+    if not was_recorded_at(plans, after):
+        gaps.rename(session, camera_id, Why.OUTSIDE_TIMES, unless=Why.TIMES_UNREADABLE)
     inside = Why.WAITING_FOR_KEY_PICTURE if why is Why.OUTSIDE_TIMES else why
     for moment in changes(plans, after, before):
         is_inside = was_recorded_at(plans, moment)

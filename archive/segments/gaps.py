@@ -36,13 +36,18 @@ def cut(session: Session, randomness: Randomness, camera_id: CameraId, at_us: in
     row = session.scalars(select(GapRow).where(GapRow.camera_id == camera_id, GapRow.until_us.is_(None))).one()
     if row.why == why:
         return
-    if row.from_us < at_us:
-        row.until_us = at_us
-        session.flush()
-        begin(session, randomness, OperatorId(row.operator_id), camera_id, at_us, why)
-    else:
-        row.why = why
-        session.flush()
+    operator_id, at_us = OperatorId(row.operator_id), max(at_us, row.from_us)
+    end(session, camera_id, at_us)
+    begin(session, randomness, operator_id, camera_id, at_us, why)
+
+
+def rename(session: Session, camera_id: CameraId, why: str, unless: str) -> None:
+    """Give the open gap another reason, but for one that stays."""
+    session.execute(
+        update(GapRow)
+        .where(GapRow.camera_id == camera_id, GapRow.until_us.is_(None), GapRow.why.not_in((why, unless)))
+        .values(why=why)
+    )
 
 
 def reach_back(session: Session, camera_id: CameraId, since_us: int) -> None:

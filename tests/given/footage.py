@@ -72,6 +72,8 @@ from vms_privacy.journal.journal import Journal
 from vms_privacy.keyring.file_keyring import FileKeyring
 from vms_privacy.keyring.folder_keyring import FolderKeyring
 from vms_privacy.keyring.port import Keyring
+from vms_privacy.recording_times.rules import read_stretch
+from vms_privacy.recording_times.service import RecordingTimes
 
 RUN = "run-1"
 _ALL = Span(0, 2**60)
@@ -118,6 +120,7 @@ class House:
         self.journal = Journal(self.folder / "journal", clock)
         self.ledger = ConsentLedger(self.audit, clock, self.randomness, self.journal, ResourceStore())
         self.approvals = Approvals(self.audit, clock, self.randomness)
+        self.times = RecordingTimes(self.audit, self.journal, clock, self.randomness)
         self.retention = RetentionService(self.audit, self.journal, clock, self.randomness, self.approvals)
         self.keys = SegmentKeys(self.keyring, self.randomness, clock)
         self.decoding = DecodeTrial()
@@ -242,6 +245,14 @@ class House:
         with self.db.writing() as session:
             self.retention.set(session, self.granted(), keep_for, "the court asked for it in writing")
         self.recorder.ask_again()
+
+    def record_at(self, *stretches: str, zone: str = "UTC", tell: bool = True) -> None:
+        """Set recording times, each stretch such as `mon+tue=08:00-18:00`."""
+        wanted = [read_stretch(one) for one in stretches]
+        with self.db.writing() as session:
+            self.times.set(session, self.owner.label, self.operator_id, self.camera.camera_id, zone, wanted)
+        if tell:
+            self.recorder.ask_again()
 
     def look(self, window: Span | None = None, case_person: PersonId | None = None) -> Look:
         permit = permit_from(self.granted(Right.ARCHIVE), Purpose.ARCHIVE_VIEW)

@@ -25,7 +25,7 @@ _ALL: Final = Span(0, 2**60)
 
 def _is_opted_in(house: House) -> bool:
     with house.db.reading() as session:
-        return house.ledger.permit(session, house.camera.camera_id) is not None
+        return house.ledger.in_force(session, house.camera.camera_id) is not None
 
 
 def _toggle(house: House) -> None:
@@ -74,6 +74,14 @@ def _without_the_database(house: House, seconds: float, *, is_killed: bool = Fal
         house.revive()
 
 
+def _record_for_some_minutes(house: House) -> None:
+    """Let the recording times begin or end within what is done next, whatever the minute is."""
+    now = house.clock.now()
+    minute = 60 * now.hour + now.minute
+    begins, ends = (f"{at // 60 % 24:02}:{at % 60:02}" for at in (minute, minute + 2))
+    house.record_at(f"mon+tue+wed+thu+fri+sat+sun={begins}-{ends}")
+
+
 ACTS: Final[Mapping[str, Callable[[House], object]]] = {
     "record": lambda house: house.record(2),
     "begin to record": lambda house: house.record(2, close=False),
@@ -84,6 +92,9 @@ ACTS: Final[Mapping[str, Callable[[House], object]]] = {
     "opt in to sound": _hear_sound,
     "keep short": lambda house: house.keep_for(timedelta(seconds=10)),
     "keep longer": lambda house: house.keep_for(timedelta(seconds=40)),
+    "record at other times": lambda house: house.record_at("mon=08:00-18:00"),
+    "record for some minutes": _record_for_some_minutes,
+    "record at all times": lambda house: house.record_at("mon+tue+wed+thu+fri+sat+sun=00:00-24:00"),
     "wait a little": lambda house: house.clock.forward(timedelta(seconds=4)),
     "wait": lambda house: house.clock.forward(timedelta(seconds=31)),
     "set the clock back": _set_back,

@@ -123,8 +123,8 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "recorded-audio-needs-recording": "opt the pictures in first: `vms-privacy camera opt-in`",
         "recording-permit-is-old": "nothing has to be done: the service asks again by itself",
         "refused": "see the service's log for why",
-        "recording-times-refused": "name at least one stretch, and a zone such as Europe/Paris: `vms-privacy camera times "
-        "--help`",
+        "recording-times-refused": "name at least one stretch, and a zone such as Europe/Paris: "
+        "`vms-privacy camera times --help`",
         "recording-times-unreadable": "the camera is not recorded: set its times anew, `vms-privacy camera times`; an "
         "unknown zone needs the system's time zone database (tzdata)",
         "retention-refused": 'beyond 72 hours say why with --justification "why"; from PT10S to P366D',

@@ -1,6 +1,7 @@
 """Queries over recording times."""
 
 from collections.abc import Sequence
+from datetime import UTC
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,8 +14,13 @@ from vms_privacy.recording_times.zones import zone_named
 
 
 def history(session: Session, camera_id: CameraId) -> tuple[Plan, ...]:
-    """Return every plan of a camera, oldest first; none where nobody set one. Raises RecordingTimesUnreadable."""
-    return tuple(_plan(row) for row in rows(session, camera_id))
+    """Return every plan of a camera, oldest first; none where nobody set one.
+
+    An older one that cannot be read is told as one that allowed nothing, and so it was. Raises RecordingTimesUnreadable
+    where the one that decides cannot be read.
+    """
+    found = rows(session, camera_id)
+    return (*(_as_it_was(row) for row in found[:-1]), *(_plan(row) for row in found[-1:]))
 
 
 def current(session: Session, camera_id: CameraId) -> Plan:
@@ -28,6 +34,13 @@ def rows(session: Session, camera_id: CameraId) -> Sequence[RecordingTimesRow]:
     return session.scalars(
         select(RecordingTimesRow).where(RecordingTimesRow.camera_id == camera_id).order_by(RecordingTimesRow.version)
     ).all()
+
+
+def _as_it_was(row: RecordingTimesRow) -> Plan:
+    try:
+        return _plan(row)
+    except RecordingTimesUnreadable:
+        return Plan(row.version, row.zone, UTC, (), row.set_at)
 
 
 def _plan(row: RecordingTimesRow) -> Plan:

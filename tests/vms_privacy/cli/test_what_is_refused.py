@@ -134,6 +134,23 @@ def _iso(length: timedelta) -> str:
     return f"P{length.days}D" if length.days else format_duration(length)
 
 
+@pytest.mark.parametrize("stretch", ["always", "mon 8-18", "mon-fri", "someday 08:00-18:00", "mon--fri 08:00-18:00"])
+def test_what_is_no_stretch_says_how_one_is_written(stretch: str, capsys: Capture) -> None:
+    said = say(capsys, "camera", "times", "yard", stretch, "--zone", "UTC", "--json")
+    assert (said.code, said.document["code"]) == (2, "bad-stretch")
+    assert "mon-fri 08:00-18:00" in said.document["detail"]
+
+
+@pytest.mark.parametrize(
+    "wanted", [("mon 08:00-18:00",), ("mon 08:00-18:00", "--always"), ("--zone", "Europe/Paris")], ids=str
+)
+def test_times_without_a_zone_or_a_zone_without_times_are_not_passed_over(
+    wanted: tuple[str, ...], capsys: Capture
+) -> None:
+    said = say(capsys, "camera", "times", "yard", *wanted, "--json")
+    assert (said.code, said.document["code"]) == (2, "answer-needed")
+
+
 def test_a_port_that_is_taken_cannot_be_listened_on(capsys: Capture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         said = say(capsys, "camera-sim", "--port", listener.getsockname()[1], "--json")

@@ -191,6 +191,22 @@ def test_retention_is_shown_set_and_refused_with_its_rule(ground: Ground, capsys
     _done("camera", "retention", "gate", "PT72H")
 
 
+def test_recording_times_are_shown_set_and_refused_with_their_rule(ground: Ground, capsys: Capture) -> None:
+    assert "daily 00:00-24:00" in say(capsys, "camera", "times", "gate").out
+    made = _done("camera", "times", "gate", "fri-mon 22:00-06:00", "WED,thu 08:00-18:00", "--zone", "Europe/Paris")
+    assert made["stretches"] == [
+        {"days": ["mon", "fri", "sat", "sun"], "begins": "22:00", "ends": "06:00"},
+        {"days": ["wed", "thu"], "begins": "08:00", "ends": "18:00"},
+    ]
+    assert (made["version"], made["zone"], made["changes_at"] is not None) == (1, "Europe/Paris", True)
+    said = say(capsys, "camera", "times", "gate", "mon 08:00-18:00", "--zone", "Europe/Nowhere", "--json")
+    assert _refused(said) == (2, "recording-times-refused")
+    assert said.document["rule"] == "unknown-zone"
+    told = say(capsys, "camera", "times", "gate").out
+    assert re.search(r"^1 +Europe/Paris +mon\+fri\+sat\+sun=22:00-06:00 \S+ +\S+ \S+Z  me$", told, re.MULTILINE)
+    assert _done("camera", "times", "gate", "--always")["is_recorded_now"] is True
+
+
 def test_a_camera_is_changed_and_what_is_not_named_stays(ground: Ground, capsys: Capture) -> None:
     before = _done("camera", "show", "gate")
     _done("camera", "change", "gate", "--title", "The gate")
