@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from archive.erasure.http import erasure_routes
 from archive.explain.http import explain_routes
 from archive.mandates.http import mandate_routes
+from archive.forecast.http import forecast_routes
 from archive.orders.http import order_routes
 from archive.playback.http import PlaybackParts, playback_routes
 from archive.receipts.http import receipt_routes
@@ -83,6 +84,7 @@ def build_api(parts: Assembly, probes: Mapping[str, Probe], registry: CollectorR
         recording_times_routes(db, parts.recording_times, parts.clock),
         retention_routes(db, parts.retention, parts.gate),
         terms_routes(db, parts.retention_terms),
+        forecast_routes(db, parts.room),
         order_routes(db, parts.orders, parts.clock),
         mandate_routes(db, parts.mandates, parts.gate),
         explain_routes(db, parts.explainer, parts.gate),

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from archive.forecast.rules import Basis, rate_of
 from archive.orders import store as orders
 from streams.cameras.rules import CameraState
 from vms_privacy.app import Assembly
@@ -29,6 +30,7 @@ class ServiceCollector(Collector):
         """Give out every number anew."""
         yield from self._debt()
         yield from self._orders()
+        yield from self._room()
         yield from self._rounds()
         yield from self._recording()
         yield from self._cameras()
@@ -56,6 +58,16 @@ class ServiceCollector(Collector):
         with self._parts.db.glancing() as connection:
             overdue = orders.count_overdue(connection, self._parts.clock.now())
         yield _gauge("orders_overdue", "Holds and restrictions that should have been reviewed by now.", overdue)
+
+    def _room(self) -> Iterable[Metric]:
+        """What footage will come to, and what the store holds: no number where it does not tell."""
+        with self._parts.db.reading() as session:
+            found = self._parts.room.forecast(session)
+        unknown = sum(one.is_recorded and rate_of(one).basis is Basis.UNKNOWN for one in found.cameras.values())
+        yield _gauge("forecast_bytes", "What all footage will come to, as it stands.", found.room.promised_bytes)
+        yield _gauge("forecast_unknown_cameras", "Recorded cameras of which nobody knows what they send.", unknown)
+        if found.room.capacity_bytes is not None:
+            yield _gauge("store_capacity_bytes", "What the store holds of ours in all.", found.room.capacity_bytes)
 
     def _rounds(self) -> Iterable[Metric]:
         rounds = CounterMetricFamily("vms_job_rounds", "Rounds of work that comes by time.", labels=["job"])

@@ -90,6 +90,10 @@ class Settings(BaseSettings):
     s3_ca_file: Path | None = None
     """PEM file of the certificates the S3 store is trusted by; by default those of the system."""
 
+    s3_capacity_bytes: Annotated[int, Field(gt=0)] | None = None
+    """How many bytes may lie in the bucket: no S3 store tells. Nothing is allowed whose footage would come to more.
+    Without it that is not known, and nothing is refused for want of room."""
+
     s3_erases_versions: bool = False
     """A bucket that keeps versions, or has object lock without a default retention, is wanted: all are erased."""
 
@@ -202,7 +206,7 @@ class Settings(BaseSettings):
     @property
     def bucket_terms(self) -> BucketTerms:
         """Return what is wanted of the bucket."""
-        return BucketTerms(self.s3_region or "", self.s3_erases_versions)
+        return BucketTerms(self.s3_region or "", self.s3_erases_versions, capacity_bytes=self.s3_capacity_bytes)
 
     @property
     def spool(self) -> Path:

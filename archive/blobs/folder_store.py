@@ -147,6 +147,12 @@ class FolderStore:
             held = list(held_in(self._quarantine))
         yield from held
 
+    def capacity(self, ours: int) -> int | None:
+        self._refuse_if_lost()
+        with _told("asking how much room there is"):
+            found = os.statvfs(self._folder)
+        return found.f_bavail * found.f_frsize + ours
+
     @property
     def _quarantine(self) -> Path:
         return self._folder / QUARANTINE

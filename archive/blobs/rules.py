@@ -87,6 +87,8 @@ class BucketTerms:
     erases_versions: bool = False
     """A bucket that keeps versions is wanted: every version is erased, which takes the right to do so."""
     is_production: bool = True
+    capacity_bytes: int | None = None
+    """How much may lie in it: no store tells. None: nobody said."""
 
 
 @unique

@@ -190,6 +190,9 @@ class S3Store:
         for name, size in self._s3.under(_QUARANTINE):
             yield Quarantined(name.removeprefix(_QUARANTINE), size)
 
+    def capacity(self, ours: int) -> int | None:
+        return self._terms.capacity_bytes
+
     def _copy_away(self, name: str, one: KeptVersion) -> str:
         free = next(
             place for other in quarantine_names(name) if self._s3.size(place := f"{_QUARANTINE}{other}") is None

@@ -68,6 +68,10 @@ class BlobStore(Protocol):
         """
         ...
 
+    def capacity(self, ours: int) -> int | None:
+        """Return how many bytes of ours it can hold in all, where `ours` are there now; None where it cannot tell."""
+        ...
+
     def quarantined(self) -> Iterator[Quarantined]:
         """Go through what was moved away."""
         ...

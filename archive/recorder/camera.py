@@ -35,7 +35,8 @@ RETRY_AFTER_S: Final = 2.0
 class Tally:
     """What one camera's recorder did; summed up in the metrics.
 
-    `last_why` says why a fragment was left out or a segment ended, the last time.
+    `last_why` says why a fragment was left out or a segment ended, the last time. `seen_bytes` came in `seen_us` of
+    pictures, whether it was written or not.
     """
 
     fragments: int = 0
@@ -43,6 +44,8 @@ class Tally:
     segments: int = 0
     failures: int = 0
     last_why: str = ""
+    seen_bytes: int = 0
+    seen_us: int = 0
 
 
 class CameraRecorder:
@@ -149,6 +152,9 @@ class CameraRecorder:
     def take(self, fragment: Fragment, came_s: float | None = None) -> None:
         """Write one fragment, or leave it out for a reason. It came, whole, at `came_s` (monotonic) or now."""
         self.tally.fragments += 1
+        self.tally.seen_bytes += len(fragment.data)
+        if fragment.track is Track.VIDEO:
+            self.tally.seen_us += fragment.captured_until_us - fragment.captured_from_us
         why = self._take(fragment, self._tools.clock.monotonic() if came_s is None else came_s)
         if why is not None:
             self.tally.left_out += 1

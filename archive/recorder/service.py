@@ -20,6 +20,7 @@ from vms_privacy.ids import CameraId, OperatorId, SegmentId
 
 MOST_WAITING_BYTES: Final = 32 * 1024 * 1024
 THREADS: Final = 4
+_ENOUGH_US: Final = 5_000_000
 
 _Work = Callable[[CameraRecorder], None]
 
@@ -106,6 +107,13 @@ class RecorderService:
         """Return what each camera's recorder did so far."""
         with self._lock:
             return {camera_id: lane.recorder.tally for camera_id, lane in self._lanes.items()}
+
+    def seen_bytes_per_s(self, camera_id: CameraId) -> int | None:
+        """Return how many bytes a second have come from a camera since the start; None before there is enough."""
+        lane = self._lanes.get(camera_id)
+        if lane is None or lane.recorder.tally.seen_us < _ENOUGH_US:
+            return None
+        return lane.recorder.tally.seen_bytes * 1_000_000 // lane.recorder.tally.seen_us
 
     def deliver(self) -> DeliveryReport:
         """Move closed segments to the store, and let idle recorders tidy up; for a timer.

@@ -43,7 +43,8 @@ class RetentionPreview(Strict):
     """What a change would do at this moment: what can be read now and could not be read any more then.
 
     `held` of these segments are kept from destruction by holds or restrictions; told to those alone who may know of
-    them.
+    them. `forecast_bytes` is what the camera's footage will come to, empty while nobody knows what it sends; `fits`
+    whether the store has room for it, empty where it does not tell how much it holds.
     """
 
     keep_for: Duration
@@ -53,6 +54,8 @@ class RetentionPreview(Strict):
     held: int | None
     takes_two: bool
     why: str
+    forecast_bytes: int | None
+    fits: bool | None
 
 
 class ShorteningProposed(Strict):
@@ -125,6 +128,8 @@ def retention_routes(db: Database, retention: RetentionService, gate: Gate) -> A
             held=found.held if may_know else None,
             takes_two=found.takes_two,
             why=found.verdict.why,
+            forecast_bytes=found.outlook.forecast_bytes,
+            fits=found.outlook.fits,
         )
 
     @routes.post("/proposals", status_code=202, **needs(Right.RETAIN, on=On.CAMERA))

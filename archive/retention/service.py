@@ -1,6 +1,6 @@
 """Setting retention: what a change would do, who has to agree to it, and doing it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar, Final
@@ -35,6 +35,7 @@ from vms_privacy.errors import Kind, Refusal
 from vms_privacy.ids import CameraId, OperatorId, Randomness
 from vms_privacy.journal.journal import Journal
 from vms_privacy.journal.rules import JournalKind
+from vms_privacy.recording_times.room import BOUNDLESS, Change, Outlook, Room
 
 _MORE_SINCE: Final = 120
 """So many segments may have been added to what a proposal would destroy while it waited, and as many as it named."""
@@ -66,6 +67,7 @@ class Preview:
     expires: Amount
     held: int
     takes_two: bool
+    outlook: Outlook
 
 
 class RetentionService:
@@ -75,13 +77,20 @@ class RetentionService:
     """
 
     def __init__(
-        self, audit: AuditLog, journal: Journal, clock: Clock, randomness: Randomness, approvals: Approvals
+        self,
+        audit: AuditLog,
+        journal: Journal,
+        clock: Clock,
+        randomness: Randomness,
+        approvals: Approvals,
+        room: Room = BOUNDLESS,
     ) -> None:
         self._audit = audit
         self._journal = journal
         self._clock = clock
         self._randomness = randomness
         self._approvals = approvals
+        self._room = room
         self._listeners: list[Callable[[CameraId], None]] = []
         self.listener_failures = 0
         approvals.carry_out_with(Act.SHORTEN_RETENTION, self._carry_out)
@@ -106,7 +115,9 @@ class RetentionService:
         held = 0
         if expires.segments:
             held = orders.count_kept(session, camera_id, days.is_expiring(camera_id, keep_us, microseconds(now)))
-        return Preview(current, verdict, expires, held, self.takes_two(session, camera_id, keep_for))
+        takes_two = self.takes_two(session, camera_id, keep_for)
+        outlook = self._room.outlook(session, camera_id, Change(keep_for=keep_for))
+        return Preview(current, verdict, expires, held, takes_two, outlook)
 
     def takes_two(self, session: Session, camera_id: CameraId, keep_for: timedelta) -> bool:
         """Say whether to keep a camera's footage so long needs a second person; small steps count together."""
@@ -122,7 +133,8 @@ class RetentionService:
     def set(self, session: Session, granted: Granted, keep_for: timedelta, justification: str) -> Policy:
         """Add the next version; shortening reaches what is there in the same transaction (P10).
 
-        Raises RetentionRefused, whose fact `rule` is the code of the rule that was broken, and ShorteningTakesTwo.
+        Raises RetentionRefused, whose fact `rule` is the code of the rule that was broken, ShorteningTakesTwo, and
+        what `Room` raises where it is longer than there is room for.
         """
         camera_id = _camera(granted)
         preview = self.preview(session, camera_id, keep_for, justification)
@@ -189,6 +201,7 @@ class RetentionService:
         approved_by: str,
     ) -> Policy:
         policy, now = verdict.policy, self._clock.now()
+        self.refuse_if_full(session, [camera_id], policy.keep_for)
         keep_seconds = int(policy.keep_for.total_seconds())
         session.add(
             RetentionPolicyRow(
@@ -228,6 +241,10 @@ class RetentionService:
         )
         after_commit(session, lambda: self.tell(camera_id))
         return policy
+
+    def refuse_if_full(self, session: Session, cameras: Iterable[CameraId], keep_for: timedelta) -> None:
+        """Raise what `Room` raises where there is no room for keeping these cameras' footage so long."""
+        self._room.refuse_if_full(session, {one: Change(keep_for=keep_for) for one in cameras})
 
     def tell(self, camera_id: CameraId) -> None:
         """Tell the listeners that what holds for a camera has changed, once that is durable."""

@@ -1,8 +1,10 @@
 """Queries over retention policies."""
 
+import uuid
 from datetime import timedelta
+from typing import Final
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import Select, and_, func, select
 from sqlalchemy.orm import Session
 
 from archive.retention.rules import DEFAULT_TERMS, Policy, Profile, Terms, Version
@@ -39,8 +41,10 @@ def terms(session: Session, operator_id: OperatorId) -> Terms:
         .order_by(RetentionTermsRow.version.desc())
         .limit(1)
     ).one_or_none()
-    if row is None:
-        return DEFAULT_TERMS
+    return DEFAULT_TERMS if row is None else _terms(row)
+
+
+def _terms(row: RetentionTermsRow) -> Terms:
     return Terms(
         row.version,
         Profile(row.profile),
@@ -60,14 +64,27 @@ def terms_versions(session: Session, operator_id: OperatorId) -> list[Version]:
     return [Version(row.set_at, timedelta(seconds=row.keep_seconds)) for row in rows]
 
 
+def all_terms(session: Session) -> dict[OperatorId, Terms]:
+    """Return what holds for each operator that has set anything for all its cameras."""
+    rows = session.scalars(select(RetentionTermsRow).order_by(RetentionTermsRow.version))
+    return {OperatorId(row.operator_id): _terms(row) for row in rows}
+
+
 def of_cameras(session: Session, operator_id: OperatorId) -> dict[CameraId, timedelta]:
     """Return the retention in force of those of an operator's cameras that have one of their own."""
-    newest = (
-        select(RetentionPolicyRow.camera_id, func.max(RetentionPolicyRow.version).label("version"))
-        .where(RetentionPolicyRow.operator_id == operator_id)
-        .group_by(RetentionPolicyRow.camera_id)
-        .subquery()
-    )
+    return _newest(session, select(*_VERSIONS).where(RetentionPolicyRow.operator_id == operator_id))
+
+
+def of_all(session: Session) -> dict[CameraId, timedelta]:
+    """Return the retention in force of every camera that has one of its own."""
+    return _newest(session, select(*_VERSIONS))
+
+
+_VERSIONS: Final = (RetentionPolicyRow.camera_id, func.max(RetentionPolicyRow.version).label("version"))
+
+
+def _newest(session: Session, versions: Select[uuid.UUID, int]) -> dict[CameraId, timedelta]:
+    newest = versions.group_by(RetentionPolicyRow.camera_id).subquery()
     rows = session.execute(
         select(RetentionPolicyRow.camera_id, RetentionPolicyRow.keep_seconds).join(
             newest,

@@ -50,8 +50,8 @@ class OperatorTerms:
     def set(self, session: Session, granted: Granted, wanted: Terms) -> Terms:
         """Add the next version; `wanted.version` is not looked at.
 
-        Raises RetentionRefused, and ShorteningTakesTwo where a shorter default would destroy much at once: then the
-        cameras are shortened one by one, by two people, before.
+        Raises RetentionRefused, what `Room` raises, and ShorteningTakesTwo where a shorter default would destroy much
+        at once: then the cameras are shortened one by one, by two people, before.
         """
         operator_id = granted.operator_id
         living = {one.camera_id for one in self._resources.of_operator(session, operator_id)}
@@ -65,6 +65,7 @@ class OperatorTerms:
         reaches_back = wanted.keep_for < before.keep_for
         if reaches_back:
             self._refuse_strong(session, others, wanted)
+        self._retention.refuse_if_full(session, others, wanted.keep_for)
         now, version = self._clock.now(), before.version + 1
         session.add(
             RetentionTermsRow(

@@ -51,6 +51,9 @@ class CountedStore:
     def quarantine(self, name: str) -> bool:
         return self._store.quarantine(name)
 
+    def capacity(self, ours: int) -> int | None:
+        return self._store.capacity(ours)
+
     def quarantined(self) -> Iterator[Quarantined]:
         return self._store.quarantined()
 

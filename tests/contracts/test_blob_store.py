@@ -307,3 +307,12 @@ def test_an_upload_under_way_never_becomes_a_blob_once_it_was_quarantined(
     assert isinstance(stored.exception(), StoreUnavailable)
     assert store.size(name) is None
     assert list(store.names()) == []
+
+
+def test_what_a_store_holds_counts_in_what_is_there_or_is_not_known(store: BlobStore) -> None:
+    nothing_there, much_there = store.capacity(0), store.capacity(10**15)
+    assert (nothing_there is None) is (much_there is None)
+    if isinstance(store, FolderStore):
+        assert nothing_there is not None
+        assert much_there is not None
+        assert much_there - nothing_there > 10**14, "the disk's free bytes, and ours"

@@ -23,6 +23,7 @@ from archive.erasure.service import Eraser
 from archive.erasure.tools import Progress
 from archive.erasure.tools import Tools as EraserTools
 from archive.erasure.unused_keys import UnusedKeys, destroy_unused_keys
+from archive.forecast.service import Forecaster
 from archive.keys.rules import permit_from
 from archive.keys.service import BucketKeys
 from archive.keys.wrap import SegmentKeys
@@ -79,6 +80,11 @@ RUN = "run-1"
 _ALL = Span(0, 2**60)
 
 
+def _does_not_tell(ours: int) -> int | None:
+    """How much a store holds that does not say so."""
+    return None
+
+
 class House:
     """One operator, one camera, and every part of the archive joined as the service joins them."""
 
@@ -111,6 +117,7 @@ class House:
             self.operator_id = access.operator("north-gate")
             self.camera = access.camera(self.operator_id, "cam-1")
         self.audit = AuditLog(db, self.randomness)
+        self.capacity: Callable[[int], int | None] = _does_not_tell
         self.owner = access.person(self.operator_id, f"owner-{self.randomness.octets(4).hex()}@example.org")
         self.join()
 
@@ -118,10 +125,12 @@ class House:
         """Make and join the parts that a process has, over what outlives it."""
         db, clock = self.db, self.clock
         self.journal = Journal(self.folder / "journal", clock)
-        self.ledger = ConsentLedger(self.audit, clock, self.randomness, self.journal, ResourceStore())
+        self.seen: dict[CameraId, int] = {}
+        self.room = Forecaster(clock, self._capacity, self.seen.get)
+        self.ledger = ConsentLedger(self.audit, clock, self.randomness, self.journal, ResourceStore(), self.room)
         self.approvals = Approvals(self.audit, clock, self.randomness)
-        self.times = RecordingTimes(self.audit, self.journal, clock, self.randomness)
-        self.retention = RetentionService(self.audit, self.journal, clock, self.randomness, self.approvals)
+        self.times = RecordingTimes(self.audit, self.journal, clock, self.randomness, self.room)
+        self.retention = RetentionService(self.audit, self.journal, clock, self.randomness, self.approvals, self.room)
         self.keys = SegmentKeys(self.keyring, self.randomness, clock)
         self.decoding = DecodeTrial()
         self.finished: list[SegmentId] = []
@@ -141,6 +150,9 @@ class House:
         self.steps: list[Step] = []
         self.progress: Progress = self.steps.append
         self.eraser = self.new_eraser()
+
+    def _capacity(self, ours: int) -> int | None:
+        return self.capacity(ours)
 
     def new_recorder(self) -> CameraRecorder:
         return CameraRecorder(

@@ -52,6 +52,11 @@ class HandAssembly(Assembly):
         self.machine = LooseClock()
         self.database_apart = timedelta(0)
         self.source = ScriptedSource()
+        self.holds: int | None = None
+
+    def _capacity(self, ours: int) -> int | None:
+        """As much as a test says that the store holds; else what it says itself."""
+        return super()._capacity(ours) if self.holds is None else self.holds
 
     @cached_property
     def clock(self) -> Clock:

@@ -40,6 +40,10 @@ KEPT_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "streams.ingest.tap.FragmentMaker": ("streams.media.fmp4.Fragmenter",),
     "streams.rtsp.sources.RtspSources": ("streams.simulator.service.SimulatedSources",),
     "streams.rtsp.sources.RtspFeed": ("streams.simulator.broadcast.SimulatedFeed",),
+    "vms_privacy.recording_times.room.Room": (
+        "archive.forecast.service.Forecaster",
+        "vms_privacy.recording_times.room.Boundless",
+    ),
     "archive.recorder.standing.Policies": ("archive.retention.service.RetentionService",),
     "archive.erasure.tools.DerivedCopies": ("archive.playback.service.Footage", "archive.recorder.delivery.Delivery"),
     "archive.mandates.service.Minimums": ("archive.retention.terms.OperatorTerms",),

@@ -12,6 +12,7 @@ from archive.check.service import Checker
 from archive.erasure.service import Eraser
 from archive.erasure.tools import Tools
 from archive.explain.service import Explainer
+from archive.forecast.service import Forecaster
 from archive.keys.service import BucketKeys
 from archive.keys.wrap import SegmentKeys
 from archive.mandates.edges import Edges
@@ -60,8 +61,20 @@ class ArchiveParts(StreamParts):
         return store
 
     @cached_property
+    def room(self) -> Forecaster:
+        return Forecaster(self.clock, self._capacity, self._seen_bytes_per_s)
+
+    def _capacity(self, ours: int) -> int | None:
+        """Ask the store once somebody wants to know: what asks for room is made before it."""
+        return self.store.capacity(ours)
+
+    def _seen_bytes_per_s(self, camera_id: CameraId) -> int | None:
+        """Ask the recorder, which is made of what asks for room."""
+        return self.recorder.seen_bytes_per_s(camera_id)
+
+    @cached_property
     def retention(self) -> RetentionService:
-        return RetentionService(self.audit, self.journal, self.clock, self.randomness, self.approvals)
+        return RetentionService(self.audit, self.journal, self.clock, self.randomness, self.approvals, self.room)
 
     @cached_property
     def retention_terms(self) -> OperatorTerms:

@@ -23,6 +23,7 @@ from vms_privacy.keyring.file_keyring import FileKeyring
 from vms_privacy.keyring.folder_keyring import FolderKeyring
 from vms_privacy.keyring.pkcs11_keyring import Pkcs11Keyring
 from vms_privacy.keyring.pkcs11_token import Pkcs11Token
+from vms_privacy.recording_times.room import BOUNDLESS, Room
 from vms_privacy.recording_times.service import RecordingTimes
 from vms_privacy.root_care import RootCare
 from vms_privacy.settings import Settings
@@ -104,12 +105,16 @@ class GroundParts:
         return Pseudonyms(self.keyring, self.clock)
 
     @cached_property
+    def room(self) -> Room:
+        return BOUNDLESS
+
+    @cached_property
     def ledger(self) -> ConsentLedger:
-        return ConsentLedger(self.audit, self.clock, self.randomness, self.journal, ResourceStore())
+        return ConsentLedger(self.audit, self.clock, self.randomness, self.journal, ResourceStore(), self.room)
 
     @cached_property
     def recording_times(self) -> RecordingTimes:
-        return RecordingTimes(self.audit, self.journal, self.clock, self.randomness)
+        return RecordingTimes(self.audit, self.journal, self.clock, self.randomness, self.room)
 
     @cached_property
     def approvals(self) -> Approvals:

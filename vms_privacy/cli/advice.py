@@ -176,6 +176,8 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "stopped": "type it again whenever you like: nothing was changed",
         "store-denies-access": "look at VMS_S3_ACCESS_KEY_FILE and VMS_S3_SECRET_KEY_FILE (mode 0600), and the clock",
         "store-does-not-erase": "look for locks and missing rights: docs/operate/stores.md",
+        "store-over-committed": "see `vms-privacy operator forecast`: keep less for a shorter time, record fewer hours "
+        "(`vms-privacy camera times`), or give the store more room",
         "store-is-full": "make room, or raise the bucket's quota; what waits in the spool is delivered by itself",
         "store-is-unfit": "each reason has a line in docs/operate/stores.md",
         "store-unavailable": "mount the archive's disk and look at VMS_ARCHIVE_DIR, or at VMS_S3_ENDPOINT",

@@ -143,6 +143,8 @@ def _tell_preview(session: Session, path: str, keep_for: str, justification: str
         "recorded time": span(found["expires_recorded"]),
         "of these held": found["held"],
         "takes two people": found["takes_two"],
+        "comes to": None if found["forecast_bytes"] is None else size(found["forecast_bytes"]),
+        "fits into the store": found["fits"],
     }
     tell(found, facts(told), as_json=as_json)
 

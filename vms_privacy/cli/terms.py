@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from archive.retention.rules import Profile
-from vms_privacy.cli.forms import facts, span
+from vms_privacy.cli.forms import facts, size, span, table
 from vms_privacy.cli.moments import duration
 from vms_privacy.cli.options import DEFAULT_URL, AsJson, Url, command_group
 from vms_privacy.cli.output import tell
@@ -45,3 +45,30 @@ def retention(
         "justification": now["justification"],
     }
     tell(now, facts(told), as_json=as_json)
+
+
+@app.command("forecast")
+def forecast(url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
+    """Say how many bytes footage will come to, camera by camera, and what the store has left."""
+    session = logged_in(url)
+    found = session.service.call("GET", f"{session.path}/forecast")
+    names = {one["camera_id"]: one["name"] for one in session.cameras()}
+    rows = (
+        (
+            names.get(one["camera_id"], one["camera_id"]),
+            one["is_recorded"],
+            None if one["bytes_per_second"] is None else f"{size(one['bytes_per_second'])}/s, {one['basis']}",
+            span(one["recorded_at_most"]),
+            size(one["stored_bytes"]),
+            size(one["forecast_bytes"]),
+        )
+        for one in found["cameras"]
+    )
+    head = ("camera", "recorded", "rate", "recorded at most", "stored", "will be")
+    told = {
+        "will be in all": size(found["forecast_bytes"]),
+        "cameras of unknown rate": found["unknown_rates"],
+        "left in the store": "unknown: it does not tell" if found["left_bytes"] is None else size(found["left_bytes"]),
+    }
+    lines = [*table(head, rows, "Nothing is recorded, and nothing is stored."), "", *facts(told)]
+    tell(found, lines, as_json=as_json)

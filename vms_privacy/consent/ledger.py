@@ -36,6 +36,7 @@ from vms_privacy.ids import CameraId, ConsentEntryId, OperatorId, Randomness
 from vms_privacy.journal.journal import Journal
 from vms_privacy.journal.rules import JournalKind
 from vms_privacy.recording_times import store as recording_times
+from vms_privacy.recording_times.room import BOUNDLESS, Change, Room
 
 
 class OwnedCamera(Protocol):
@@ -81,13 +82,20 @@ class ConsentLedger:
     """
 
     def __init__(
-        self, audit: AuditLog, clock: Clock, randomness: Randomness, journal: Journal, owners: CameraOwners
+        self,
+        audit: AuditLog,
+        clock: Clock,
+        randomness: Randomness,
+        journal: Journal,
+        owners: CameraOwners,
+        room: Room = BOUNDLESS,
     ) -> None:
         self._audit = audit
         self._clock = clock
         self._randomness = randomness
         self._journal = journal
         self._owners = owners
+        self._room = room
         self._store = ConsentStore()
         self._listeners: list[Callable[[CameraId], None]] = []
         self.listener_failures = 0
@@ -110,7 +118,7 @@ class ConsentLedger:
         method: Method,
         until: datetime | None = None,
     ) -> ConsentEntryId:
-        """Switch something on, from now. Raises a ConsentRefusal that says what is missing.
+        """Switch something on, from now. Raises a ConsentRefusal that says what is missing, and what `Room` raises.
 
         `wording_version` names the text that was shown, see `wording.current`.
         """
@@ -124,6 +132,8 @@ class ConsentLedger:
             raise refusal
         if not is_known(kind, wording_version):
             raise WordingIsUnknown("name the version of the text that was shown")
+        if kind is ConsentKind.VIDEO_RECORDING:
+            self._room.refuse_if_full(session, {camera_id: Change(opts_in=True)})
         entry = ConsentEntry(
             ConsentEntryId(self._randomness.uuid()),
             _next_number(entries, camera_id, kind),

@@ -141,6 +141,11 @@ def is_recorded_at(plan: Plan, moment: datetime) -> bool:
 
 def is_always(plan: Plan) -> bool:
     """Say whether the plan leaves out no minute of a week, and so none of any week."""
+    return all(shown_week(plan))
+
+
+def shown_week(plan: Plan) -> bytes:
+    """Return the minutes of a wall's week from Monday on: 1 for those in the plan, 0 for the others."""
     week = bytearray(_WEEK_MIN)
     for one in plan.stretches:
         length = (one.until_min - one.from_min) % DAY_MIN or DAY_MIN
@@ -148,7 +153,7 @@ def is_always(plan: Plan) -> bool:
             begins = DAYS.index(day) * DAY_MIN + one.from_min
             for minute in range(begins, begins + length):
                 week[minute % _WEEK_MIN] = 1
-    return all(week)
+    return bytes(week)
 
 
 def next_change(plan: Plan, moment: datetime) -> datetime | None:

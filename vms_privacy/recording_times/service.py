@@ -13,6 +13,7 @@ from vms_privacy.journal.journal import Journal
 from vms_privacy.journal.rules import JournalKind
 from vms_privacy.recording_times import store
 from vms_privacy.recording_times.errors import RecordingTimesRefused
+from vms_privacy.recording_times.room import BOUNDLESS, Change, Room
 from vms_privacy.recording_times.rules import Plan, Stretch, judge_plan
 from vms_privacy.recording_times.tables import RecordingTimesRow
 from vms_privacy.recording_times.zones import zone_named
@@ -24,11 +25,14 @@ class RecordingTimes:
     `listener_failures` counts those that raised.
     """
 
-    def __init__(self, audit: AuditLog, journal: Journal, clock: Clock, randomness: Randomness) -> None:
+    def __init__(
+        self, audit: AuditLog, journal: Journal, clock: Clock, randomness: Randomness, room: Room = BOUNDLESS
+    ) -> None:
         self._audit = audit
         self._journal = journal
         self._clock = clock
         self._randomness = randomness
+        self._room = room
         self._listeners: list[Callable[[CameraId], None]] = []
         self.listener_failures = 0
 
@@ -45,17 +49,22 @@ class RecordingTimes:
         zone: str,
         stretches: Sequence[Stretch],
     ) -> Plan:
-        """Add the next version; it holds from now on, for what comes from now on. Raises RecordingTimesRefused.
+        """Add the next version; it holds from now on, for what comes from now on.
 
-        It can be set while what was set before cannot be read: that is how such a camera is recorded again.
+        Raises RecordingTimesRefused, and what `Room` raises. It can be set while what was set before cannot be read:
+        that is how such a camera is recorded again.
         """
         refused = judge_plan(stretches)
         if refused is not None:
             raise RecordingTimesRefused(refused.why, rule=refused.code)
-        if zone_named(zone) is None:
+        known_zone = zone_named(zone)
+        if known_zone is None:
             raise RecordingTimesRefused("name a zone of the IANA database, such as Europe/Paris", rule="unknown-zone")
         now, before = self._clock.now(), store.rows(session, camera_id)
         version = before[-1].version + 1 if before else 1
+        self._room.refuse_if_full(
+            session, {camera_id: Change(plan=Plan(version, zone, known_zone, tuple(stretches), now))}
+        )
         told = [str(one) for one in stretches]
         session.add(
             RecordingTimesRow(

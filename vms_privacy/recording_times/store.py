@@ -29,6 +29,12 @@ def current(session: Session, camera_id: CameraId) -> Plan:
     return _plan(newest[0]) if newest else ALWAYS
 
 
+def every(session: Session) -> dict[CameraId, Plan]:
+    """Return the plan that decides of every camera that has one; one that cannot be read records nothing."""
+    found = session.scalars(select(RecordingTimesRow).order_by(RecordingTimesRow.version))
+    return {CameraId(camera_id): _as_it_was(row) for camera_id, row in {row.camera_id: row for row in found}.items()}
+
+
 def rows(session: Session, camera_id: CameraId) -> Sequence[RecordingTimesRow]:
     """Return every version of a camera's recording times as it is kept, oldest first."""
     return session.scalars(

@@ -47,6 +47,7 @@ def where_nothing_is(folder: Path, taken_port: int) -> Mapping[str, tuple[tuple[
         "operator grant": (("anna", "viewer"), 3),
         "operator withdraw": (("no-grant",), 3),
         "operator retention": ((), 3),
+        "operator forecast": ((), 3),
         "camera add": (("yard", "rtsp://127.0.0.1/x"), 3),
         "camera list": ((), 3),
         "camera show": (("yard",), 3),

@@ -379,6 +379,7 @@ ASKS: Final[Mapping[str, Callable[[Stage], Ask]]] = {
     f"POST {_C}/retention/proposals": proposed_retention,
     f"GET {_O}/retention": of_operator,
     f"PUT {_O}/retention": new_terms,
+    f"GET {_O}/forecast": of_operator,
     f"GET {_O}/orders": of_operator,
     f"GET {_O}/approvals": of_operator,
     f"POST {_O}/approvals/{{proposal_id}}/approve": proposal,

@@ -161,6 +161,7 @@ API: Final = (
     Row(f"POST {_C}/retention/proposals", "retain on camera", _camera(202), _RETAIN),
     Row(f"GET {_O}/retention", "retain on operator", _operator(200), _RETAIN),
     Row(f"PUT {_O}/retention", "retain on operator", _operator(200), _RETAIN),
+    Row(f"GET {_O}/forecast", "retain on operator", _operator(200), _RETAIN),
     Row(f"GET {_O}/orders", "audit on operator", _operator(200), _AUDIT),
     Row(f"POST {_C}/holds", "hold on camera", _camera(201), _HOLD),
     Row(f"GET {_C}/holds", "hold on camera", _camera(200), _HOLD),
