@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vms_privacy.app import Assembly
 from vms_privacy.clock import SystemClock
-from vms_privacy.demo import auditing, keeping, ordering, watching
+from vms_privacy.demo import auditing, keeping, ordering, pausing, watching
 from vms_privacy.demo.story import Step, document, tell
 from vms_privacy.demo.world import World, make_world
 from vms_privacy.serve import leave_no_core
@@ -43,6 +43,11 @@ def steps_of(world: World) -> list[Step]:
             "withdrawn-right-ends-live",
             "A withdrawn right ends live within a second; others lose nothing",
             lambda: watching.withdrawn_right_ends_live(world),
+        ),
+        Step(
+            "recording-times-pause",
+            "Outside of its recording times a camera is not recorded",
+            lambda: pausing.recording_times_pause(world),
         ),
         Step(
             "withdrawal-stops-recording",

@@ -31,7 +31,7 @@ from auth.resources.store import ResourceStore
 from auth.tokens.handles import random_name
 from vms_privacy.app import Assembly
 from vms_privacy.consent.ledger import ConsentLedger
-from vms_privacy.consent.rules import ConsentKind, LegalBasis, Method, RecordingPermit
+from vms_privacy.consent.rules import ConsentKind, LegalBasis, Method, Paused, RecordingPermit, permit_at
 from vms_privacy.consent.store import Active
 from vms_privacy.consent.wording import current
 from vms_privacy.db import Database, Reading
@@ -177,6 +177,26 @@ class _DeafLedger(ConsentLedger):
             return False
         self._deaf_until_s = self._deaf_until_s or now_s + self.LATE_S
         return now_s < self._deaf_until_s
+
+
+class TimesAreNotAsked(Assembly):
+    """The recorder's permits are made without the camera's recording times.
+
+    The check allows two seconds for hearing of them, and the story pauses for less.
+    """
+
+    @cached_property
+    def recorder_tools(self) -> Tools:
+        ledger = _TimelessLedger(self.audit, self.clock, self.randomness, self.journal, ResourceStore())
+        return replace(super().recorder_tools, ledger=ledger)
+
+
+class _TimelessLedger(ConsentLedger):
+    def permit(self, session: Session, camera_id: CameraId) -> RecordingPermit | None:
+        return permit_at(self.history(session, camera_id), camera_id, self._clock.for_reading())
+
+    def paused(self, session: Session, camera_id: CameraId) -> Paused | None:
+        return None
 
 
 class ExpiryGateIsOff(Assembly):

@@ -16,6 +16,7 @@ BROKEN: Final[Mapping[str, tuple[str, type[Assembly]]]] = {
     "window-is-not-checked": ("tokens-are-bounded", looking.WindowIsNotChecked),
     "tokens-never-expire": ("tokens-are-bounded", looking.TokensNeverExpire),
     "revocation-is-deaf": ("withdrawn-right-ends-live", looking.RevocationIsDeaf),
+    "times-are-not-asked": ("recording-times-pause", keeping.TimesAreNotAsked),
     "recorder-is-deaf": ("withdrawal-stops-recording", keeping.RecorderIsDeaf),
     "expiry-gate-is-off": ("expiry-to-the-second", keeping.ExpiryGateIsOff),
     "longer-reaches-back": ("rules-work-forward", keeping.LongerReachesBack),
