@@ -72,6 +72,10 @@ class Settings(BaseSettings):
     store: Literal["folder", "s3"] = "folder"
     """Where sealed footage lies: in `archive_dir`, or in the bucket of an S3 store. See docs/operate/stores.md."""
 
+    store_capacity_bytes: Annotated[int, Field(gt=0)] | None = None
+    """How many bytes of footage the store may hold. By default a folder holds what its file system has room for; of a
+    bucket nobody can tell, and nothing is refused for want of room."""
+
     s3_endpoint: Annotated[str, Field(pattern=r"^[^/\s]+$")] | None = None
     """Host, and port where it is not 443, of the S3 store. It is reached by TLS alone."""
 
@@ -89,10 +93,6 @@ class Settings(BaseSettings):
 
     s3_ca_file: Path | None = None
     """PEM file of the certificates the S3 store is trusted by; by default those of the system."""
-
-    s3_capacity_bytes: Annotated[int, Field(gt=0)] | None = None
-    """How many bytes may lie in the bucket: no S3 store tells. Nothing is allowed whose footage would come to more.
-    Without it that is not known, and nothing is refused for want of room."""
 
     s3_erases_versions: bool = False
     """A bucket that keeps versions, or has object lock without a default retention, is wanted: all are erased."""
@@ -206,7 +206,7 @@ class Settings(BaseSettings):
     @property
     def bucket_terms(self) -> BucketTerms:
         """Return what is wanted of the bucket."""
-        return BucketTerms(self.s3_region or "", self.s3_erases_versions, capacity_bytes=self.s3_capacity_bytes)
+        return BucketTerms(self.s3_region or "", self.s3_erases_versions, capacity_bytes=self.store_capacity_bytes)
 
     @property
     def spool(self) -> Path:

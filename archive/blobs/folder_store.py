@@ -39,9 +39,10 @@ class FolderStore:
     An upload that a crash left unfinished is listed by `names`, taken by `erase`, and written anew by another `put`.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Open a store that `create` has made. Raises StoreUnavailable."""
+    def __init__(self, folder: Path, capacity_bytes: int | None = None) -> None:
+        """Open a store that `create` has made, for so many bytes or as its disk has room. Raises StoreUnavailable."""
         self._folder = folder
+        self._capacity_bytes = capacity_bytes
         self._lock = threading.Lock()
         # Each upload under way has a ticket; an erasure takes the ticket away, and the upload never becomes a blob.
         self._tickets: dict[str, object] = {}
@@ -149,6 +150,8 @@ class FolderStore:
 
     def capacity(self, ours: int) -> int | None:
         self._refuse_if_lost()
+        if self._capacity_bytes is not None:
+            return self._capacity_bytes
         with _told("asking how much room there is"):
             found = os.statvfs(self._folder)
         return found.f_bavail * found.f_frsize + ours

@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -226,3 +227,13 @@ def test_names_are_opaque_and_never_equal(randomness: CountedRandomness) -> None
     assert {len(name) for name in made} == {22}
     with pytest.raises(ValueError, match="16 bytes"):
         name_of(b"camera-7")
+
+
+def test_a_folder_holds_what_its_disk_has_room_for_or_what_was_said(tmp_path: Path) -> None:
+    store = FolderStore.create(tmp_path / "of-its-own")
+    free = shutil.disk_usage(tmp_path).free
+    assert store.capacity(10**15) == pytest.approx(free + 10**15, abs=2**33)
+    assert FolderStore(tmp_path / "of-its-own", 1000).capacity(10**15) == 1000
+    (tmp_path / "of-its-own").rename(tmp_path / "elsewhere")
+    with pytest.raises(StoreUnavailable):
+        store.capacity(0)

@@ -67,7 +67,7 @@ class Installation:
 @contextmanager
 def installed(folder: Path, *options: str) -> Iterator[Installation]:
     """Make an installation in a new folder and serve it until the block ends."""
-    made = initialise(Settings(data_dir=folder, port=0))
+    made = initialise(Settings(data_dir=folder, port=0, store_capacity_bytes=10**15))
     with child("tests.bench.service", str(folder), *options) as service:
         url: str = service.said["url"]
         admin = _enrolled(url, "admin@example.org", "bootstrap", made.bootstrap_code)

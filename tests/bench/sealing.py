@@ -102,7 +102,7 @@ def _recorders(effort: Effort) -> Line:
                 service.opt_in(camera_id, sound=False)
         operator_id = OperatorId(UUID(service.operator_id))
         ids = [CameraId(UUID(camera_id)) for camera_id in cameras]
-        parts = Assembly(Settings(data_dir=folder, port=0))
+        parts = Assembly(Settings(data_dir=folder, port=0, store_capacity_bytes=10**15))
         sealing = _half(parts.recorder_tools, operator_id, ids[:half])
         copying = _half(unsealed(parts.recorder_tools), operator_id, ids[half:])
         pairs = _pairs(parts, sealing, copying, max(effort.rounds, _ROUNDS_AT_LEAST))

@@ -81,7 +81,7 @@ class _Filled:
     """One installation with much footage, and where its real files are."""
 
     def __init__(self, folder: Path, service: Installation, camera_id: UUID) -> None:
-        self._settings = Settings(data_dir=folder, port=0)
+        self._settings = Settings(data_dir=folder, port=0, store_capacity_bytes=10**15)
         self._owner = service.owner
         self._camera_id = CameraId(camera_id)
         self._operator_id = OperatorId(UUID(service.operator_id))

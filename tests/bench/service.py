@@ -57,7 +57,7 @@ class WithBareRoute(Running):
 
 def main() -> None:
     """Serve until the parent has enough."""
-    settings = Settings(data_dir=Path(sys.argv[1]), port=0)
+    settings = Settings(data_dir=Path(sys.argv[1]), port=0, store_capacity_bytes=10**15)
     # Standard output belongs to the parent, which reads one line of it.
     log = (settings.data_dir / "service.log").open("w")
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(log))

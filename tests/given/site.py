@@ -150,7 +150,7 @@ def site(
     folder: Path, assemble: Callable[[Settings], Assembly] = Assembly, **settings: Any
 ) -> Iterator[tuple[Site, Running]]:
     """A whole service in this process, on a thread of its own, until the block ends."""
-    wanted = Settings(data_dir=folder / "data", port=0, **settings)
+    wanted = Settings(data_dir=folder / "data", port=0, **{"store_capacity_bytes": CAPACITY_BYTES, **settings})
     made = initialise(wanted)
     running = Running(assemble(wanted))
     thread = threading.Thread(target=running.serve, name="service", daemon=True)
@@ -162,6 +162,10 @@ def site(
         running.stop()
         thread.join(DEADLINE_S)
         assert not thread.is_alive(), "the service does not stop"
+
+
+CAPACITY_BYTES = 10**15
+"""More than any story promises, whatever disk it runs on."""
 
 
 class ServiceProcess:
@@ -222,6 +226,7 @@ class ServiceProcess:
             "PATH": os.defpath,
             "VMS_DATA_DIR": str(self.data_dir),
             "VMS_PORT": str(self.port),
+            "VMS_STORE_CAPACITY_BYTES": str(CAPACITY_BYTES),
             "PYTHONPATH": str(ROOT),
             **self._settings,
         }

@@ -55,7 +55,7 @@ class ArchiveParts(StreamParts):
     @cached_property
     def store(self) -> BlobStore:
         if self.settings.store == "folder":
-            return FolderStore(self.settings.archive)
+            return FolderStore(self.settings.archive, self.settings.store_capacity_bytes)
         store = S3Store(s3_bucket(self.settings), self.settings.bucket_terms)
         store.refuse_at_start()
         return store

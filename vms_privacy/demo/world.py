@@ -22,6 +22,8 @@ from vms_privacy.install import initialise
 from vms_privacy.serve import Running
 from vms_privacy.settings import Settings
 
+CAPACITY_BYTES: Final = 10**13
+"""The story keeps some megabytes for some minutes: what three days of it would come to is no matter on any disk."""
 SWEEP: Final = timedelta(seconds=1)
 UP_WITHIN_S: Final = 30.0
 
@@ -116,7 +118,7 @@ def make_world(folder: Path | None, assemble: Callable[[Settings], Assembly] = A
         simulators = _cameras(canaries, clock, randomness)
         login = Login("camera", randomness.octets(12).hex())
         cameras = stack.enter_context(SimulatorThread(simulators, randomness, login=login))
-        settings = Settings(data_dir=folder / "data", port=0, sweep_every=SWEEP)
+        settings = Settings(data_dir=folder / "data", port=0, sweep_every=SWEEP, store_capacity_bytes=CAPACITY_BYTES)
         made = initialise(settings)
         parts = assemble(settings)
         running = Running(parts)
