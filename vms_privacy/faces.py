@@ -8,8 +8,8 @@ from starlette.types import ASGIApp
 
 from archive.erasure.http import erasure_routes
 from archive.explain.http import explain_routes
-from archive.mandates.http import mandate_routes
 from archive.forecast.http import forecast_routes
+from archive.mandates.http import mandate_routes
 from archive.orders.http import order_routes
 from archive.playback.http import PlaybackParts, playback_routes
 from archive.receipts.http import receipt_routes

@@ -37,7 +37,7 @@ from vms_privacy.consent.rules import ConsentKind
 from vms_privacy.db import Database
 from vms_privacy.ids import OrderId, PersonId, SystemRandomness
 from vms_privacy.journal.rules import JournalKind
-from vms_privacy.keyring.port import KeyIsDestroyed, Purpose
+from vms_privacy.keyring.port import KeyIsDestroyed
 
 SECOND_US = 1_000_000
 _EVER = Span(0, 2**60)
@@ -161,7 +161,7 @@ def test_whole_segments_go_and_the_receipt_tells_cause_and_time(house: House) ->
     with house.db.reading() as session:
         row = receipts.by_id(session, house.operator_id, receipt_id)
     assert row is not None
-    told = verify(row.document, house.keyring.public_keys(Purpose.RECEIPT_SIGNING))
+    told = verify(row.document, house.receipts.history)
     assert isinstance(told, Valid)
     assert [leaf["cause"] for leaf in told.leaves] == ["request"]
 

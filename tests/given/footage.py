@@ -1,6 +1,6 @@
 """The whole archive over a folder, a real keyring and journal, and fragments of real streams; the clock by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
