@@ -190,3 +190,11 @@ def test_every_kind_of_failure_has_a_vector() -> None:
     kinds = {cls.code.removeprefix("sealed-file-") for cls in SealedFileRefused.__subclasses__()}
     assert kinds <= {vector.lines["expect"] for vector in VECTORS.values()}
     assert all(f"`{kind}`" in PAGE for kind in kinds)
+
+
+def test_every_vector_that_the_threat_table_names_is_there() -> None:
+    table = generate_sealed_file.PAGE.read_text().partition("## 13. Threats")[2].partition("### What this format")[0]
+    rows = [row.split(" | ") for row in table.splitlines() if row.startswith("| ") and "`" in row]
+    named = {vector for row in rows for vector in re.findall(r"`([a-z0-9_]+)`", row[-1])}
+    assert len(named) > 15
+    assert {f"{one}.vector" for one in named} <= {path.name for path in FOLDER.glob("*.vector")}

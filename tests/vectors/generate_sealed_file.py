@@ -3,10 +3,11 @@
 `python -m tests.vectors.generate_sealed_file` writes them; a second run leaves no difference.
 """
 
+import hmac
 import sys
 from pathlib import Path
 
-from tests.vectors.sealed_by_hand import LAST, RECOVERED, Keys, Sealed, header_of, stream, trailer_of
+from tests.vectors.sealed_by_hand import LAST, RECOVERED, Entry, Keys, Sealed, header_of, stream, trailer_of
 from tests.vectors.sealed_file_bad import damaged_heads, wrong_ends
 from tests.vectors.sealed_file_crashes import recoveries
 from tests.vectors.sealed_file_damage import damaged_chunks, lying_trailers
@@ -47,7 +48,7 @@ def folded(data: bytes) -> str:
 
 
 def worked_examples() -> str:
-    """Section 14: an empty finished file, and a file recovered before its first chunk was whole."""
+    """Section 14: an empty finished file, one recovered before its first chunk was whole, and one with a fragment."""
     key, salt = bytes(range(32)), bytes(range(0x80, 0xA0))
     header = header_of(12, salt)
     keys = Keys.of(key, header)
@@ -58,6 +59,7 @@ def worked_examples() -> str:
         ("segment key", key),
         ("salt", salt),
         ("header", header),
+        ("prk", hmac.digest(salt, key, "sha256")),
         ("okm", keys.okm),
         ("file key", keys.file_key),
         ("nonce prefix", keys.prefix),
@@ -73,11 +75,28 @@ def worked_examples() -> str:
         ("chunk 0", recovered.chunks[0]),
         ("file", recovered.data),
     ]
-    first, second = ("\n".join(f"{name:<13}: {folded(data)}" for name, data in part) for part in (values, closed))
+    media, entry = bytes(range(0x40, 0x60)), Entry(offset=8, length=24)
+    with_media = begun.finished(media, trailer_of(32, 8, [entry]))
+    played = [
+        ("media", media),
+        ("entry", entry.encoded()),
+        ("trailer", trailer_of(32, 8, [entry])),
+        ("plaintext", media + trailer_of(32, 8, [entry])),
+        ("nonce(0, 01)", keys.nonce(0, LAST)),
+        ("chunk 0", with_media.chunks[0]),
+        ("last tag", with_media.last_tag),
+        ("file", with_media.data),
+    ]
+    first, second, third = (
+        "\n".join(f"{name:<13}: {folded(data)}" for name, data in part) for part in (values, closed, played)
+    )
     return (
         f"A finished file without media, chunk size 4,096, {len(empty.data)} bytes:\n\n```text\n{first}\n```\n\n"
         f"The same file, recovered after a crash before its first chunk was whole, {len(recovered.data)} bytes:\n\n"
-        f"```text\n{second}\n```\n"
+        f"```text\n{second}\n```\n\n"
+        "With the same key and salt, which no two real files share, a finished file with an init segment of 8 bytes\n"
+        f"and one fragment of 24 that begins with a key picture, {len(with_media.data)} bytes:\n\n"
+        f"```text\n{third}\n```\n"
     )
 
 
