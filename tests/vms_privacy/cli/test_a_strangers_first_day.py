@@ -128,8 +128,8 @@ def _proves(me: Stranger) -> None:
     signed = me.asks("receipt list --limit 1")["items"][0]["id"]
     assert signed in me.types("receipt list")
     me.types(f"receipt fetch {signed} --to receipt.txt")
-    me.types("receipt keys --to keys.json")
-    told = me.types("verify receipt receipt.txt --keys keys.json")
+    me.types("receipt keys --to keys.txt")
+    told = me.types("verify receipt receipt.txt --keys keys.txt")
     assert told.startswith("valid         yes")
     assert "Everything is accounted for." in me.types("check")
 
