@@ -28,8 +28,8 @@ def place_hold(world: World) -> None:
     assert held is not None
     assert held.ends_us is not None
     body = {
-        "from": _iso_us(held.starts_us),
-        "until": _iso_us(held.ends_us),
+        "from": iso_us(held.starts_us),
+        "until": iso_us(held.ends_us),
         "case": "2026/17",
         "ground": "court-order",
         "authority": "district court",
@@ -110,10 +110,11 @@ def _lift(world: World, kind: str, order_id: str, why: Mapping[str, str]) -> tup
     proposed = owner.call("POST", f"/api/v1/cameras/{yard}/{kind}s/{order_id}/end", why)
     path = f"/api/v1/operators/{world.north.operator_id}/approvals/{proposed['proposal_id']}/approve"
     alone = refusal_of(lambda: owner.call("POST", path))
-    return alone, _second(world).call("POST", path)
+    return alone, second_person(world).call("POST", path)
 
 
-def _second(world: World) -> ApiClient:
+def second_person(world: World) -> ApiClient:
+    """Return somebody else with the rights of a privacy admin."""
     if "privacy-admin" not in world.kept:
         world.kept["privacy-admin"], _, _ = person(
             world, world.north, "privacy@north.example.org", role="privacy-admin"
@@ -137,6 +138,7 @@ def _state(world: World, segment_id: SegmentId) -> str:
     return next(row.state for row in every_segment(world.parts.db) if row.id == segment_id)
 
 
-def _iso_us(moment_us: int) -> str:
+def iso_us(moment_us: int) -> str:
+    """Return a moment of our clock as the API takes it."""
     seconds, micros = divmod(moment_us, 1_000_000)
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{micros:06d}Z"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vms_privacy.app import Assembly
 from vms_privacy.clock import SystemClock
-from vms_privacy.demo import auditing, keeping, ordering, pausing, watching
+from vms_privacy.demo import auditing, erasing, keeping, ordering, pausing, watching
 from vms_privacy.demo.story import Step, document, tell
 from vms_privacy.demo.world import World, make_world
 from vms_privacy.serve import leave_no_core
@@ -73,6 +73,11 @@ def steps_of(world: World) -> list[Step]:
             "restriction-closes-live",
             "A restriction cuts live within a second; the other camera goes on",
             lambda: ordering.restriction_closes_live(world),
+        ),
+        Step(
+            "mandate-is-exact",
+            "What two people have destroyed is gone at once and to the picture; the rest plays on",
+            lambda: erasing.mandate_is_exact(world),
         ),
         Step(
             "receipt-verifies",

@@ -1,5 +1,6 @@
 """Broken parts on the way of what is kept: ledger, recorder, playback, sweep, keyring, store."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, ClassVar, Final
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from archive.blobs.folder_store import FolderStore
@@ -33,8 +34,9 @@ from vms_privacy.app import Assembly
 from vms_privacy.consent.ledger import ConsentLedger
 from vms_privacy.consent.rules import ConsentKind, LegalBasis, Method, Paused, RecordingPermit, permit_at
 from vms_privacy.consent.store import Active
+from vms_privacy.consent.tables import ConsentHeadRow
 from vms_privacy.consent.wording import current
-from vms_privacy.db import Database, Reading
+from vms_privacy.db import Database, Reading, connection_of
 from vms_privacy.db_guards import guards_of
 from vms_privacy.ids import BucketKeyId, CameraId
 from vms_privacy.keyring.file_keyring import FileKeyring
@@ -146,15 +148,14 @@ class RecorderIsDeaf(Assembly):
 
 
 class _DeafLedger(ConsentLedger):
-    """Says for 0.8 s after a withdrawal what it said before.
+    """Says for 0.8 s from a withdrawal on what it said before, however late somebody asks.
 
     A second later the check would find it too: up to then the end of a picture may be a guess.
     """
 
-    LATE_S = 0.8
+    LATE = timedelta(seconds=0.8)
     _camera_id: CameraId | None = None
     _permit: RecordingPermit | None = None
-    _deaf_until_s = 0.0
 
     def permit(self, session: Session, camera_id: CameraId) -> RecordingPermit | None:
         found = super().permit(session, camera_id)
@@ -172,11 +173,14 @@ class _DeafLedger(ConsentLedger):
         return None if self._does_not_hear(session, camera_id) else super().stopped_at(session, camera_id)
 
     def _does_not_hear(self, asked: Reading, camera_id: CameraId) -> bool:
-        known, now_s = self._permit, self._clock.monotonic()
+        known = self._permit
         if known is None or camera_id != self._camera_id or known.entry_id in super().active(asked).values():
             return False
-        self._deaf_until_s = self._deaf_until_s or now_s + self.LATE_S
-        return now_s < self._deaf_until_s
+        head = select(ConsentHeadRow.changed_at).where(
+            ConsentHeadRow.camera_id == camera_id, ConsentHeadRow.kind == ConsentKind.VIDEO_RECORDING
+        )
+        withdrawn_at: datetime = connection_of(asked).execute(head).scalar_one()
+        return self._clock.now() < withdrawn_at + self.LATE
 
 
 class TimesAreNotAsked(Assembly):
@@ -273,27 +277,33 @@ class _IdleEraser(Eraser):
 
 
 class KeyringKeepsCopies(Assembly):
-    """A bucket key that was destroyed answers again, out of a copy in memory."""
+    """A bucket key that was destroyed answers again after a while, out of a copy in memory.
+
+    Not at once: the sample that every erasure tries would find it out, and nothing would ever be said to be destroyed.
+    """
 
     @cached_property
     def keyring(self) -> FileKeyring:
         return _HoardingKeyring(self.settings.keyring, self.clock, self.randomness)
 
 
+_SILENT_S: Final = 1.0
+
+
 class _HoardingKeyring(FileKeyring):
     def destroy_bucket_key(self, bucket_key: BucketKeyId) -> bool:
         if bucket_key in self.bucket_keys():
-            self._hoard[bucket_key] = self._bucket(bucket_key)
+            self._hoard[bucket_key] = (self._clock.monotonic() + _SILENT_S, self._bucket(bucket_key))
         return super().destroy_bucket_key(bucket_key)
 
     def unwrap_in_bucket(self, bucket_key: BucketKeyId, wrapped: bytes, associated: bytes) -> KeyBytes:
-        copy = self._hoard.get(bucket_key)
-        if copy is None:
+        since_s, copy = self._hoard.get(bucket_key, (math.inf, None))
+        if copy is None or self._clock.monotonic() < since_s:
             return super().unwrap_in_bucket(bucket_key, wrapped, associated)
         return KeyBytes(unwrap(copy, wrapped[1:], context_of(b"segment key", bucket_key.bytes), associated))
 
     @cached_property
-    def _hoard(self) -> dict[BucketKeyId, KeyBytes]:
+    def _hoard(self) -> dict[BucketKeyId, tuple[float, KeyBytes]]:
         return {}
 
 
