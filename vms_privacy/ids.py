@@ -25,6 +25,7 @@ PolicyId = NewType("PolicyId", uuid.UUID)
 ProposalId = NewType("ProposalId", uuid.UUID)
 OrderId = NewType("OrderId", uuid.UUID)
 MandateId = NewType("MandateId", uuid.UUID)
+RequestId = NewType("RequestId", uuid.UUID)
 WorkerId = NewType("WorkerId", uuid.UUID)
 
 
