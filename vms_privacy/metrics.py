@@ -11,6 +11,7 @@ from archive.orders import store as orders
 from streams.cameras.rules import CameraState
 from vms_privacy.app import Assembly
 from vms_privacy.camera_care import CameraCare
+from vms_privacy.subject_requests import store as requests
 from vms_privacy.worker import Jobs
 
 
@@ -31,6 +32,7 @@ class ServiceCollector(Collector):
         yield from self._debt()
         yield from self._orders()
         yield from self._room()
+        yield from self._requests()
         yield from self._rounds()
         yield from self._recording()
         yield from self._cameras()
@@ -68,6 +70,19 @@ class ServiceCollector(Collector):
         yield _gauge("forecast_unknown_cameras", "Recorded cameras of which nobody knows what they send.", unknown)
         if found.room.capacity_bytes is not None:
             yield _gauge("store_capacity_bytes", "What the store holds of ours in all.", found.room.capacity_bytes)
+
+    def _requests(self) -> Iterable[Metric]:
+        now = self._parts.clock.now()
+        with self._parts.db.glancing() as connection:
+            found = requests.clocks(connection, now)
+        left_s = 0.0 if found.next_answer_by is None else (found.next_answer_by - now).total_seconds()
+        yield _gauge("requests_open", "Requests about footage that are not closed.", found.open)
+        yield _gauge("requests_overdue", "Of these, beyond the date that the law sets.", found.overdue)
+        yield _gauge(
+            "requests_promise_missed", "Of these, beyond 30 days or a month, extended or not.", found.promise_missed
+        )
+        yield _gauge("requests_seconds_left", "Until the next answer is due; below zero: since.", left_s)
+        yield _counter("request_reminders", "Reminders of answers that are due.", self._parts.request_care.reminded)
 
     def _rounds(self) -> Iterable[Metric]:
         rounds = CounterMetricFamily("vms_job_rounds", "Rounds of work that comes by time.", labels=["job"])

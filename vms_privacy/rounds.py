@@ -34,6 +34,7 @@ def jobs_of(parts: Assembly) -> list[Job]:
         Job("deliver", timedelta(seconds=5), lambda: ",".join(parts.recorder.deliver().failed.values())),
         Job("receipts", timedelta(minutes=5), lambda: ",".join(sign_hourly(parts.db, parts.receipts).failed.values())),
         Job("summaries", timedelta(hours=1), lambda: ",".join(parts.summaries.sign_due().failed.values())),
+        Job("requests", timedelta(minutes=1), parts.request_care.round),
         Job("root", timedelta(seconds=60), lambda: _quiet(parts.root_care.round)),
         Job("journal", timedelta(hours=1), lambda: _verify_journal(parts)),
     ]

@@ -32,6 +32,7 @@ from vms_privacy.camera_care import CameraCare
 from vms_privacy.errors import Refusal
 from vms_privacy.faces import build_api, surround
 from vms_privacy.http.health import Probe
+from vms_privacy.keyring.port import Purpose
 from vms_privacy.metrics import ServiceCollector
 from vms_privacy.rounds import cameras_job, jobs_of
 from vms_privacy.worker import Jobs
@@ -139,6 +140,8 @@ class Running:
         ends("camera-events", partial(asyncio.to_thread, parts.camera_events.close))
         # Before anything records, looks or sweeps: a key that came back with an older keyring opens nothing.
         await asyncio.to_thread(_bring_in_order, parts)
+        # A keyring that is older than requests are has no key yet to seal their contacts with.
+        await asyncio.to_thread(parts.keyring.give_first, Purpose.REQUEST_CONTACT)
         ends("jobs", partial(asyncio.to_thread, self.jobs.stop))
         ends("recorder", partial(asyncio.to_thread, parts.recorder.stop, _STOP_WITHIN_S))
         parts.live.open()

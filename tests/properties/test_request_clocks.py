@@ -20,7 +20,9 @@ from vms_privacy.subject_requests.clocks import (
     suspended_for,
 )
 
-MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
+MOMENTS = st.integers(946_684_800_000_000, 4_102_444_800_000_000).map(
+    lambda micros: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
+)
 DELAYS = st.timedeltas(timedelta(0), timedelta(days=120))
 SECOND = timedelta(seconds=1)
 

@@ -77,7 +77,7 @@ def steps_of_a_rotation(place: KeyringPlace) -> list[Step]:
 
 def test_a_rotation_leaves_every_key_under_the_new_root_and_no_old_root(filled: Filled) -> None:
     done = filled.opened().rotate_root()
-    assert (done.version, done.rewrapped, done.destroyed) == (2, 7, 1)
+    assert (done.version, done.rewrapped, done.destroyed) == (2, 8, 1)
     assert filled.roots() == ["000002.root"]
     assert filled.root_versions_in_use() == {2}
     assert filled.everything_works()

@@ -4,11 +4,12 @@ Each part is one property, so that a story can replace exactly one of them by an
 stand on those of the rooms below it.
 """
 
-from vms_privacy.app.archive import ArchiveParts, s3_bucket
+from vms_privacy.app.archive import s3_bucket
+from vms_privacy.app.requests import RequestParts
 from vms_privacy.app.streams import TAP_BYTES
 
 
-class Assembly(ArchiveParts):
+class Assembly(RequestParts):
     """One service's parts, each made when it is first asked for."""
 
 

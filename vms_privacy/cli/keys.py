@@ -36,6 +36,7 @@ class Rotated(StrEnum):
     RECEIPT_SIGNING = Purpose.RECEIPT_SIGNING
     CHECKPOINT_SIGNING = Purpose.CHECKPOINT_SIGNING
     PSEUDONYM = Purpose.PSEUDONYM
+    REQUEST_CONTACT = Purpose.REQUEST_CONTACT
 
 
 @app.command("status")

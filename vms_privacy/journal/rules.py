@@ -32,6 +32,7 @@ class JournalKind(StrEnum):
     REVOCATION = "revocation"
     SHORTENING = "shortening"
     MANDATE = "mandate"
+    REQUEST = "request"
     KEY_DESTROYED = "key-destroyed"
     ROOT_ROTATED = "root-rotated"
     KEYS_BACKED_UP = "keys-backed-up"

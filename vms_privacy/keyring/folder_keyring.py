@@ -177,6 +177,10 @@ class FolderKeyring:
         """Put a new key of a purpose to use and return its version; what becomes of the old is in `purpose_keys`."""
         return self._purposes.rotate(purpose)
 
+    def give_first(self, purpose: Purpose) -> None:
+        """Make the first key of a purpose that was thought of after this keyring was made; none if there is one."""
+        self._purposes.rotate(purpose, still=0)
+
     def root_rotation(self, at_once: int = AT_ONCE) -> RootRotation:
         """Return the rotation of the root, which goes on where a crash stopped it; `at_once` keys at a time."""
         life = functools.partial(_life_from_now, self._clock, self._root_life)

@@ -24,6 +24,7 @@ class Purpose(StrEnum):
     RECEIPT_SIGNING = "receipt-signing"
     CHECKPOINT_SIGNING = "checkpoint-signing"
     PSEUDONYM = "pseudonym"
+    REQUEST_CONTACT = "request-contact"
 
 
 class KeyIsDestroyed(Refusal):

@@ -23,7 +23,7 @@ _LENGTH: Final = struct.Struct(">I").pack
 
 HANDOVER: Final = b"vms-privacy key handover v1\n"
 SIGNING: Final = frozenset({Purpose.TOKEN_SIGNING, Purpose.RECEIPT_SIGNING, Purpose.CHECKPOINT_SIGNING})
-SEALING: Final = frozenset({Purpose.CAMERA_CREDENTIAL})
+SEALING: Final = frozenset({Purpose.CAMERA_CREDENTIAL, Purpose.REQUEST_CONTACT})
 DIGESTING: Final = frozenset({Purpose.PSEUDONYM})
 NAMED: Final = SIGNING | SEALING | DIGESTING
 """Purposes with numbered versions; bucket keys have ids instead."""
