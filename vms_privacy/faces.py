@@ -35,6 +35,8 @@ from vms_privacy.http.edge import Edge
 from vms_privacy.http.health import Probe, health_routes
 from vms_privacy.http.problems import install_problems
 from vms_privacy.http.recording_times import recording_times_routes
+from vms_privacy.http.request_decisions import request_decision_routes
+from vms_privacy.http.requests import RequestFaces, request_routes
 from vms_privacy.http.witness import Witness
 
 VERSION = "0.1.0"
@@ -65,6 +67,16 @@ def build_api(parts: Assembly, probes: Mapping[str, Probe], registry: CollectorR
         audit=parts.audit,
         clock=parts.clock,
     )
+    of_requests = RequestFaces(
+        db=db,
+        requests=parts.requests,
+        follower=parts.request_follower,
+        decisions=parts.request_decisions,
+        answers=parts.request_answers,
+        mandates=parts.mandates,
+        gate=parts.gate,
+        clock=parts.clock,
+    )
     # What is asked most comes first: a request is compared with one route after the other until one fits, and behind
     # all others that costs more than the answer.
     for routes in (
@@ -82,11 +94,14 @@ def build_api(parts: Assembly, probes: Mapping[str, Probe], registry: CollectorR
         camera_routes(db, parts.cameras, parts.gate, parts.ingest),
         consent_routes(db, parts.ledger, parts.clock),
         recording_times_routes(db, parts.recording_times, parts.clock),
+        consent_routes(db, parts.ledger, parts.erasing_withdrawals, parts.gate, parts.clock),
         retention_routes(db, parts.retention, parts.gate),
         terms_routes(db, parts.retention_terms),
         forecast_routes(db, parts.room),
         order_routes(db, parts.orders, parts.clock),
         mandate_routes(db, parts.mandates, parts.gate),
+        request_routes(of_requests),
+        request_decision_routes(of_requests),
         explain_routes(db, parts.explainer, parts.gate),
         approval_routes(db, parts.approvals, parts.gate),
         media_session_routes(db, parts.gate, parts.sessions, parts.withdrawals),

@@ -2,22 +2,24 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import Field
 
-from auth.gate import Allowed, On, needs, public
+from auth.gate import Allowed, Gate, On, needs, public
 from auth.principal import Granted, Right
 from vms_privacy.audit.events import Tag
 from vms_privacy.clock import Clock
 from vms_privacy.consent.errors import ConsentRefusal
-from vms_privacy.consent.ledger import ConsentLedger
+from vms_privacy.consent.ledger import ConsentLedger, WithdrawnEntry
 from vms_privacy.consent.rules import Answer, ConsentEntry, ConsentKind, LegalBasis, Method
 from vms_privacy.consent.wording import current
 from vms_privacy.db import Database
 from vms_privacy.ids import CameraId
+from vms_privacy.subject_requests.request import Request
+from vms_privacy.subject_requests.withdrawing import ErasingWithdrawals
 from vms_privacy.web import Moment, Strict
 
 
@@ -51,11 +53,17 @@ class OptInGiven(Strict):
 
 
 class Withdrawn(Strict):
-    """From `withdrawn_at` on nothing that arrives is written; `kinds` is what was switched off."""
+    """From `withdrawn_at` on nothing that arrives is written; `kinds` is what was switched off.
+
+    Where what was recorded shall be erased, `request_id` is the request for it and `proposals` wait for a second
+    person; nothing of both where nothing is there.
+    """
 
     entry_id: UUID
     kinds: list[ConsentKind]
     withdrawn_at: Moment
+    request_id: UUID | None
+    proposals: list[UUID]
 
 
 class EntryShown(Strict):
@@ -73,7 +81,9 @@ class EntryShown(Strict):
     sign_confirmed_at: Moment | None
 
 
-def consent_routes(db: Database, ledger: ConsentLedger, clock: Clock) -> APIRouter:
+def consent_routes(
+    db: Database, ledger: ConsentLedger, erasing: ErasingWithdrawals, gate: Gate, clock: Clock
+) -> APIRouter:
     """Return the routes. Giving and withdrawing take the right `record`, and one call each (GDPR, Article 7(3))."""
     routes = APIRouter(prefix="/api/v1", tags=["opt-in"])
 
@@ -109,11 +119,23 @@ def consent_routes(db: Database, ledger: ConsentLedger, clock: Clock) -> APIRout
         return OptInGiven(entry_id=entry)
 
     @routes.delete("/cameras/{camera_id}/opt-ins/{kind}", **needs(Right.RECORD, on=On.CAMERA))
-    def withdraw(camera_id: str, kind: ConsentKind, granted: Allowed) -> Withdrawn:
-        """Switch something off, from this moment."""
+    def withdraw(
+        camera_id: str, kind: ConsentKind, granted: Allowed, footage: Literal["keep", "erase"] = "keep"
+    ) -> Withdrawn:
+        """Switch something off, from this moment; what was recorded is kept for its time, or erased by two people.
+
+        With `erase` it takes the right `erase` as well, and opens a request whose erasing another person approves.
+        """
+        if footage == "erase":
+            return withdraw_to_erase(gate.judge(granted.principal, Right.ERASE, _camera(granted)), kind)
         with _noting(ledger, Tag.OPT_IN_WITHDRAWN, granted), db.writing() as session:
             entry = ledger.withdraw(session, granted.principal.label, granted.operator_id, _camera(granted), kind)
-        return Withdrawn(entry_id=entry.entry_id, kinds=list(entry.kinds), withdrawn_at=entry.withdrawn_at)
+        return _withdrawn(entry, None)
+
+    def withdraw_to_erase(granted: Granted, kind: ConsentKind) -> Withdrawn:
+        with _noting(ledger, Tag.OPT_IN_WITHDRAWN, granted), db.writing() as session:
+            done = erasing.withdraw(session, granted, _camera(granted), kind)
+        return _withdrawn(done.entry, done.request)
 
     return routes
 
@@ -126,6 +148,16 @@ def _noting(ledger: ConsentLedger, tag: Tag, granted: Granted) -> Iterator[None]
     except ConsentRefusal as refusal:
         ledger.note_refused(refusal, tag, granted.principal.label, granted.operator_id, _camera(granted))
         raise
+
+
+def _withdrawn(entry: WithdrawnEntry, request: Request | None) -> Withdrawn:
+    return Withdrawn(
+        entry_id=entry.entry_id,
+        kinds=list(entry.kinds),
+        withdrawn_at=entry.withdrawn_at,
+        request_id=None if request is None else request.id,
+        proposals=[] if request is None else [one.proposal_id for one in request.items if one.proposal_id is not None],
+    )
 
 
 def _camera(granted: Granted) -> CameraId:

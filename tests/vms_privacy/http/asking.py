@@ -9,11 +9,12 @@ from uuid import UUID
 from archive.orders.rules import FOREVER_US, Ground, NewOrder, OrderKind
 from archive.orders.service import RIGHT_FOR
 from archive.receipts.months import month_of
+from archive.segments.rules import Span
 from auth.grants.rules import Grant
 from auth.media_sessions.rules import Protocol
 from auth.principal import Right, Role
 from auth.tokens.issuing import IssuedToken
-from auth.tokens.rules import Action, Purpose
+from auth.tokens.rules import Action, Purpose, microseconds
 from auth.tokens.service import Asked
 from auth.tokens.wishes import Wish
 from tests.given.consent import opt_in
@@ -22,7 +23,12 @@ from tests.given.stage import Stage
 from tests.given.tokens import token_for
 from vms_privacy.consent.rules import ConsentKind
 from vms_privacy.consent.wording import current
-from vms_privacy.ids import OrderId
+from vms_privacy.ids import OrderId, RequestId
+from vms_privacy.subject_requests.deciding import Decision
+from vms_privacy.subject_requests.kinds import Answer, Channel, IdentityState, RequestKind
+from vms_privacy.subject_requests.request import Place
+from vms_privacy.subject_requests.rules import Decided
+from vms_privacy.subject_requests.service import NewRequest
 
 PASSWORD = "nine green doors at noon"
 
@@ -268,6 +274,86 @@ def proposal(stage: Stage) -> Ask:
     return Ask({**of_operator(stage).path, "proposal_id": str(made.id)})
 
 
+def new_request(stage: Stage) -> Ask:
+    now = stage.app.clock.now()
+    body = {
+        "kind": "erasure",
+        "channel": "letter",
+        "received_at": iso(now - timedelta(days=2)),
+        "identity": "confirmed",
+        "contact": "somebody@example.org",
+        "items": [_an_hour(stage)],
+    }
+    return Ask(of_operator(stage).path, body)
+
+
+def _an_hour(stage: Stage) -> dict[str, str]:
+    now = stage.app.clock.now()
+    return {
+        "camera_id": str(stage.camera.camera_id),
+        "from": iso(now - timedelta(hours=2)),
+        "until": iso(now - timedelta(hours=1)),
+    }
+
+
+def request_of(stage: Stage, identity: IdentityState = IdentityState.CONFIRMED) -> RequestId:
+    """A request by letter, of two days ago, about an hour of the stage's camera."""
+    now = stage.app.clock.now()
+    span = Span(microseconds(now - timedelta(hours=2)), microseconds(now - timedelta(hours=1)))
+    new = NewRequest(
+        kind=RequestKind.ERASURE,
+        channel=Channel.LETTER,
+        received_at=now - timedelta(days=2),
+        identity=identity,
+        contact="somebody@example.org",
+        places=(Place(stage.camera.camera_id, span),),
+    )
+    granted = stage.parts.gate.judge_operator(stage.owner, Right.ERASE, stage.operator_id)
+    assert granted is not None
+    with stage.parts.db.writing() as session:
+        return stage.parts.requests.enter(session, granted, new).id
+
+
+def of_request(stage: Stage) -> Ask:
+    return Ask({**of_operator(stage).path, "request_id": str(request_of(stage))})
+
+
+def narrowed_request(stage: Stage) -> Ask:
+    return Ask(of_request(stage).path, {"items": [_an_hour(stage)]})
+
+
+def identified_request(stage: Stage) -> Ask:
+    path = {**of_operator(stage).path, "request_id": str(request_of(stage, IdentityState.NOT_NEEDED))}
+    return Ask(path, {"state": "asked-for", "doubt": "sender-is-unknown"})
+
+
+def extended_request(stage: Stage) -> Ask:
+    body = {"months": 1, "reason": "complex", "told_at": iso(stage.app.clock.now() - timedelta(hours=1))}
+    return Ask(of_request(stage).path, body)
+
+
+def decided_request(stage: Stage) -> Ask:
+    return Ask(of_request(stage).path, {"items": [{"item": 1, "answer": "nothing-there"}]})
+
+
+def refused_request(stage: Stage) -> Ask:
+    return Ask(of_request(stage).path, {"reason": "legal-claims", "complaint_to": "the authority"})
+
+
+def answered_request(stage: Stage) -> Ask:
+    asked = of_request(stage)
+    granted = stage.parts.gate.judge_operator(stage.owner, Right.ERASE, stage.operator_id)
+    assert granted is not None
+    decision = Decision((Decided(1, Answer.NOTHING_THERE),))
+    with stage.parts.db.writing() as session:
+        stage.parts.request_decisions.decide(session, granted, RequestId(UUID(asked.path["request_id"])), decision)
+    return asked
+
+
+def closed_request(stage: Stage) -> Ask:
+    return Ask(answered_request(stage).path, {"told_at": iso(stage.app.clock.now())})
+
+
 def token_wish(stage: Stage) -> Ask:
     return Ask(of_camera(stage).path, {"actions": ["live"], "purpose": "live_view"})
 
@@ -318,6 +404,7 @@ def _login(stage: Stage) -> str:
 
 _O: Final = "/api/v1/operators/{operator_id}"
 _C: Final = "/api/v1/cameras/{camera_id}"
+_Q: Final = f"{_O}/requests/{{request_id}}"
 ASKS: Final[Mapping[str, Callable[[Stage], Ask]]] = {
     "GET /healthz": nothing,
     "GET /readyz": nothing,
@@ -398,6 +485,20 @@ ASKS: Final[Mapping[str, Callable[[Stage], Ask]]] = {
     f"GET {_C}/mandates": of_camera,
     f"GET {_C}/mandates/preview": previewed_mandate,
     f"POST {_C}/mandates": mandate,
+    f"POST {_O}/requests": new_request,
+    f"GET {_O}/requests": of_operator,
+    f"GET {_O}/requests/clocks": of_operator,
+    f"GET {_Q}": of_request,
+    f"GET {_Q}/contact": of_request,
+    f"PUT {_Q}/scope": narrowed_request,
+    f"PUT {_Q}/identity": identified_request,
+    f"POST {_Q}/extension": extended_request,
+    f"GET {_Q}/search": of_request,
+    f"GET {_Q}/preview": of_request,
+    f"POST {_Q}/decision": decided_request,
+    f"POST {_Q}/refusal": refused_request,
+    f"GET {_Q}/statement": answered_request,
+    f"POST {_Q}/closing": closed_request,
     f"POST {_C}/tokens": token_wish,
     "DELETE /api/v1/tokens/{token_id}": of_token,
 }

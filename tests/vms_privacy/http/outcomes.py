@@ -94,6 +94,7 @@ _RETAIN: Final = frozenset({Right.RETAIN})
 _HOLD: Final = frozenset({Right.HOLD})
 _RESTRICT: Final = frozenset({Right.RESTRICT})
 _ERASE: Final = frozenset({Right.ERASE})
+_Q: Final = f"{_O}/requests/{{request_id}}"
 
 HIDDEN: Final = (
     Row("GET /metrics", "nobody", _everybody(Cell(200))),
@@ -176,6 +177,20 @@ API: Final = (
     Row(f"GET {_C}/mandates", "erase on camera", _camera(200), _ERASE),
     Row(f"GET {_C}/mandates/preview", "erase on camera", _camera(200), _ERASE),
     Row(f"POST {_C}/mandates", "erase on camera", _camera(202), _ERASE),
+    Row(f"POST {_O}/requests", "erase on operator", _operator(201), _ERASE),
+    Row(f"GET {_O}/requests", "erase on operator", _operator(200), _ERASE),
+    Row(f"GET {_O}/requests/clocks", "audit on operator", _operator(200), _AUDIT),
+    Row(f"GET {_Q}", "erase on operator", _operator(200), _ERASE),
+    Row(f"GET {_Q}/contact", "erase on operator", _operator(200), _ERASE),
+    Row(f"PUT {_Q}/scope", "erase on operator", _operator(200), _ERASE),
+    Row(f"PUT {_Q}/identity", "erase on operator", _operator(200), _ERASE),
+    Row(f"POST {_Q}/extension", "erase on operator", _operator(200), _ERASE),
+    Row(f"GET {_Q}/search", "erase on operator", _operator(200), _ERASE),
+    Row(f"GET {_Q}/preview", "erase on operator", _operator(200), _ERASE),
+    Row(f"POST {_Q}/decision", "erase on operator", _operator(200), _ERASE),
+    Row(f"POST {_Q}/refusal", "erase on operator", _operator(200), _ERASE),
+    Row(f"GET {_Q}/statement", "erase on operator", _operator(200), _ERASE),
+    Row(f"POST {_Q}/closing", "erase on operator", _operator(200), _ERASE),
     # Whoever looks after recordings may ask as well.
     Row(f"GET {_C}/why", "any right on camera", _camera(200, other_right=Cell(200)), frozenset({Right.ARCHIVE})),
     Row(f"GET {_O}/approvals", "membership on operator", _people(200)),
