@@ -1,4 +1,4 @@
-"""Requests, as rules: no history of acts closes one without outcome and answer, nor leaves one without a clock (P11)."""
+"""Requests, as rules: no history of acts closes one without outcome and answer, nor leaves one without clock (P11)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
