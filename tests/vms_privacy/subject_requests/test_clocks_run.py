@@ -36,6 +36,9 @@ from vms_privacy.subject_requests.store import Clocks
 from vms_privacy.subject_requests.tables import RequestRow
 
 DAY = timedelta(days=1)
+CLOSED_ALONE = (
+    "UPDATE subject_request SET closed_at = entered_at, closed_by = 'x', answered_at = entered_at, outcome = 'granted'"
+)
 
 
 def _clocks(desk: Desk) -> Clocks:
@@ -233,8 +236,7 @@ def test_an_operator_has_so_many_requests_open_at_once_and_no_more(desk: Desk) -
         "UPDATE subject_request SET promised_by = answer_by, kind = 'access'",
         "UPDATE subject_request SET answer_by = received_at",
         "UPDATE subject_request SET closed_at = entered_at, closed_by = 'person:1'",
-        "UPDATE subject_request SET closed_at = entered_at, closed_by = 'x', answered_at = entered_at, "
-        "outcome = 'granted'",
+        CLOSED_ALONE,
         "UPDATE subject_request SET forgotten_at = entered_at",
         "UPDATE subject_request_item SET from_us = from_us + 1",
         "UPDATE subject_request_item SET answer = 'refuse', decided_by = 'person:1'",

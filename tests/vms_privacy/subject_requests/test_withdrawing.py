@@ -9,8 +9,8 @@ from vms_privacy.audit.events import Tag
 from vms_privacy.consent.errors import NotOptedIn
 from vms_privacy.consent.rules import ConsentKind
 from vms_privacy.subject_requests.errors import FootageChoiceDoesNotFit, RequestRefused
-from vms_privacy.subject_requests.kinds import IdentityState, Outcome, Reason, RequestKind, Standing
-from vms_privacy.subject_requests.service import Channel, NewRequest
+from vms_privacy.subject_requests.kinds import Channel, IdentityState, Outcome, Reason, RequestKind, Standing
+from vms_privacy.subject_requests.service import NewRequest
 from vms_privacy.subject_requests.withdrawing import WithdrawnToErase
 
 
