@@ -221,6 +221,18 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "too-many-mandates": "wait until those under way are carried out: `vms-privacy erase list`",
         "destroyed-still-opens": "stop the service, keep everything as it is, and find out what holds the key or the "
         "bytes: docs/operate/erasing.md",
+        "request-refused": "the sentence says what is wrong; docs/operate/requests.md has examples",
+        "request-is-closed": "enter what is asked anew: `vms-privacy request enter`",
+        "request-is-undecided": "decide about each item: `vms-privacy request decide`",
+        "request-is-under-way": "see who has not confirmed: `vms-privacy request show`; a second person approves with "
+        "`vms-privacy approval approve PROPOSAL`",
+        "identity-is-unconfirmed": "confirm who asks: `vms-privacy request identity`, or `vms-privacy request refuse`",
+        "footage-is-there": "see what is there: `vms-privacy request search`",
+        "too-many-requests": "close those that are answered: `vms-privacy request list`, then `vms-privacy "
+        "request close`",
+        "contact-is-forgotten": "nothing can be done: who had asked is kept until 90 days after the end",
+        "footage-choice-does-not-fit": "withdraw video recording with --erase, or enter a request: `vms-privacy "
+        "request enter`",
         "not-all-taken": "nothing has to be done: the next sweep looks again",
     }
 )

@@ -52,13 +52,22 @@ def opt_in(
 
 @app.command("withdraw")
 def withdraw(
-    name: CameraName, kind: What = ConsentKind.VIDEO_RECORDING, url: Url = DEFAULT_URL, *, as_json: AsJson = False
+    name: CameraName,
+    kind: What = ConsentKind.VIDEO_RECORDING,
+    url: Url = DEFAULT_URL,
+    *,
+    erase: Annotated[bool, typer.Option("--erase", help="What was recorded goes, too, by two people.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Switch recording off, from this moment. What is recorded stays until its retention is over."""
+    """Switch recording off, from this moment. What is recorded stays for its retention, or goes with --erase."""
     session = logged_in(url)
-    made = session.service.call("DELETE", f"{session.camera_path(name)}/opt-ins/{kind}")
-    line = f"{' and '.join(made['kinds'])} off for {name}, from {moment(made['withdrawn_at'])}."
-    tell(made, [line], as_json=as_json)
+    footage = "erase" if erase else "keep"
+    made = session.service.call("DELETE", f"{session.camera_path(name)}/opt-ins/{kind}", None, footage=footage)
+    lines = [f"{' and '.join(made['kinds'])} off for {name}, from {moment(made['withdrawn_at'])}."]
+    lines += [f"next, by somebody else: vms-privacy approval approve {one}" for one in made["proposals"]]
+    if erase and not made["proposals"]:
+        lines.append("Nothing is there that could be erased.")
+    tell(made, lines, as_json=as_json)
 
 
 @app.command("opt-ins")

@@ -52,6 +52,7 @@ def _of_operator(session: Session) -> dict[str, Any]:
         "recording": sum(recording_of(one) for one in entries if one is not None),
         "recording_unknown": sum(one is None for one in entries),
         "deletion_debt": _if_allowed(session, f"{session.path}/deletion-debt") if session.operator_id else None,
+        "requests": _if_allowed(session, f"{session.path}/requests/clocks") if session.operator_id else None,
     }
 
 
@@ -65,6 +66,7 @@ def _told(document: Mapping[str, Any]) -> dict[str, object]:
         "cameras": states or NOTHING,
         "recording": f"{document['recording']} opted in{unknown}",
         "deletion debt": _debt(document["deletion_debt"]),
+        "requests": _requests(document["requests"]),
         "time": "in doubt" if document["time_doubt"] else "trusted",
     }
 
@@ -77,6 +79,16 @@ def _debt(debt: Mapping[str, Any] | None) -> str:
         return "none: nothing is overdue (a sweep comes every minute, unless VMS_SWEEP_EVERY says otherwise)"
     since, reasons = moment(total["oldest_overdue_at"]), ", ".join(total["reasons"])
     return f"{total['segments']} segments, {size(total['size_bytes'])}, the oldest overdue since {since}: {reasons}"
+
+
+def _requests(clocks: Mapping[str, Any] | None) -> str:
+    if clocks is None:
+        return "not yours to know"
+    if not clocks["open"]:
+        return "none open"
+    late = f", {clocks['overdue']} OVERDUE" if clocks["overdue"] else ""
+    missed = f", {clocks['promise_missed']} beyond what was promised" if clocks["promise_missed"] else ""
+    return f"{clocks['open']} open{late}{missed}; the next answer is due {moment(clocks['next_answer_by'])}"
 
 
 def _time_doubt(ready: Mapping[str, Any]) -> bool:
