@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vms_privacy.app import Assembly
 from vms_privacy.clock import SystemClock
-from vms_privacy.demo import auditing, erasing, keeping, ordering, pausing, watching
+from vms_privacy.demo import auditing, erasing, keeping, ordering, pausing, requesting, watching
 from vms_privacy.demo.story import Step, document, tell
 from vms_privacy.demo.world import World, make_world
 from vms_privacy.serve import leave_no_core
@@ -78,6 +78,11 @@ def steps_of(world: World) -> list[Step]:
             "mandate-is-exact",
             "What two people have destroyed is gone at once and to the picture; the rest plays on",
             lambda: erasing.mandate_is_exact(world),
+        ),
+        Step(
+            "request-has-a-clock",
+            "A month-old request is overdue at once, erased by two people, and closed with an outcome alone",
+            lambda: requesting.request_has_a_clock(world),
         ),
         Step(
             "receipt-verifies",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from tests.stories.broken import erasing, keeping, looking, ordering, proving
+from tests.stories.broken import erasing, keeping, looking, ordering, proving, requesting
 from vms_privacy.app import Assembly
 
 BROKEN: Final[Mapping[str, tuple[str, type[Assembly]]]] = {
@@ -24,6 +24,7 @@ BROKEN: Final[Mapping[str, tuple[str, type[Assembly]]]] = {
     "hold-is-forgotten": ("hold-beats-expiry", ordering.HoldIsForgotten),
     "restriction-is-unheard": ("restriction-closes-live", ordering.RestrictionIsUnheard),
     "rims-are-left": ("mandate-is-exact", erasing.RimsAreLeft),
+    "clock-from-the-entry": ("request-has-a-clock", requesting.ClockFromTheEntry),
     "receipt-of-another-key": ("receipt-verifies", proving.ReceiptOfAnotherKey),
     "keyring-keeps-copies": ("older-copy-opens-nothing", keeping.KeyringKeepsCopies),
     "stranger-in-the-store": ("everything-is-accounted-for", keeping.StrangerInTheStore),

@@ -9,6 +9,7 @@ from archive.blobs.memory_store import MemoryStore
 from archive.errors import StoreUnavailable
 from archive.mandates.errors import NothingToDestroy
 from archive.orders.rules import OrderKind
+from archive.receipts.tables import ReceiptRow
 from archive.segments.rules import Span, State
 from tests.given.desk import COMPLAINT, SECOND_US, Desk
 from vms_privacy.approvals.rules import GOOD_FOR, Decision
@@ -50,6 +51,9 @@ def test_a_request_is_erased_by_two_people_and_closed_once_every_store_has_confi
     head, gone, tail = desk.house.rows()
     assert (head.state, gone.state, tail.state) == (State.STORED, State.ERASED, State.STORED)
     assert "It is granted." in desk.statement(request)
+    with desk.db.writing() as session:
+        receipt = desk.house.receipts.sign_now(session, desk.house.operator_id, desk.house.owner.label)
+        assert str(gone.id).encode() in session.get_one(ReceiptRow, receipt).document
     closed = desk.close(request)
     assert (closed.outcome, desk.again(request)) == (Outcome.GRANTED, closed)
     with pytest.raises(RequestIsClosed):
