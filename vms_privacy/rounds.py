@@ -34,7 +34,7 @@ def jobs_of(parts: Assembly) -> list[Job]:
         Job("deliver", timedelta(seconds=5), lambda: ",".join(parts.recorder.deliver().failed.values())),
         Job("receipts", timedelta(minutes=5), lambda: ",".join(sign_hourly(parts.db, parts.receipts).failed.values())),
         Job("summaries", timedelta(hours=1), lambda: ",".join(parts.summaries.sign_due().failed.values())),
-        Job("requests", timedelta(minutes=1), parts.request_care.round),
+        Job("requests", timedelta(minutes=1), lambda: _see_to_requests(parts)),
         Job("root", timedelta(seconds=60), lambda: _quiet(parts.root_care.round)),
         Job("journal", timedelta(hours=1), lambda: _verify_journal(parts)),
     ]
@@ -43,6 +43,10 @@ def jobs_of(parts: Assembly) -> list[Job]:
 def cameras_job(care: CameraCare) -> Job:
     """Return what tries failed cameras again. One of them makes no service unready: `vms_cameras_failed` counts it."""
     return Job("cameras", timedelta(seconds=5), lambda: _quiet(care.round))
+
+
+def _see_to_requests(parts: Assembly) -> str:
+    return parts.request_care.round()
 
 
 def _forget_tokens(parts: Assembly) -> str:

@@ -92,4 +92,4 @@ def item_lines(one: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
 
 def _store(store: Mapping[str, Any]) -> str:
     failure = f" ({store['failure']})" if store["failure"] else ""
-    return f"{store['store']} {store['confirmed']} of {store['of']}{failure}"
+    return f"{store['store']}: {'yes' if store['is_confirmed'] else 'not yet'}{failure}"

@@ -80,11 +80,6 @@ def steps_of(world: World) -> list[Step]:
             lambda: erasing.mandate_is_exact(world),
         ),
         Step(
-            "request-has-a-clock",
-            "A month-old request is overdue at once, erased by two people, and closed with an outcome alone",
-            lambda: requesting.request_has_a_clock(world),
-        ),
-        Step(
             "receipt-verifies",
             "A receipt proves it offline, and no changed byte is accepted",
             lambda: keeping.receipt_verifies(world),
@@ -93,6 +88,11 @@ def steps_of(world: World) -> list[Step]:
             "older-copy-opens-nothing",
             "An older copy with today's keyring opens nothing destroyed",
             lambda: keeping.older_copy_opens_nothing(world),
+        ),
+        Step(
+            "request-has-a-clock",
+            "A month-old request is overdue at once, erased by two people, and closed with an outcome alone",
+            lambda: requesting.request_has_a_clock(world),
         ),
         Step(
             "everything-is-accounted-for",

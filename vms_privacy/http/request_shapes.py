@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from archive.mandates.service import Preview
-from vms_privacy.subject_requests.answering import KEYRING, STORE
+from vms_privacy.subject_requests.answering import KEYRING, STORE, waits_for
 from vms_privacy.subject_requests.following import Followed
 from vms_privacy.subject_requests.footage import There
 from vms_privacy.subject_requests.kinds import (
@@ -37,11 +37,13 @@ class ExtensionShown(Strict):
 
 
 class StoreShown(Strict):
-    """Of how many segments one store has confirmed that they are gone; `failure` is a code, empty if there is none."""
+    """Whether one store has confirmed that all of it is gone; `failure` is a code, empty if there is none.
+
+    No counts: beside those of a preview they would tell of holds.
+    """
 
     store: str
-    confirmed: int
-    of: int
+    is_confirmed: bool
     failure: str
 
 
@@ -224,11 +226,11 @@ def _item(one: Followed) -> dict[str, object]:
 def _stores(one: Followed) -> list[dict[str, object]]:
     if one.carrying is None:
         return []
-    found = one.carrying.confirmed
-    failure = found.failure or one.carrying.mandate.last_failure
+    waiting, failure = waits_for(one), one.carrying.confirmed.failure or one.carrying.mandate.last_failure
+    is_done = one.standing is Standing.DONE
     return [
-        {"store": KEYRING, "confirmed": found.keys_gone, "of": found.segments, "failure": ""},
-        {"store": STORE, "confirmed": found.bytes_gone, "of": found.segments, "failure": failure},
+        {"store": KEYRING, "is_confirmed": is_done or KEYRING not in waiting, "failure": ""},
+        {"store": STORE, "is_confirmed": is_done or STORE not in waiting, "failure": "" if is_done else failure},
     ]
 
 

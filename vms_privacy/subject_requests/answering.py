@@ -48,13 +48,14 @@ class RequestAnswers:
 
 
 def waits_for(one: Followed) -> tuple[str, ...]:
-    """Return who has not confirmed yet that what was granted is gone."""
+    """Return who has not confirmed yet that what was granted is gone; both, where something is not begun."""
     carrying = one.carrying
     if one.standing is not Standing.UNDER_WAY or carrying is None:
         return ()
-    found = carrying.confirmed
-    waits = [KEYRING] if found.keys_gone < found.segments else []
-    return (*waits, STORE) if found.bytes_gone < found.segments else tuple(waits)
+    found, is_begun = carrying.confirmed, carrying.is_begun
+    keyring = (KEYRING,) if not is_begun or found.keys_gone < found.segments else ()
+    store = (STORE,) if not is_begun or found.bytes_gone < found.segments or found.unfinished else ()
+    return (*keyring, *store)
 
 
 def _outcome(request: Request, followed: list[Followed]) -> Outcome | None:

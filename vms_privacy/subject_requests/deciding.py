@@ -6,6 +6,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
+from archive.mandates.errors import NothingToDestroy
 from archive.mandates.rules import Cause, NewMandate
 from archive.mandates.service import MandateService
 from archive.orders.rules import Ground, NewOrder, OrderKind
@@ -142,10 +143,14 @@ class RequestDecisions:
             case Answer.RESTRICT:
                 return self._restricted(session, granted, request, item, decision)
             case Answer.NOTHING_THERE:
-                self._refuse_if_there(session, item)
+                if self._is_there(session, item):
+                    raise FootageIsThere("footage of this time is kept", item=item.number)
         return item
 
     def _proposed(self, session: Session, granted: Granted, request: Request, item: Item) -> Item:
+        if not self._is_there(session, item):
+            # Of what is expired and held a mandate could be proposed: that would tell of the hold.
+            raise NothingToDestroy("nothing is left of this time: it was never recorded, or is destroyed already")
         is_withdrawal = request.kind is RequestKind.WITHDRAWAL
         new = NewMandate(
             camera_id=item.place.camera_id,
@@ -172,12 +177,10 @@ class RequestDecisions:
         )
         return replace(item, order_id=self._orders.place(session, granted, new).order.id)
 
-    def _refuse_if_there(self, session: Session, item: Item) -> None:
-        # As for whoever may not know of holds: what has expired is gone, to the person who asks as to everybody.
+    def _is_there(self, session: Session, item: Item) -> bool:
+        """Say whether something is there, as for whoever may not know of holds: what has expired is gone to all."""
         now_us = microseconds(self._clock.for_reading())
-        found = footage.there(session, item.place, now_us, knows_orders=False)
-        if not found.is_nothing:
-            raise FootageIsThere("footage of this time is kept", item=item.number)
+        return not footage.there(session, item.place, now_us, knows_orders=False).is_nothing
 
     def _complaint_to(self, session: Session, request: Request, named: str) -> str:
         if named.strip():

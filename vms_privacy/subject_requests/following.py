@@ -36,6 +36,12 @@ class Carrying:
     confirmed: Confirmed
 
     @property
+    def is_begun(self) -> bool:
+        """Say whether nothing is left that nobody has begun to destroy."""
+        left = self.left
+        return not (left.growing or left.too_young or left.due)
+
+    @property
     def is_done(self) -> bool:
         """Say whether all is gone that may go: what orders keep goes once they are lifted, and is told to nobody."""
         return (self.mandate.done_at is not None or self.left.is_nothing_but_kept) and self.confirmed.is_whole

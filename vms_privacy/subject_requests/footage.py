@@ -1,8 +1,9 @@
 """Queries over the footage that requests are about, by rows alone: no file is opened. Nothing here decides."""
 
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import and_, case, exists, func, select
 from sqlalchemy.orm import Session
 
 from archive.erasure.tables import ErasureRow
@@ -12,6 +13,16 @@ from archive.segments.rules import LONGEST_FILE_US, State
 from archive.segments.tables import SegmentRow
 from vms_privacy.ids import CameraId, ConsentEntryId, MandateId
 from vms_privacy.subject_requests.request import Item, Place, Request
+
+# All of a segment lies within a stretch that two people have decided about: nobody reads it any more.
+_IS_MANDATED: Final = exists(
+    select(MandateRow.id).where(
+        MandateRow.camera_id == SegmentRow.camera_id,
+        MandateRow.done_at.is_(None),
+        MandateRow.from_us <= SegmentRow.starts_us,
+        MandateRow.until_us >= SegmentRow.destroy_from_us - SegmentRow.keep_us,
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +61,7 @@ class Confirmed:
 
 
 def there(session: Session, place: Place, now_us: int, *, knows_orders: bool) -> There:
-    """Say what is there of a place: what has expired is gone for whoever may not know of holds, held or not."""
+    """Say what is there of a place: what is expired, or a mandate's, is gone for whoever may not know of holds."""
     is_kept = and_(SegmentRow.state == State.STORED, IS_KEPT)
     is_there = func.coalesce(SegmentRow.destroy_from_us > now_us, True)
     wanted = [
@@ -60,7 +71,7 @@ def there(session: Session, place: Place, now_us: int, *, knows_orders: bool) ->
         # No file is longer: with this bound the index finds the place.
         SegmentRow.starts_us > place.span.from_us - 2 * LONGEST_FILE_US,
         func.coalesce(SegmentRow.ends_us > place.span.from_us, True),
-        (is_there | is_kept) if knows_orders else is_there,
+        (is_there | is_kept) if knows_orders else is_there & ~_IS_MANDATED,
     ]
     grows = SegmentRow.state == State.WRITING
     row = session.execute(

@@ -46,11 +46,10 @@ class ErasingWithdrawals:
             session, granted.principal.label, granted.operator_id, camera_id, kind, "footage-is-erased"
         )
         parts: list[Place] = []
+        now_us = microseconds(entry.withdrawn_at)
         if opt_in is not None:
-            since_us = footage.recorded_under(session, camera_id, opt_in.entry_id)
-            parts = _parts(camera_id, since_us, microseconds(entry.withdrawn_at))
-        # Whatever has expired and is not destroyed yet, too: a mandate destroys it, if no sweep does before.
-        there = [one for one in parts if not footage.there(session, one, 0, knows_orders=False).is_nothing]
+            parts = _parts(camera_id, footage.recorded_under(session, camera_id, opt_in.entry_id), now_us)
+        there = [one for one in parts if not footage.there(session, one, now_us, knows_orders=False).is_nothing]
         if not there:
             return WithdrawnToErase(entry, None)
         request = self._requests.enter_withdrawal(session, granted, there)

@@ -206,13 +206,14 @@ def test_an_erasure_is_approved_by_another_person_and_then_under_way(stage: Stag
         assert second.post(approve).status_code == 200
         (item,) = first.get(path).json()["items"]
         assert item["standing"] == "under-way"
+        assert [one["is_confirmed"] for one in item["stores"]] == [False, False]
         assert _code(first.post(f"{path}/closing", json={"told_at": iso(now)})) == (409, "request-is-under-way", "")
         stage.parts.eraser.carry_out_mandates()
         (item,) = first.get(path).json()["items"]
         assert item["standing"] == "done"
-        assert [(one["store"], one["confirmed"], one["of"]) for one in item["stores"]] == [
-            ("keyring", 1, 1),
-            ("footage store", 1, 1),
+        assert [(one["store"], one["is_confirmed"]) for one in item["stores"]] == [
+            ("keyring", True),
+            ("footage store", True),
         ]
         assert first.post(f"{path}/closing", json={"told_at": iso(now)}).json()["outcome"] == "granted"
 

@@ -42,6 +42,7 @@ def test_a_request_is_erased_by_two_people_and_closed_once_every_store_has_confi
     with pytest.raises(RequestIsUnderWay):
         desk.close(request)
     assert "not all of it is done yet" in desk.statement(request)
+    assert "not confirmed yet by: keyring, footage store" in desk.statement(request)
     assert desk.house.eraser.sweep().is_clean
     (followed,) = desk.follow(request)
     assert followed.standing is Standing.DONE
@@ -230,8 +231,27 @@ def test_what_has_expired_and_is_held_is_gone_to_whoever_asks(desk: Desk) -> Non
         for_some = desk.decisions.search(session, desk.house.operator_id, request.id, knows_orders=True)
     assert [(one.segments, one.kept_by_orders) for _, one in for_all] == [(0, None)]
     assert [(one.segments, one.kept_by_orders) for _, one in for_some] == [(1, 1)]
+    with pytest.raises(NothingToDestroy):
+        desk.decide(request, Answer.ERASE)
     desk.decide(request, Answer.NOTHING_THERE)
     assert desk.close(request).outcome is Outcome.NOTHING_THERE
+
+
+def test_what_two_people_have_decided_about_is_gone_to_whoever_may_not_know_of_holds(desk: Desk) -> None:
+    segment = desk.recorded()
+    desk.house.order(OrderKind.HOLD)
+    desk.clock.forward(timedelta(seconds=1))
+    request = desk.enter(desk.place(segment.starts_us, segment.ends_us or 0))
+    desk.decide(request, Answer.ERASE)
+    desk.second_person(request)
+    desk.house.eraser.sweep()
+    assert [row.state for row in desk.house.rows()] == [State.STORED]
+    with desk.db.reading() as session:
+        ((_, for_all),) = desk.decisions.search(session, desk.house.operator_id, request.id, knows_orders=False)
+        ((_, for_some),) = desk.decisions.search(session, desk.house.operator_id, request.id, knows_orders=True)
+    assert (for_all.is_nothing, for_some.kept_by_orders) == (True, 1)
+    again = desk.enter(desk.middle(segment))
+    desk.decide(again, Answer.NOTHING_THERE)
 
 
 def test_a_search_counts_what_is_there_by_rows_alone(desk: Desk) -> None:
