@@ -120,6 +120,7 @@ def test_while_a_store_has_not_confirmed_the_request_stays_open_and_names_it(des
 
 @pytest.mark.parametrize("decision", [Decision.REFUSED, None])
 def test_without_a_second_person_it_is_to_be_decided_again(desk: Desk, decision: Decision | None) -> None:
+    desk.house.keep_for(2 * GOOD_FOR)
     request = desk.enter(desk.middle(desk.recorded()))
     desk.decide(request, Answer.ERASE)
     with pytest.raises(RequestIsUnderWay):
