@@ -39,9 +39,12 @@ class RequestCare:
         """Do what is due now; return what failed, by code, as a job tells it."""
         now = self._clock.now()
         with self._db.reading() as session:
-            due = store.due_by(session, now + timedelta(days=max(REMIND_DAYS)), _MOST)
+            near = store.due_by(session, now + timedelta(days=max(REMIND_DAYS)), _MOST)
+            noted = store.reminded(session)
             old = store.forgettable(session, now - rules.FORGOTTEN_AFTER, _MOST)
             withdrawals = store.open_of_kind(session, RequestKind.WITHDRAWAL, _MOST)
+        # Most have been noted before: nobody takes a turn at writing for them.
+        due = [one for one in near if reminder_due(one.answer_by, now, noted.get(one.id, ())) is not None]
         failed = self._each(due, self._remind) + self._each(old, self._forget) + self._each(withdrawals, self._close)
         return ",".join(sorted(set(failed)))
 
@@ -60,7 +63,7 @@ class RequestCare:
         if request.closed_at is not None:
             return
         now = self._clock.now()
-        days = reminder_due(request.answer_by, now, store.reminded(session, request))
+        days = reminder_due(request.answer_by, now, store.reminded(session, request.id).get(request.id, ()))
         if days is None:
             return
         store.note_reminder(session, request, days, now)

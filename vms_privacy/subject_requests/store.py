@@ -1,7 +1,7 @@
 """Queries over requests. Nothing here decides; nothing here commits."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -139,10 +139,17 @@ def clocks(asked: Reading, now: datetime, operator_id: OperatorId | None = None)
     return Clocks(int(row[0]), int(row[1]), int(row[2]), row[3])
 
 
-def reminded(session: Session, request: Request) -> list[int]:
-    """Return of how many days before its present answer date somebody was reminded."""
-    of_it = (RequestReminderRow.request_id == request.id, RequestReminderRow.answer_by == request.answer_by)
-    return list(session.scalars(select(RequestReminderRow.days).where(*of_it)))
+def reminded(session: Session, of: RequestId | None = None) -> Mapping[RequestId, Sequence[int]]:
+    """Return of how many days before their present answer date somebody was reminded of open requests, or of one."""
+    found: dict[RequestId, list[int]] = defaultdict(list)
+    wanted = (
+        select(RequestReminderRow.request_id, RequestReminderRow.days)
+        .join(RequestRow, RequestRow.id == RequestReminderRow.request_id)
+        .where(RequestRow.closed_at.is_(None), RequestRow.answer_by == RequestReminderRow.answer_by)
+    )
+    for request_id, days in session.execute(wanted if of is None else wanted.where(RequestRow.id == of)):
+        found[RequestId(request_id)].append(days)
+    return found
 
 
 def note_reminder(session: Session, request: Request, days: int, at: datetime) -> None:
