@@ -92,7 +92,6 @@ def build_api(parts: Assembly, probes: Mapping[str, Probe], registry: CollectorR
         person_routes(db, parts.people, parts.gate),
         grant_routes(db, parts.grants, parts.gate, parts.clock),
         camera_routes(db, parts.cameras, parts.gate, parts.ingest),
-        consent_routes(db, parts.ledger, parts.clock),
         recording_times_routes(db, parts.recording_times, parts.clock),
         consent_routes(db, parts.ledger, parts.erasing_withdrawals, parts.gate, parts.clock),
         retention_routes(db, parts.retention, parts.gate),

@@ -221,8 +221,6 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "too-many-mandates": "wait until those under way are carried out: `vms-privacy erase list`",
         "destroyed-still-opens": "stop the service, keep everything as it is, and find out what holds the key or the "
         "bytes: docs/operate/erasing.md",
-        "mandate-refused": "the sentence says what is wrong; see what would go: `vms-privacy erase preview`",
-        "nothing-to-destroy": "answer that nothing is there: `vms-privacy request decide REQUEST nothing-there`",
         "request-refused": "the sentence says what is wrong; docs/operate/requests.md has examples",
         "request-is-closed": "enter what is asked anew: `vms-privacy request enter`",
         "request-is-undecided": "decide about each item: `vms-privacy request decide`",
