@@ -1,0 +1,270 @@
+"""The archive against a plain model: whatever is done in whatever order, P1, P3 to P6 and P10 hold after every step.
+
+The model knows fragments by their times and nothing of files, keys or rows: what was fed while opted in, for how long
+it was to be kept, what is restricted, and what two people wanted destroyed.
+"""
+
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from archive.errors import FootageIsGone, NoFootage
+from archive.mandates.errors import NothingToDestroy
+from archive.orders.errors import OrderRefused
+from archive.orders.rules import Order, OrderKind
+from archive.recorder.standing import micros
+from archive.segments.rules import Segment, Span, State
+from archive.segments.tables import SegmentRow
+from auth.tokens.errors import FootageIsRestricted
+from streams.media.packets import Fragment, Track
+from tests.given.clock import HandClock
+from tests.given.databases import DatabaseServer
+from tests.given.footage import House
+from vms_privacy.db import Database
+
+_ALL: Final = Span(0, 2**60)
+_SECOND_US: Final = 1_000_000
+_IN_EVERY_MP4: Final = (b"ftyp", b"moov", b"moof", b"mdat")
+_LIVING: Final = {State.WRITING, State.STORED}
+
+
+@dataclass(slots=True)
+class Shot:
+    """One fragment of pictures as the model knows it; `until` it is kept, and which came right before it in its run."""
+
+    from_us: int
+    until_us: int
+    keep_us: int
+    is_key: bool
+    before: "Shot | None"
+
+    def touches(self, span: Span) -> bool:
+        return self.from_us < span.until_us and span.from_us < self.until_us
+
+
+@dataclass(slots=True)
+class Model:
+    """What has been asked of the archive."""
+
+    is_opted_in: bool = False
+    keep_us: int = 72 * 3600 * _SECOND_US
+    shots: list[Shot] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
+    gone: list[Span] = field(default_factory=list)
+
+    def may_be_shown(self, shot: Shot, now_us: int) -> bool:
+        closed = [Span(one.from_us, one.until_us) for one in self.orders if one.kind is OrderKind.RESTRICTION]
+        return now_us < shot.from_us + shot.keep_us and not any(shot.touches(span) for span in (*closed, *self.gone))
+
+    def must_be_shown(self, shot: Shot, now_us: int) -> bool:
+        """It can be decoded: everything from its key picture on may be shown, too."""
+        at: Shot | None = shot
+        while at is not None and self.may_be_shown(at, now_us):
+            if at.is_key:
+                return True
+            at = at.before
+        return False
+
+
+class ArchiveMachine(RuleBasedStateMachine):
+    """Does to a house whatever people, time and crashes do to one."""
+
+    server: DatabaseServer
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stack = ExitStack()
+        self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
+        databases = self._stack.enter_context(self.server.for_one_test())
+        self._db = Database(databases.with_tables(self._folder))
+        self.house = House(self._db, HandClock(), self._folder)
+        self.model = Model()
+        self._kept: dict[Any, int] = {}
+
+    def teardown(self) -> None:
+        try:
+            self._end()
+        finally:
+            self.house.kill()
+            self._db.close()
+            self._stack.close()
+
+    @initialize()
+    def begin(self) -> None:
+        self.opt_in()
+
+    @precondition(lambda self: not self.model.is_opted_in)
+    @rule()
+    def opt_in(self) -> None:
+        self.house.opt_in()
+        self.model.is_opted_in = True
+
+    @precondition(lambda self: self.model.is_opted_in)
+    @rule()
+    def withdraw(self) -> None:
+        self.house.withdraw()
+        self.model.is_opted_in = False
+
+    @rule(seconds=st.integers(2, 5), closes=st.booleans())
+    def record(self, seconds: int, *, closes: bool) -> None:
+        self._take(self.house.record(seconds, close=closes))
+
+    @rule(seconds=st.sampled_from([1, 5, 31, 200]))
+    def wait(self, seconds: int) -> None:
+        self.house.clock.forward(timedelta(seconds=seconds))
+
+    @rule(seconds=st.sampled_from([10, 40, 120]))
+    def keep_for(self, seconds: int) -> None:
+        self.house.keep_for(timedelta(seconds=seconds))
+        self.model.keep_us = seconds * _SECOND_US
+        for shot in self.model.shots:
+            shot.keep_us = min(shot.keep_us, self.model.keep_us)
+
+    @rule(kind=st.sampled_from(OrderKind), since_s=st.integers(0, 40), length_s=st.integers(1, 20))
+    def order(self, kind: OrderKind, since_s: int, length_s: int) -> None:
+        now_us = micros(self.house.clock.now())
+        span = Span(now_us - since_s * _SECOND_US, now_us + (length_s - since_s) * _SECOND_US)
+        try:
+            self.model.orders.append(self.house.order(kind, span).order)
+        except OrderRefused:
+            # There is nothing left of that time: the model has it neither.
+            assert span.until_us <= now_us
+
+    @precondition(lambda self: self.model.orders)
+    @rule(data=st.data())
+    def lift(self, data: st.DataObject) -> None:
+        order = data.draw(st.sampled_from(self.model.orders))
+        self.house.lift(order)
+        self.model.orders.remove(order)
+
+    @rule(since_s=st.integers(2, 40), length_s=st.integers(1, 20))
+    def request(self, since_s: int, length_s: int) -> None:
+        now_us = micros(self.house.clock.now())
+        span = Span(now_us - since_s * _SECOND_US, now_us - max(since_s - length_s, 0) * _SECOND_US)
+        try:
+            self.house.mandate(span)
+        except NothingToDestroy:
+            return
+        self.model.gone.append(span)
+
+    @rule()
+    def deliver(self) -> None:
+        assert self.house.delivery.deliver().is_clean
+
+    @rule()
+    def sweep(self) -> None:
+        ordered = {one.id for one in self._living() if any(_covers(order, one) for order in self.model.orders)}
+        self.house.clock.forward(timedelta(seconds=31))
+        assert self.house.eraser.sweep().is_clean
+        assert ordered <= {one.id for one in self._living()}, "P6: what is ordered about stays"
+        now_us = micros(self.house.clock.now())
+        late = [
+            one for one in self._living() if one.ends_us is not None and one.ends_us + one.keep_us + _SECOND_US < now_us
+        ]
+        assert {one.id for one in late} <= ordered, "P4: what is due goes with a sweep"
+
+    @rule()
+    def crash(self) -> None:
+        self.house.revive()
+
+    @invariant()
+    def what_is_shown_is_what_may_be_shown_and_all_that_can_be_decoded(self) -> None:
+        now_us, shown = micros(self.house.clock.now()), self._shown()
+        known = {shot.from_us: shot for shot in self.model.shots}
+        assert shown <= set(known), "P1: nothing is there that nobody opted in to"
+        assert all(self.model.may_be_shown(known[at], now_us) for at in shown), "P4, P5, P6"
+        missing = {at for at, shot in known.items() if self.model.must_be_shown(shot, now_us)} - shown
+        assert not missing, "nothing is destroyed or closed but what was to be"
+
+    @invariant()
+    def what_is_destroyed_has_no_key_and_no_byte(self) -> None:
+        names = {*self.house.store.names(), *(path.name for path in self.house.spool.iterdir())}
+        with self.house.db.reading() as session:
+            erased = session.query(SegmentRow).where(SegmentRow.state == State.ERASED).all()
+            assert all(row.wrapped_key is None for row in erased)
+        assert not names & {row.blob_name for row in erased}
+        assert not self.house.keyring.bucket_keys() & {row.bucket_key_id for row in erased}
+
+    @invariant()
+    def nothing_lies_in_clear(self) -> None:
+        for folder in (self.house.spool, self._folder / "archive"):
+            for path in folder.rglob("*"):
+                assert not (path.is_file() and path.read_bytes()[4:8] in _IN_EVERY_MP4), "P3"
+
+    @invariant()
+    def nothing_is_kept_longer_than_was_promised(self) -> None:
+        for row in self.house.rows():
+            assert row.keep_us <= self._kept.get(row.id, row.keep_us), "P10"
+            self._kept[row.id] = row.keep_us
+
+    @invariant()
+    def the_check_has_nothing_to_say(self) -> None:
+        self.house.recorder.tidy()
+        assert [str(one) for one in self.house.check().findings] == []
+
+    def _end(self) -> None:
+        """Everything goes in the end: nothing is held by what nobody remembers."""
+        for order in self.model.orders:
+            self.house.lift(order)
+        self.house.close()
+        self.house.clock.forward(timedelta(hours=100))
+        self.house.recorder.tidy()
+        assert self.house.eraser.sweep().is_clean
+        assert {row.state for row in self.house.rows()} <= {State.ERASED}
+        assert not [*self.house.store.names(), *self.house.spool.iterdir()]
+
+    def _take(self, fed: list[Fragment]) -> None:
+        if not self.model.is_opted_in:
+            return
+        before: Shot | None = None
+        for one in fed:
+            if one.track is Track.VIDEO:
+                before = Shot(
+                    one.captured_from_us, one.captured_until_us, self.model.keep_us, one.starts_with_key, before
+                )
+                self.model.shots.append(before)
+
+    def _living(self) -> list[Segment]:
+        return [row for row in self.house.rows() if row.state in _LIVING]
+
+    def _shown(self) -> set[int]:
+        try:
+            parts = self.house.footage.find(self.house.look(), _ALL)
+        except (NoFootage, FootageIsGone, FootageIsRestricted):
+            return set()
+        for part in parts:
+            assert self.house.footage.read(self.house.look(), part.seen, part.index, part.chosen)
+        return {one.captured_from_us for part in parts for one in part.entries if one.track is Track.VIDEO}
+
+
+def _covers(order: Order, segment: Segment) -> bool:
+    return order.from_us < (segment.ends_us or 2**60) and segment.starts_us < order.until_us
+
+
+def test_the_archive_keeps_its_promises_whatever_is_done_in_whatever_order(database_server: DatabaseServer) -> None:
+    class Here(ArchiveMachine):
+        server = database_server
+
+    run_state_machine_as_test(
+        Here,
+        settings=settings(
+            max_examples=10,
+            stateful_step_count=14,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+        ),
+    )
