@@ -39,15 +39,15 @@ class KeyringPlace:
         """Return the same token with another folder, as after an older copy was put back."""
         return KeyringPlace(folder, self.token, self.randomness)
 
-    def rotate_and_die(self, step: int) -> int:
-        """Rotate the root in a process that ends by SIGKILL after so many steps; return how it ended."""
+    def rotate_and_die(self, step: str) -> int:
+        """Rotate the root in a process that ends by SIGKILL once it has done a step; return how it ended."""
         token = [] if self.token is None else [str(self.token.library), self.token.label, str(self.token.pin_file)]
-        call = [sys.executable, "-m", __name__, str(step), str(self.folder), *token]
+        call = [sys.executable, "-m", __name__, step, str(self.folder), *token]
         return subprocess.run(call, check=False, timeout=60).returncode
 
     def rotate_elsewhere(self) -> None:
         """Rotate the root in another process."""
-        assert self.rotate_and_die(10_000) == 0
+        assert self.rotate_and_die("none") == 0
 
 
 def a_place(kind: str, folder: Path, softhsm: SoftHsm | None) -> KeyringPlace:
@@ -55,13 +55,13 @@ def a_place(kind: str, folder: Path, softhsm: SoftHsm | None) -> KeyringPlace:
     return KeyringPlace(folder, None if softhsm is None or kind == "file" else softhsm.new_token())
 
 
-def _rotate_until_killed(step: int, place: KeyringPlace) -> None:
-    for number, _ in enumerate(place.open(SystemClock()).root_rotation(at_once=1).steps()):
-        if number == step:
+def _rotate_until_killed(step: str, place: KeyringPlace) -> None:
+    for done in place.open(SystemClock()).root_rotation(at_once=1).steps():
+        if done == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":
     _step, _folder, *_token = sys.argv[1:]
     _where = TokenPlace(Path(_token[0]), _token[1], Path(_token[2])) if _token else None
-    _rotate_until_killed(int(_step), KeyringPlace(Path(_folder), _where))
+    _rotate_until_killed(_step, KeyringPlace(Path(_folder), _where))

@@ -136,9 +136,9 @@ def test_a_long_rotation_leaves_everybody_their_turn_and_goes_on_round_by_round(
     while cared.care.round() is None:
         rounds += 1
         assert cared.keyring.bucket_keys() == set(keys)
-    # Five purposes, the pages of twelve bucket keys, and five further steps; a page a batch, four steps a round.
-    assert rounds == math.ceil((5 + pages + 5) / 4)
-    assert cared.pauses == 5 + pages + 4
+    # Six purposes, the pages of twelve bucket keys, and five further steps; a page a batch, four steps a round.
+    assert rounds == math.ceil((6 + pages + 5) / 4)
+    assert cared.pauses == 6 + pages + 4
     assert [tag for tag, _ in cared.events()] == [Tag.ROOT_ROTATION_BEGUN, Tag.ROOT_ROTATED]
     assert cared.roots() == ["000002.root"]
 

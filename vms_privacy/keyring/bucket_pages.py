@@ -17,7 +17,7 @@ from vms_privacy import durable_files
 from vms_privacy.ids import Randomness
 from vms_privacy.keyring.backup_rules import MadeKey
 from vms_privacy.keyring.faults import told
-from vms_privacy.keyring.key_folder import KeyFolder
+from vms_privacy.keyring.key_folder import KeyFolder, looked_again
 from vms_privacy.keyring.page_rules import (
     EDITION_SIZE,
     HEAD_SIZE,
@@ -73,11 +73,7 @@ class BucketPages:
 
     def find(self, bucket_key: UUID) -> FoundKey | None:
         """Open a key; None if its page does not have it."""
-        try:
-            return self._find_once(bucket_key)
-        except KeyringUnavailable:
-            # A rotation may have moved the page and destroyed the root in between; a second look decides.
-            return self._find_once(bucket_key)
+        return looked_again(lambda: self._find_once(bucket_key))
 
     def still_has(self, bucket_key: UUID, edition: bytes) -> bool:
         """Say whether a key that was seen on this edition of its page is there. Reads little if it is the same."""

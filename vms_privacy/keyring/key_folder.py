@@ -14,11 +14,11 @@ A missing root, manifest or version is never made anew: that would turn a lost d
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from vms_privacy import durable_files
 from vms_privacy.keyring.faults import told
@@ -40,6 +40,7 @@ from vms_privacy.keyring.wrapping import OVERHEAD
 
 KEY_FILE_SIZE: Final = HEADER.size + OVERHEAD + KEY_SIZE
 MANIFEST_LIMIT: Final = 64 * 1024
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +172,7 @@ class KeyFolder:
 
     def read_key(self, path: Path, role: str, place: bytes) -> OpenedKey | None:
         """Open a key file; None if there is no file of this name."""
-        try:
-            return self._read_key_once(path, role, place)
-        except KeyringUnavailable:
-            # A root rotation may have re-wrapped the file and destroyed the root in between; a second look decides.
-            return self._read_key_once(path, role, place)
+        return looked_again(lambda: self._read_key_once(path, role, place))
 
     def read_key_under(self, manifest: Manifest, path: Path, role: str, place: bytes) -> OpenedKey | None:
         """Open a key file for a caller who is alone, and so has the manifest for as many keys as it likes."""
@@ -194,6 +191,19 @@ class KeyFolder:
         except WrapIsDamaged:
             raise KeyringUnavailable(f"the keyring's {role} does not authenticate", role=role) from None
         return OpenedKey(header, key)
+
+
+def looked_again(look: Callable[[], Found], most: int = 4) -> Found:
+    """Look, and again where a root rotation may have re-wrapped what was read and destroyed its root in between.
+
+    Several may follow each other on demand; what is missing or damaged is so at the last look too. Raises as `look`.
+    """
+    try:
+        return look()
+    except KeyringUnavailable:
+        if most == 1:
+            raise
+        return looked_again(look, most - 1)
 
 
 def head_of(path: Path, role: str) -> KeyHeader | None:

@@ -198,6 +198,9 @@ def recorded_now(history: Sequence[Plan], now: datetime) -> Now | None:
     older = sorted((one for one in (ALWAYS, *history)), key=lambda one: one.version)[:-1] if history else []
     while older and plan.since is not None and plan.since <= now and (from_at is None or from_at < plan.since):
         before, began = older.pop(), plan.since
+        while older and before.since is not None and before.since >= began:
+            # It was replaced in the moment in which it came, or a step of the clock went back behind it.
+            before = older.pop()
         if not is_recorded_at(before, began - _US):
             return Now(began, until)
         from_at = last_change(before, began - _US)

@@ -94,7 +94,7 @@ def test_a_copy_holds_no_root_and_shows_no_key(place: Place) -> None:
     contents = keyring.contents()
     assert root not in contents.packed()
     assert contents.buckets[bucket_key].key.reveal() not in copy
-    assert {of for of, _ in contents.sealing} == {Purpose.CAMERA_CREDENTIAL}
+    assert {of for of, _ in contents.sealing} == {Purpose.CAMERA_CREDENTIAL, Purpose.REQUEST_CONTACT}
 
 
 def test_a_copy_lives_no_longer_than_a_root(place: Place) -> None:
