@@ -196,7 +196,7 @@ def recorded_now(history: Sequence[Plan], now: datetime) -> Now | None:
     until = next_change(plan, now)
     from_at = last_change(plan, now)
     older = sorted((one for one in (ALWAYS, *history)), key=lambda one: one.version)[:-1] if history else []
-    while older and plan.since is not None and plan.since <= now and (from_at is None or from_at < plan.since):
+    while older and plan.since is not None and plan.since <= now and (from_at is None or from_at <= plan.since):
         before, began = older.pop(), plan.since
         while older and before.since is not None and before.since >= began:
             # It was replaced in the moment in which it came, or a step of the clock went back behind it.
