@@ -30,6 +30,7 @@ from vms_privacy.http.approvals import approval_routes
 from vms_privacy.http.audit import audit_routes
 from vms_privacy.http.clock import clock_routes
 from vms_privacy.http.consent import consent_routes
+from vms_privacy.http.custody import CustodyDoor
 from vms_privacy.http.documents import document_routes
 from vms_privacy.http.edge import Edge
 from vms_privacy.http.health import Probe, health_routes
@@ -115,6 +116,10 @@ def build_api(parts: Assembly, probes: Mapping[str, Probe], registry: CollectorR
     return app
 
 
-def surround(app: FastAPI, parts: Assembly) -> ASGIApp:
-    """Put around the app what finds out who asks, what stops an answer that no gate let through, and the edge."""
-    return Edge(GateBackstop(Authenticate(app, parts.logins.identify, parts.logins.remembered)))
+def surround(app: FastAPI, parts: Assembly, *, in_custody: bool = False) -> ASGIApp:
+    """Put around the app what finds out who asks, what stops an answer that no gate let through, and the edge.
+
+    In custody, nobody comes as far as that.
+    """
+    inside: ASGIApp = GateBackstop(Authenticate(app, parts.logins.identify, parts.logins.remembered))
+    return Edge(CustodyDoor(inside, parts.refusals) if in_custody else inside)

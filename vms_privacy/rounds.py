@@ -10,6 +10,7 @@ from vms_privacy.camera_care import CameraCare
 from vms_privacy.journal.journal import JournalIsDamaged, JournalUnavailable
 from vms_privacy.worker import Job
 
+_IN_CUSTODY: Final = frozenset({"seal", "checkpoint", "clock", "refusals", "forget", "journal"})
 _SECOND: Final = timedelta(seconds=1)
 
 
@@ -38,6 +39,11 @@ def jobs_of(parts: Assembly) -> list[Job]:
         Job("root", timedelta(seconds=60), lambda: _quiet(parts.root_care.round)),
         Job("journal", timedelta(hours=1), lambda: _verify_journal(parts)),
     ]
+
+
+def jobs_in_custody(parts: Assembly) -> list[Job]:
+    """Return what comes round while the database is in custody: the audit and the clock, and nothing with footage."""
+    return [one for one in jobs_of(parts) if one.name in _IN_CUSTODY]
 
 
 def cameras_job(care: CameraCare) -> Job:

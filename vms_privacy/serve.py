@@ -29,12 +29,13 @@ from auth.media_sessions.transport import MediaHttpProtocol
 from vms_privacy.app import Assembly
 from vms_privacy.audit.events import Event, Tag
 from vms_privacy.camera_care import CameraCare
+from vms_privacy.custody.errors import InCustody
 from vms_privacy.errors import Refusal
 from vms_privacy.faces import build_api, surround
 from vms_privacy.http.health import Probe
 from vms_privacy.keyring.port import Purpose
 from vms_privacy.metrics import ServiceCollector
-from vms_privacy.rounds import cameras_job, jobs_of
+from vms_privacy.rounds import cameras_job, jobs_in_custody, jobs_of
 from vms_privacy.worker import Jobs
 
 _STOP_WITHIN_S: Final = 10.0
@@ -55,6 +56,7 @@ class Running:
         self.is_up = threading.Event()
         self.port = 0
         self.failed_to_stop: dict[str, str] = {}
+        self.in_custody = False
         self._server: uvicorn.Server | None = None
 
     def serve(self) -> None:
@@ -68,12 +70,17 @@ class Running:
         if settings.tls_certificate is not None and settings.tls_key is not None:
             tls = tls_context(str(settings.tls_certificate), str(settings.tls_key))
         join(self.parts)
-        _replay_orders(self.parts)
+        self.in_custody = self.parts.custody.state() is not None
+        if self.in_custody:
+            _replay_journal(self.parts)
+            self.jobs = Jobs(jobs_in_custody(self.parts), self.parts.clock)
+        else:
+            _replay_orders(self.parts)
         self.parts.live_restrictions.read()
         load_revocations(self.parts.db, self.parts.revocation, self.parts.withdrawals)
         self.registry.register(ServiceCollector(self.parts, self.jobs, self.cameras))
         config = uvicorn.Config(
-            surround(self.api(), self.parts),
+            surround(self.api(), self.parts, in_custody=self.in_custody),
             http=MediaHttpProtocol,
             loop="uvloop",
             ws="none",
@@ -106,7 +113,9 @@ class Running:
     def probes(self) -> Mapping[str, Probe]:
         """Return one probe per part; each answers a stable code where its part is not ready."""
         parts = self.parts
+        custody: Mapping[str, Probe] = {"custody": lambda: InCustody.code} if self.in_custody else {}
         return {
+            **custody,
             "database": lambda: _code_of(parts.db.now),
             "keyring": lambda: _code_of(parts.keyring.refuse_if_lost),
             "store": lambda: _code_of(lambda: parts.store.size("A" * 22)),
@@ -138,6 +147,10 @@ class Running:
 
         ends("refusals", partial(asyncio.to_thread, parts.refusals.flush_all))
         ends("camera-events", partial(asyncio.to_thread, parts.camera_events.close))
+        if self.in_custody:
+            ends("jobs", partial(asyncio.to_thread, self.jobs.stop))
+            self.jobs.start()
+            return
         # Before anything records, looks or sweeps: a key that came back with an older keyring opens nothing.
         await asyncio.to_thread(_bring_in_order, parts)
         # A keyring that is older than requests are has no key yet to seal their contacts with.
@@ -219,6 +232,12 @@ def _replay_orders(parts: Assembly) -> None:
     placed = replay_orders(parts.db, parts.journal, parts.audit, parts.clock, parts.randomness)
     if placed:
         _log.warning("orders-placed-again", orders=placed)
+
+
+def _replay_journal(parts: Assembly) -> None:
+    """The database was put back: everything that the journal tells of is done again, before the port is opened."""
+    unsettled = parts.custody.replay()
+    _log.warning("in-custody", unsettled=len(unsettled))
 
 
 def _bring_in_order(parts: Assembly) -> None:

@@ -7,6 +7,7 @@ read, or neither.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
+from uuid import UUID
 
 from archive.erasure import claims, store
 from archive.erasure.claims import Claimed
@@ -19,7 +20,7 @@ from archive.segments import kept_parts
 from archive.segments.rules import Segment, Span
 from vms_privacy.audit.events import Tag
 from vms_privacy.ids import SegmentId
-from vms_privacy.journal.rules import JournalKind
+from vms_privacy.journal.rules import Fact, JournalKind
 
 _IDS_IN_A_WORD: Final = 5
 _WORDS_IN_AN_ENTRY: Final = 18
@@ -85,6 +86,12 @@ def _write_journal(tools: Tools, erasure: Erasure, doomed: Sequence[Segment]) ->
         number = tools.journal.append(JournalKind.ERASURE, facts)
         first = first or number
     return first
+
+
+def ids_in(facts: Mapping[str, Fact]) -> list[SegmentId]:
+    """Return the segments that an entry of the journal names. Raises ValueError."""
+    words = [str(word) for name, word in facts.items() if name.startswith("ids_")]
+    return [SegmentId(UUID(hex=one)) for word in words for one in word.split("+") if one]
 
 
 def _words(doomed: Sequence[Segment]) -> list[str]:

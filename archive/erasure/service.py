@@ -1,7 +1,7 @@
 """The one engine for every erasure (docs/design/archive-lifecycle.md)."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -9,6 +9,7 @@ from archive.erasure import claims, store
 from archive.erasure.beginning import Batch, begin
 from archive.erasure.claims import Claimed
 from archive.erasure.mandated import MandateRounds
+from archive.erasure.replay import Marked, mark_again
 from archive.erasure.rules import BATCH, Debt, DebtPart, Step, in_turns, total
 from archive.erasure.steps import Steps
 from archive.erasure.store import Erasure
@@ -17,6 +18,7 @@ from archive.mandates.rules import Cause
 from archive.segments.rules import Segment
 from auth.tokens.rules import microseconds
 from vms_privacy.ids import ErasureId, OperatorId
+from vms_privacy.journal.rules import JournalEntry
 
 MOST_AT_ONCE: Final = 20_000
 
@@ -46,9 +48,7 @@ class Eraser:
         """
         with self._one_round:
             report = SweepReport()
-            claimed: Claimed | None = None
-            while (claimed := self._claim(claimed)) is not None:
-                self._steps.carry_out(claimed, report)
+            self._go_on(report)
             self._mandates.carry_out(report)
             while True:
                 now_us = microseconds(self._tools.clock.for_destroying())
@@ -60,6 +60,18 @@ class Eraser:
                     self._expire(batch, report)
                 if len(due) < MOST_AT_ONCE or not report.is_clean:
                     return report
+
+    def go_on(self) -> SweepReport:
+        """Go on with what is marked, and begin nothing."""
+        with self._one_round:
+            report = SweepReport()
+            self._go_on(report)
+            return report
+
+    def mark_again(self, entries: Iterable[JournalEntry]) -> Marked:
+        """Mark what the custody journal names as destroyed and an older database holds for kept; see `replay`."""
+        with self._one_round:
+            return mark_again(self._tools, entries)
 
     def carry_out_mandates(self) -> SweepReport:
         """Carry out what mandates want destroyed, now: nobody waits for the next sweep."""
@@ -78,6 +90,11 @@ class Eraser:
         with self._tools.db.reading() as session:
             parts = store.debt(session, now - sweep_every, safe_us, operator_id)
             return parts + self._mandates.debt(session, now - sweep_every, operator_id)
+
+    def _go_on(self, report: SweepReport) -> None:
+        claimed: Claimed | None = None
+        while (claimed := self._claim(claimed)) is not None:
+            self._steps.carry_out(claimed, report)
 
     def _claim(self, after: Claimed | None) -> Claimed | None:
         with self._tools.db.writing() as session:

@@ -82,8 +82,12 @@ class Steps:
     def _destroy_one(self, old: BucketKeyId) -> None:
         """Steps 3 to 6 for one bucket key; each may be repeated."""
         with self._tools.db.reading() as session:
+            is_lost = buckets.is_destroyed(session, old)
             is_replaced = old in self._tools.buckets.unfinished(session)
             lives_on = bool(store.survivors(session, old))
+        if is_lost:
+            self._note_lost(old)
+            return
         if not is_replaced:
             successor = self._successor() if lives_on else None
             self._tools.progress(Step.NEW_BUCKET_KEY_MADE)
@@ -96,6 +100,16 @@ class Steps:
         self._tools.progress(Step.OLD_BUCKET_KEY_DESTROYED)
         with self._tools.db.writing() as session:
             self._tools.buckets.note_destroyed(session, old)
+            store.note_key_destroyed(session, old, self._tools.clock.now())
+        self._tools.progress(Step.KEY_DESTRUCTION_NOTED)
+
+    def _note_lost(self, old: BucketKeyId) -> None:
+        """Note what a restore has found without its key: that was destroyed before, and no survivor can be saved."""
+        with self._tools.db.reading() as session:
+            dying = store.doomed_segments(session, old)
+        self._tools.buckets.destroy(old, dying)
+        with self._tools.db.writing() as session:
+            store.drop_wraps(session, old)
             store.note_key_destroyed(session, old, self._tools.clock.now())
         self._tools.progress(Step.KEY_DESTRUCTION_NOTED)
 

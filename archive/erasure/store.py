@@ -1,6 +1,6 @@
 """Queries over erasures and the segments they took."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Final
@@ -75,6 +75,15 @@ def due(session: Session, now_us: int, limit: int) -> list[Segment]:
         .order_by(SegmentRow.destroy_from_us)
         .limit(limit),
     )
+
+
+def stored(session: Session) -> Iterator[tuple[Segment, BucketKeyId]]:
+    """Go through everything that is kept, with the bucket key it is under."""
+    wanted = select(*segments.COLUMNS).where(SegmentRow.state == State.STORED)
+    under = select(SegmentRow.id, SegmentRow.bucket_key_id).where(SegmentRow.state == State.STORED)
+    buckets_of = {row[0]: BucketKeyId(row[1]) for row in session.execute(under)}
+    for one in segments.found(session, wanted.order_by(SegmentRow.starts_us)):
+        yield one, buckets_of[one.id]
 
 
 def begin(session: Session, erasure: Erasure, doomed: Sequence[Segment], journal_number: int, now: datetime) -> int:

@@ -76,6 +76,16 @@ class BucketKeys:
         """Return the keys that were replaced and are not yet noted as destroyed: a crash came in between."""
         return store.replaced(session)
 
+    def there(self) -> frozenset[BucketKeyId]:
+        """Return the keys that the keyring has. Raises KeyringUnavailable."""
+        return self._keyring.bucket_keys()
+
+    def note_lost(self, session: Session, key: BucketKeyId) -> None:
+        """Write down that a key is destroyed which the database still holds for living; what it wrapped is lost."""
+        now = self._clock.now()
+        store.mark_replaced(session, key, now)
+        store.mark_destroyed(session, key, now)
+
     def strangers(self, session: Session) -> frozenset[BucketKeyId]:
         """Return the keys in the keyring that no row knows as living: of no use, or of rows that were lost."""
         return self._keyring.bucket_keys() - store.living(session)

@@ -73,6 +73,18 @@ def living(session: Session) -> frozenset[BucketKeyId]:
     return frozenset(BucketKeyId(one) for one in found)
 
 
+def is_destroyed(session: Session, bucket_key_id: BucketKeyId) -> bool:
+    """Say whether it is noted that the keyring has destroyed a key."""
+    row = session.scalars(select(BucketRow).where(BucketRow.bucket_key_id == bucket_key_id)).one_or_none()
+    return row is not None and row.destroyed_at is not None
+
+
+def destroyed(session: Session) -> frozenset[BucketKeyId]:
+    """Return the keys that are noted as destroyed."""
+    found = session.scalars(select(BucketRow.bucket_key_id).where(BucketRow.destroyed_at.is_not(None)))
+    return frozenset(BucketKeyId(one) for one in found)
+
+
 def replaced(session: Session) -> frozenset[BucketKeyId]:
     """Return the keys that are to be destroyed and are not yet: a re-key that was interrupted."""
     found = session.scalars(

@@ -18,12 +18,16 @@ SHORTEST_REASON: Final = 10
 
 @unique
 class Cause(StrEnum):
-    """Why footage is destroyed. All but the first are a mandate's."""
+    """Why footage is destroyed. All but the first and the last are a mandate's.
+
+    Restore: its key was in the database that was lost, and nowhere else.
+    """
 
     EXPIRY = "expiry"
     REQUEST = "request"
     WITHDRAWAL = "withdrawal"
     OFF_BOARDING = "off-boarding"
+    RESTORE = "restore"
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,8 +72,8 @@ class Left:
         return not (self.under_way or self.growing or self.too_young or self.due)
 
 
-def add(session: Session, mandate: Mandate, reason: str) -> None:
-    """Keep a new mandate."""
+def add(session: Session, mandate: Mandate, reason: str, journal_number: int | None = None) -> None:
+    """Keep a new mandate; `journal_number` says which entry of the journal it stands again by."""
     session.execute(
         insert(MandateRow).values(
             id=mandate.id,
@@ -90,6 +90,7 @@ def add(session: Session, mandate: Mandate, reason: str) -> None:
             attempts=0,
             last_failure="",
             next_attempt_at=mandate.placed_at,
+            journal_number=journal_number,
         )
     )
 

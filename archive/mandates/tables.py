@@ -1,4 +1,7 @@
-"""Mandates. What one says never changes, it is never deleted, and it takes two people: the database sees to it."""
+"""Mandates. What one says never changes, it is never deleted, and it takes two people: the database sees to it.
+
+Two people have decided as well on one that the custody journal tells of: their proposal went with the lost database.
+"""
 
 import uuid
 from datetime import datetime
@@ -47,6 +50,9 @@ class MandateRow(Base):
     attempts: Mapped[int] = mapped_column(comment="failed rounds so far")
     last_failure: Mapped[str] = mapped_column(String(80), comment="a code or a type, never a path")
     next_attempt_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    journal_number: Mapped[int | None] = mapped_column(
+        BigInteger, comment="the custody journal's entry, of one that stands again after a restore"
+    )
 
 
 for _act in ("DELETE", "TRUNCATE"):
@@ -56,7 +62,8 @@ refuse(
     "mandate_takes_two",
     "INSERT",
     "two people alone have footage destroyed before its time",
-    "NOT EXISTS (SELECT 1 FROM proposal WHERE operator_id = NEW.operator_id AND camera_id = NEW.camera_id "
+    "NOT (NEW.proposed_by = 'worker:replay' AND NEW.journal_number IS NOT NULL) "
+    "AND NOT EXISTS (SELECT 1 FROM proposal WHERE operator_id = NEW.operator_id AND camera_id = NEW.camera_id "
     "AND act = 'erase-footage' AND decision = 'approved' AND proposed_by = NEW.proposed_by "
     "AND decided_by = NEW.approved_by)",
 )
@@ -68,5 +75,6 @@ refuse(
     "OLD.done_at IS NOT NULL OR NEW.id <> OLD.id OR NEW.operator_id <> OLD.operator_id "
     "OR NEW.camera_id <> OLD.camera_id OR NEW.from_us <> OLD.from_us OR NEW.until_us <> OLD.until_us "
     "OR NEW.cause <> OLD.cause OR NEW.reference <> OLD.reference OR NEW.reason <> OLD.reason "
-    "OR NEW.proposed_by <> OLD.proposed_by OR NEW.approved_by <> OLD.approved_by OR NEW.placed_at <> OLD.placed_at",
+    "OR NEW.proposed_by <> OLD.proposed_by OR NEW.approved_by <> OLD.approved_by OR NEW.placed_at <> OLD.placed_at "
+    "OR NEW.journal_number IS DISTINCT FROM OLD.journal_number",
 )

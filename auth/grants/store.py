@@ -1,10 +1,10 @@
 """Queries over grants. What a disabled person holds is not handed to the judge at all."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, select
+from sqlalchemy import and_, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from auth.grants.rules import Grant, Scope, Terms
@@ -78,6 +78,14 @@ class GrantStore:
         row = session.get_one(GrantRow, grant.id)
         _write(row, grant)
         session.flush()
+
+    def raise_versions(self, session: Session, beyond: Mapping[GrantId, int]) -> None:
+        """Raise the version of every grant, withdrawn or not, past what it is and past those that are named."""
+        session.execute(update(GrantRow).values(version=GrantRow.version + 1))
+        for grant_id, version in beyond.items():
+            named = update(GrantRow).where(GrantRow.id == grant_id, GrantRow.version <= version)
+            session.execute(named.values(version=version + 1))
+        session.expire_all()
 
 
 def _grants(rows: Iterable[Any]) -> Iterator[Grant]:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from auth.errors import NameIsTaken
 from auth.identities.rules import Code, Person, is_login
 from auth.identities.tables import CodeRow, PersonRow
+from vms_privacy.db import changed
 from vms_privacy.ids import OperatorId, PersonId
 
 
@@ -107,6 +108,10 @@ class CodeStore:
         """Mark every code of a person (None: for the first platform admin) as used up."""
         living = update(CodeRow).where(CodeRow.person_id == person_id, CodeRow.used_at.is_(None))
         session.execute(living.values(used_at=at))
+
+    def void_all(self, session: Session, at: datetime) -> int:
+        """Mark every code as used up; return how many could still be used."""
+        return changed(session, update(CodeRow).where(CodeRow.used_at.is_(None)).values(used_at=at))
 
 
 def _person(row: PersonRow) -> Person:

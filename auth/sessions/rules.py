@@ -32,6 +32,7 @@ class End(StrEnum):
     REPLAYED = "refresh-replayed"
     PERSON_DISABLED = "person-disabled"
     PASSWORD_CHANGED = "password-changed"
+    DATABASE_RESTORED = "database-restored"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, true, update
 from sqlalchemy.orm import Session
 
 from auth.identities.tables import PersonRow
@@ -97,6 +97,10 @@ class LoginSessionStore:
         if keep is not None:
             others &= LoginSessionRow.id != keep
         return self._end(session, others, at, why)
+
+    def end_everybodys(self, session: Session, at: datetime, why: End) -> int:
+        """End every session there is; return how many were open."""
+        return self._end(session, true(), at, why)
 
     def forget_expired(self, session: Session, person_id: PersonId, now: datetime) -> None:
         """Remove what a person's sessions have left behind past their absolute end; no token of theirs works."""

@@ -63,7 +63,8 @@ class TokenWithdrawals:
         journal has it before this is answered. Withdrawing twice is calm.
         """
         payload = self._store.by_id(session, token_id)
-        if payload is None:
+        # One that a restore has withdrawn without knowing it has no payload, and is nobody's to withdraw.
+        if not payload:
             raise NotFound
         claims = self._signer.claims_of(payload)
         if not self._may_withdraw(session, actor, claims):

@@ -27,10 +27,13 @@ from archive.recorder.delivery import Delivery
 from archive.recorder.recovery import Recovery
 from archive.recorder.service import RecorderService
 from archive.recorder.tools import Tools as RecorderTools
+from archive.retention.replay import Shortenings
 from archive.retention.service import RetentionService
 from archive.retention.terms import OperatorTerms
+from auth.grants.replay import Revocations
 from auth.tokens.handles import random_name
 from vms_privacy.app.streams import StreamParts
+from vms_privacy.custody.service import Custody, Rooms
 from vms_privacy.ids import CameraId, SegmentId, WorkerId
 from vms_privacy.settings import Settings
 
@@ -200,4 +203,23 @@ class ArchiveParts(StreamParts):
             self.clock,
             self.randomness,
             self.settings.sweep_every,
+        )
+
+    @cached_property
+    def custody(self) -> Custody:
+        return Custody(
+            self.db,
+            self.journal,
+            self.audit,
+            self.clock,
+            self.randomness,
+            Rooms(
+                self.eraser,
+                self.recovery,
+                self.store,
+                self.settings.spool,
+                Shortenings(self.audit, self.clock, self.randomness),
+                Revocations(self.audit, self.clock, self.access_memory),
+                self.ledger,
+            ),
         )

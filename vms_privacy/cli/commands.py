@@ -23,6 +23,7 @@ ALONE: Final[Mapping[str, str]] = MappingProxyType(
         "serve": "serving",
         "status": "status",
         "check": "checking",
+        "backup": "backing_up",
         "why": "why",
         "audit": "auditing",
         "problems": "documents",
@@ -44,6 +45,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "receipt": ("receipts",),
         "verify": ("verifying",),
         "keys": ("keys", "key_copies"),
+        "restore": ("restoring",),
         "clock": ("clock",),
         "session": ("viewing",),
     }
@@ -59,6 +61,7 @@ SAYS: Final[Mapping[str, str]] = MappingProxyType(
         "exits 7 if one is not.",
         "check": "Account for every second, row, blob and key. Works beside a running service; "
         "exits 6 if anything is found.",
+        "backup": "Copy the database into a file, beside a running service: no footage, no key.",
         "why": "Say what is there at a moment, why it still is or why it is gone, and what happens next.",
         "audit": "List the newest events: looks, refusals, changes and deletions, newest first.",
         "openapi": "Print, write or compare the description of the API.",
@@ -77,6 +80,7 @@ SAYS: Final[Mapping[str, str]] = MappingProxyType(
         "receipt": "Receipts: the signed evidence of what was destroyed.",
         "verify": "Verify a receipt, a summary, the audit or the journal.",
         "keys": "The keyring.",
+        "restore": "Put a copy of the database back, and release it from custody.",
         "clock": "The service's clock; for platform admins.",
         "session": "Who is looking now.",
     }

@@ -199,3 +199,10 @@ class KeyIsNeeded(Refusal):
 
     kind: ClassVar[Kind] = Kind.CONFLICT
     code: ClassVar[str] = "key-is-needed"
+
+
+class ReasonIsNoCode(Refusal):
+    """A reason that stays in the audit is small words joined by hyphens, or a ticket's number: no free text."""
+
+    kind: ClassVar[Kind] = Kind.INVALID
+    code: ClassVar[str] = "reason-is-no-code"

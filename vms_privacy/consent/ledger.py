@@ -1,9 +1,10 @@
 """The ledger: opting in, withdrawing, and asking what is in force."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -34,9 +35,11 @@ from vms_privacy.consent.wording import is_known
 from vms_privacy.db import Reading, after_commit
 from vms_privacy.ids import CameraId, ConsentEntryId, OperatorId, Randomness
 from vms_privacy.journal.journal import Journal
-from vms_privacy.journal.rules import JournalKind
+from vms_privacy.journal.rules import JournalEntry, JournalKind
 from vms_privacy.recording_times import store as recording_times
 from vms_privacy.recording_times.room import BOUNDLESS, Change, Room
+
+_REPLAY: Final = "worker:replay"
 
 
 class OwnedCamera(Protocol):
@@ -215,6 +218,42 @@ class ConsentLedger:
             )
         after_commit(session, lambda: self._tell(camera_id))
         return WithdrawnEntry(entry.entry_id, camera_id, tuple(each.kind for each in added), now)
+
+    def replay(self, session: Session, entry: JournalEntry) -> bool:
+        """Withdraw again what the custody journal says was withdrawn; say whether that changed anything.
+
+        An opt-in that was given since stays: only what was given before it is withdrawn. For a restore.
+        """
+        facts = entry.facts
+        camera_id, kind = CameraId(UUID(str(facts["camera"]))), ConsentKind(str(facts["kind"]))
+        known = {one.entry_id for one in self._store.history(session, camera_id)}
+        entries = self._store.newest(session, camera_id)
+        last = newest(entries, camera_id, kind)
+        withdrawn_at = datetime.fromisoformat(str(facts["withdrawn_at"]))
+        if str(facts["entry"]) in {str(one) for one in known}:
+            return False
+        if last is None or last.answer is not Answer.GIVEN or last.from_at > withdrawn_at:
+            return False
+        now = self._clock.now()
+        operator_id = OperatorId(UUID(str(facts["operator"])))
+        again = self._withdrawal(entries, _REPLAY, operator_id, camera_id, kind, "from-the-journal", now)
+        again = replace(again, entry_id=ConsentEntryId(UUID(str(facts["entry"]))))
+        self._store.add(session, again)
+        detail = {"kind": str(kind), "entry": str(again.entry_id)}
+        self._audit.note(
+            session,
+            Event(
+                Tag.OPT_IN_WITHDRAWN,
+                now,
+                _REPLAY,
+                operator_id=operator_id,
+                camera_id=camera_id,
+                reason=again.reason,
+                detail=detail,
+            ),
+        )
+        after_commit(session, lambda: self._tell(camera_id))
+        return True
 
     def note_refused(
         self, refusal: ConsentRefusal, tag: Tag, asker_label: str, operator_id: OperatorId, camera_id: CameraId

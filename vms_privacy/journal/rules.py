@@ -39,6 +39,7 @@ class JournalKind(StrEnum):
     KEYS_RESTORED = "keys-restored"
     TAIL_CUT = "tail-cut"
     RECORDING_TIMES = "recording-times"
+    DATABASE_RESTORED = "database-restored"
 
 
 class BadLine(ValueError):

@@ -62,9 +62,19 @@ def may_rewrite(engine: Engine) -> bool:
 
 def is_current(engine: Engine) -> bool:
     """Say whether a database has today's schema. The service does not start on another."""
+    return revision_of(engine) == ScriptDirectory.from_config(_config(engine)).get_current_head()
+
+
+def revision_of(engine: Engine) -> str:
+    """Return the schema that a database has; empty where it has none."""
     with engine.connect() as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
-    return found == ScriptDirectory.from_config(_config(engine)).get_current_head()
+        return MigrationContext.configure(connection).get_current_revision() or ""
+
+
+def is_known(engine: Engine, revision: str) -> bool:
+    """Say whether a schema is today's or an earlier one."""
+    scripts = ScriptDirectory.from_config(_config(engine))
+    return revision in {step.revision for step in scripts.walk_revisions()}
 
 
 def write_step(engine: Engine, message: str) -> None:
