@@ -19,6 +19,7 @@ from vms_privacy.custody.rules import Step
 from vms_privacy.custody.service import Custody, Progress, Rooms, nobody
 from vms_privacy.db import Database
 from vms_privacy.ids import SystemRandomness
+from vms_privacy.journal.journal import Journal
 from vms_privacy.migrations import migrate
 
 INSTALLATION = "installation-1"
@@ -94,10 +95,19 @@ def replay_until_killed(step: Step, tells: Connection, url: str, folder: Path, n
 
 
 def put_in_place_until_killed(
-    step: Step, tells: Connection, copy: Path, url: str, folder: Path, places: Places, now: datetime
+    step: Step, tells: Connection, copy: Path, places: Places, journal: Path, now: datetime
 ) -> None:
-    with gone_on_with(url, folder, now) as house, copy.open("rb") as file:
-        restoring_of(house, _staying(step, tells)).put_in_place(file, places)
+    clock = HandClock(now)
+    restoring = Restoring(
+        Journal(journal, clock),
+        clock,
+        SystemRandomness(),
+        INSTALLATION,
+        lambda engine, _: migrate(engine),
+        _staying(step, tells),
+    )
+    with copy.open("rb") as file:
+        restoring.put_in_place(file, places)
 
 
 def _staying(step: Step, tells: Connection) -> Progress:
