@@ -27,7 +27,7 @@ _ACTOR: Final = "worker:replay"
 
 
 @dataclass(slots=True)
-class Revoked:
+class TakenAway:
     """What was taken away again. `changed`: withdrawn since their terms are not known; `owners`: kept as they were."""
 
     withdrawn: list[GrantId] = field(default_factory=list)
@@ -49,13 +49,13 @@ class Revocations:
         self._codes = CodeStore()
         self._sessions = LoginSessionStore(memory)
 
-    def replay(self, session: Session, entries: Iterable[JournalEntry]) -> Revoked:
+    def replay(self, session: Session, entries: Iterable[JournalEntry]) -> TakenAway:
         """Withdraw, disable, raise every version past all that the journal tells of, and end every log-in session.
 
         Every token names the version of its grant: none of them opens anything afterwards. May be repeated.
         """
         told = [entry.facts for entry in entries if entry.kind is JournalKind.REVOCATION]
-        done = Revoked()
+        done = TakenAway()
         for facts in told:
             if "person_id" in facts:
                 self._disable(session, PersonId(UUID(str(facts["person_id"]))), done)
@@ -82,7 +82,7 @@ class Revocations:
         done.codes = self._codes.void_all(session, now)
         return done
 
-    def _disable(self, session: Session, person_id: PersonId, done: Revoked) -> None:
+    def _disable(self, session: Session, person_id: PersonId, done: TakenAway) -> None:
         person = self._people.by_id(session, person_id)
         if person is None or person.disabled_at is not None:
             return

@@ -40,6 +40,10 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "code-is-unknown": "look for a typing mistake, or get another code: `vms-privacy bootstrap-code`",
         "consent-ledger-disagrees": "somebody changed the database by hand: keep a copy, see "
         "docs/operate/incident.md, and go back to your last backup",
+        "copied-by-the-server": "make the copy with `pg_dump`; after `pg_restore`: `vms-privacy restore in-place`",
+        "copy-is-damaged": "take another copy if there is one; this one was changed or is none",
+        "copy-is-foreign": "name the data folder that the copy was made of, with --data-dir",
+        "copy-is-newer": "install the version that made the copy, and put it back with that",
         "damaged-box": "nothing can be done about these bytes; `vms-privacy check` says whether more is damaged",
         "database-is-damaged": "stop the service, keep a copy, and go back to your last backup; the sealed footage "
         "is not in it",
@@ -60,8 +64,11 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "operator setup`, the same log-in and the same password",
         "has-an-owner": "ask an owner of the operator: `vms-privacy operator invite`",
         "head-too-large": "send fewer or shorter headers",
+        "in-custody": "see what could not be settled: `vms-privacy restore status`; then `vms-privacy restore release`",
         "internal-error": "try again; if it stays, look at the service's log and tell whoever looks after the program",
         "invalid-request": "`vms-privacy COMMAND --help` says what is wanted",
+        "journal-does-not-reach-copy": "put the custody journal back where it was, beside the keyring's folder, then "
+        "try again",
         "journal-is-damaged": "see where: `vms-privacy verify journal`",
         "journal-is-missing": "put its disk back; it is never begun anew, see docs/operate/backup.md",
         "journal-is-taken": "the service runs already on this data folder; stop it first",
@@ -100,10 +107,12 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "`vms-privacy receipt list` has what was told before",
         "no-such-key": "see which there are: `vms-privacy keys status`",
         "not-a-recipient": "make a pair of halves: `vms-privacy keys recipient`",
+        "not-in-custody": "nothing has to be done: `vms-privacy restore status`",
         "not-initialised": "make an installation with `vms-privacy init`, or name its folder with --data-dir",
         "not-logged-in": "log in: `vms-privacy operator log-in`",
         "not-of-an-operator": "log in as a person of an operator: `vms-privacy operator log-in`",
         "not-opted-in": "nothing is recorded; `vms-privacy camera opt-ins` has the history",
+        "reason-is-no-code": "write it like time-server-was-wrong or ticket-4711",
         "receipt-does-not-hold": "somebody changed the database by hand: keep a copy, see docs/operate/incident.md, "
         "and go back to your last backup",
         "summary-is-signed": "nothing has to be done: `vms-privacy receipt summaries` shows it",

@@ -22,7 +22,7 @@ from vms_privacy.durable_files import fault_of
 from vms_privacy.install import NotInitialised
 from vms_privacy.migrations import is_known, migrate
 
-app = command_group("Put a copy of the database back.")
+app = command_group("Put a copy of the database back, and release it from custody.")
 
 _REASON: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _MEANS: Final = {

@@ -143,23 +143,23 @@ def _sum_of(path: Path) -> str:
 def _pack(manifest: Manifest, database: Path, file: BinaryIO) -> None:
     text = manifest.text()
     with tarfile.open(fileobj=file, mode="w:", format=tarfile.USTAR_FORMAT) as packed, database.open("rb") as data:
-        packed.addfile(_member(MANIFEST_NAME, len(text), manifest), io.BytesIO(text))
-        packed.addfile(_member(DATABASE_NAME, manifest.size_bytes, manifest), data)
+        packed.addfile(_packed_as(MANIFEST_NAME, len(text), manifest), io.BytesIO(text))
+        packed.addfile(_packed_as(DATABASE_NAME, manifest.size_bytes, manifest), data)
     file.flush()
     _sync(file)
 
 
-def _member(name: str, size: int, manifest: Manifest) -> tarfile.TarInfo:
-    member = tarfile.TarInfo(name)
-    member.size, member.mode, member.mtime = size, PRIVATE_FILE, int(manifest.made_at.timestamp())
-    return member
+def _packed_as(name: str, size: int, manifest: Manifest) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode, entry.mtime = size, PRIVATE_FILE, int(manifest.made_at.timestamp())
+    return entry
 
 
 def _taken(packed: tarfile.TarFile, name: str) -> BinaryIO:
-    member = packed.next()
-    if member is None or member.name != name or not member.isreg():
+    entry = packed.next()
+    if entry is None or entry.name != name or not entry.isreg():
         raise ValueError(f"{name} is not where it should be")
-    taken = packed.extractfile(member)
+    taken = packed.extractfile(entry)
     if taken is None:
         raise ValueError(f"{name} is no file")
     return taken  # type: ignore[return-value]

@@ -20,7 +20,7 @@ from archive.orders.replay import replay_orders
 from archive.recorder.recovery import Recovery
 from archive.retention.replay import Shortenings
 from archive.segments import store as segments
-from auth.grants.replay import Revocations, Revoked
+from auth.grants.replay import Revocations, TakenAway
 from auth.tokens.replay import replay_withdrawn_tokens
 from auth.tokens.store import TokenStore
 from vms_privacy.audit.events import Event, Tag
@@ -175,11 +175,11 @@ class Custody:
                     rooms.ledger.replay(session, entry)
             rooms.shortenings.replay(session, entries)
             replay_recording_times(session, entries, self._audit, self._clock, self._randomness)
-            revoked = rooms.revocations.replay(session, entries)
+            taken = rooms.revocations.replay(session, entries)
             tokens = TokenStore(self._db.engine.dialect)
             replay_withdrawn_tokens(session, entries, tokens, now, self._randomness)
             replay_mandates(session, entries, self._audit, self._clock)
-            store.note_unsettled(session, restore.id, _unsettled_rights(revoked), self._randomness)
+            store.note_unsettled(session, restore.id, _unsettled_rights(taken), self._randomness)
 
     def _note(self, session: Session, tag: Tag, restore: Restore, reason: str = "", **counts: int) -> None:
         detail: dict[str, str | int | bool | None] = {"restore": str(restore.id), **counts}
@@ -193,6 +193,6 @@ def _present(session: Session) -> Restore:
     return restore
 
 
-def _unsettled_rights(revoked: Revoked) -> list[Open]:
-    found = [Open(Unsettled.GRANT_WAS_CHANGED, str(one)) for one in revoked.changed]
-    return found + [Open(Unsettled.OWNER_WAS_CHANGED, str(one)) for one in revoked.owners]
+def _unsettled_rights(taken: TakenAway) -> list[Open]:
+    found = [Open(Unsettled.GRANT_WAS_CHANGED, str(one)) for one in taken.changed]
+    return found + [Open(Unsettled.OWNER_WAS_CHANGED, str(one)) for one in taken.owners]
