@@ -138,7 +138,7 @@ def test_the_bootstrap_code_of_the_copy_works_no_more(place: Place) -> None:
     assert place.say("restore", "from", place.folder / "second.tar", "--yes").code == 0
     assert place.say("restore", "release", "--reason", "ticket-4711", "--yes").code == 0
     with Serving() as client:
-        wanted = {"code": code, "login": "admin@example.org", "display_name": "Admin", "password": "x" * 20}
+        wanted = {"code": code, "login": "admin@example.org", "password": "x" * 20}
         answer = client.post("/api/v1/auth/bootstrap", json=wanted)
         assert answer.json()["code"] == "code-is-spent"
 
