@@ -19,6 +19,8 @@ from vms_privacy.audit.log import AuditLog
 from vms_privacy.clock import Clock
 from vms_privacy.db import after_commit
 from vms_privacy.ids import CameraId, OperatorId, Randomness
+from vms_privacy.journal.journal import Journal
+from vms_privacy.journal.rules import JournalKind
 from vms_privacy.keyring.port import Keyring, Purpose
 
 _SEALED_FOR: Final = b"camera-address:"
@@ -62,7 +64,9 @@ class CameraService:
         clock: Clock,
         randomness: Randomness,
         networks: Sequence[Network],
+        journal: Journal,
     ) -> None:
+        self._journal = journal
         self._networks = tuple(networks)
         self._keyring = keyring
         self._resources = resources
@@ -138,7 +142,7 @@ class CameraService:
     def remove(self, session: Session, actor: Principal, camera_id: CameraId) -> None:
         """Take no more pictures from a camera and forget its address. What it recorded stays until it is destroyed.
 
-        Raises NotFound.
+        Raises NotFound; JournalUnavailable, JournalIsDamaged.
         """
         row = self._living(session, camera_id)
         now = self._clock.now()
@@ -147,6 +151,9 @@ class CameraService:
         row.version += 1
         self._resources.remove(session, camera_id, now)
         self._note(session, Tag.CAMERA_REMOVED, now, actor, row)
+        # Last, before the answer: in a restored older database the camera would be connected to, and recorded, again.
+        facts = {"operator": str(row.operator_id), "camera": str(camera_id)}
+        self._journal.append(JournalKind.CAMERA_REMOVED, facts)
 
     def get(self, session: Session, camera_id: CameraId) -> Camera:
         """Return a camera, removed or not. Raises NotFound."""

@@ -61,7 +61,9 @@ class House(Assembly):
     @cached_property
     def cameras(self) -> SlowRegistry:
         networks = self.settings.camera_networks
-        return SlowRegistry(self.keyring, ResourceStore(), self.audit, self.clock, self.randomness, networks)
+        return SlowRegistry(
+            self.keyring, ResourceStore(), self.audit, self.clock, self.randomness, networks, self.journal
+        )
 
     def recorder_feed_of(self, camera_id: CameraId) -> AsyncGenerator[Item, None]:
         self.feeds += 1

@@ -28,7 +28,9 @@ class StreamParts(AuthParts):
     @cached_property
     def cameras(self) -> CameraService:
         networks = self.settings.camera_networks
-        return CameraService(self.keyring, ResourceStore(), self.audit, self.clock, self.randomness, networks)
+        return CameraService(
+            self.keyring, ResourceStore(), self.audit, self.clock, self.randomness, networks, self.journal
+        )
 
     @cached_property
     def relay(self) -> Relay:

@@ -23,6 +23,7 @@ from archive.segments import store as segments
 from auth.grants.replay import Revocations, TakenAway
 from auth.tokens.replay import replay_withdrawn_tokens
 from auth.tokens.store import TokenStore
+from streams.cameras.replay import replay_removals
 from vms_privacy.audit.events import Event, Tag
 from vms_privacy.audit.log import AuditLog
 from vms_privacy.clock import Clock
@@ -178,6 +179,7 @@ class Custody:
             taken = rooms.revocations.replay(session, entries)
             tokens = TokenStore(self._db.engine.dialect)
             replay_withdrawn_tokens(session, entries, tokens, now, self._randomness)
+            replay_removals(session, entries, self._audit, self._clock)
             replay_mandates(session, entries, self._audit, self._clock)
             store.note_unsettled(session, restore.id, _unsettled_rights(taken), self._randomness)
 

@@ -40,6 +40,7 @@ class JournalKind(StrEnum):
     TAIL_CUT = "tail-cut"
     RECORDING_TIMES = "recording-times"
     DATABASE_RESTORED = "database-restored"
+    CAMERA_REMOVED = "camera-removed"
 
 
 class BadLine(ValueError):

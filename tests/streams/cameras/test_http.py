@@ -61,7 +61,7 @@ class Faces:
 def faces(db: Database, clock: HandClock, randomness: CountedRandomness, tmp_path: Path) -> Iterator[Faces]:
     auth = AuthParts(db, clock, randomness, tmp_path)
     keyring = FileKeyring.create(tmp_path / "keyring", clock, randomness)
-    cameras = CameraService(keyring, ResourceStore(), auth.audit, clock, randomness, PRIVATE_NETWORKS)
+    cameras = CameraService(keyring, ResourceStore(), auth.audit, clock, randomness, PRIVATE_NETWORKS, auth.journal)
     doing = Doing()
     app = FastAPI()
     app.state.gate = auth.gate

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from auth.errors import NameIsTaken, NotFound, StaleVersion
 from auth.principal import Principal
 from auth.resources.store import ResourceStore
+from streams.cameras.replay import replay_removals
 from streams.cameras.service import CameraChanges, CameraService, NewCamera
 from streams.errors import AddressNotAllowed, BadCameraAddress, PlainNeedsException
 from tests.given.access import Access
@@ -19,6 +20,8 @@ from tests.given.tampering import everything_stored
 from vms_privacy.audit.log import AuditLog
 from vms_privacy.db import Database
 from vms_privacy.ids import CameraId, OperatorId
+from vms_privacy.journal.journal import Journal
+from vms_privacy.journal.rules import JournalKind
 from vms_privacy.keyring.file_keyring import FileKeyring
 from vms_privacy.keyring.port import WrapIsDamaged
 
@@ -40,6 +43,7 @@ class Registry:
     operator: OperatorId
     owner: Principal
     told: list[CameraId]
+    journal: Journal
 
     def create(self, name: str = "gate", url: str = URL, **more: str) -> CameraId:
         with self.db.writing() as session:
@@ -55,11 +59,12 @@ class Registry:
 def registry(db: Database, clock: HandClock, randomness: CountedRandomness, tmp_path: Path) -> Registry:
     access = Access(db, randomness)
     keyring = FileKeyring.create(tmp_path / "keyring", clock, randomness)
-    cameras = CameraService(keyring, ResourceStore(), AuditLog(db, randomness), clock, randomness, NETWORKS)
+    journal = Journal(tmp_path / "journal", clock)
+    cameras = CameraService(keyring, ResourceStore(), AuditLog(db, randomness), clock, randomness, NETWORKS, journal)
     operator = access.operator("north")
     told: list[CameraId] = []
     cameras.on_change(told.append)
-    return Registry(db, cameras, operator, access.person(operator, "eve"), told)
+    return Registry(db, cameras, operator, access.person(operator, "eve"), told, journal)
 
 
 def test_the_address_opens_for_the_relay_and_is_nowhere_in_clear(registry: Registry) -> None:
@@ -183,6 +188,26 @@ def test_removing_forgets_the_address_and_keeps_the_rest(registry: Registry) -> 
         registry.change(camera_id, title="Gone")
     with registry.db.writing() as session, pytest.raises(NotFound):
         registry.cameras.remove(session, registry.owner, camera_id)
+
+
+def test_what_the_journal_says_was_removed_is_removed_again_in_an_older_database(registry: Registry) -> None:
+    removed, kept = registry.create(), registry.create("yard")
+    with registry.db.writing() as session:
+        registry.cameras.remove(session, registry.owner, removed)
+        # As in an older copy: the journal has it, the database has not.
+        session.rollback()
+    entries = list(registry.journal.entries())
+    assert [(one.kind, one.facts["camera"]) for one in entries] == [(JournalKind.CAMERA_REMOVED, str(removed))]
+    with registry.db.reading() as session:
+        assert set(registry.cameras.living(session)) == {removed, kept}
+    audit, clock = AuditLog(registry.db, CountedRandomness("replay")), HandClock()
+    for expected in (1, 0):
+        with registry.db.writing() as session:
+            assert replay_removals(session, entries, audit, clock) == expected
+    with registry.db.reading() as session:
+        assert registry.cameras.living(session) == [kept]
+        with pytest.raises(NotFound):
+            registry.cameras.source_of(session, removed)
 
 
 def test_listeners_hear_of_a_change_after_its_commit_and_of_no_refusal(registry: Registry) -> None:
