@@ -65,6 +65,13 @@ class NoStoreForRegion(Refusal):
     code: ClassVar[str] = "no-store-for-region"
 
 
+class StoresFileUnusable(Refusal):
+    """The file that names the stores beside the first cannot be read, or contradicts itself or the settings."""
+
+    kind: ClassVar[Kind] = Kind.CONFLICT
+    code: ClassVar[str] = "stores-file-unusable"
+
+
 class SpanTooLong(Refusal):
     """More time was asked for than is given out at once."""
 

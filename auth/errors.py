@@ -49,6 +49,16 @@ class NameIsReserved(Refusal):
         super().__init__("this name is reserved for the service itself")
 
 
+class RegionIsNotServed(Refusal):
+    """No store of this installation is in that region: footage cannot be promised to go there."""
+
+    kind: ClassVar[Kind] = Kind.INVALID
+    code: ClassVar[str] = "region-is-not-served"
+
+    def __init__(self) -> None:
+        super().__init__("this installation has no store in that region")
+
+
 class StaleVersion(Refusal):
     """Somebody changed it in the meantime; read it again, then decide."""
 

@@ -11,10 +11,8 @@ from typing import ClassVar, Final
 
 from sqlalchemy import make_url
 
-from archive.blobs.folder_store import FolderStore
-from archive.blobs.s3_store import S3Store
 from auth.identities.enrolment import Enrolment
-from vms_privacy.app import Assembly, s3_bucket
+from vms_privacy.app import Assembly, make_store
 from vms_privacy.audit.events import Event, Tag
 from vms_privacy.clock import Clock, SystemClock
 from vms_privacy.db import Database
@@ -87,11 +85,13 @@ class Initialised:
 
 
 def initialise(settings: Settings) -> Initialised:
-    """Make data folder, database, keyring, journal, store and bootstrap code.
+    """Make data folder, database, keyring, journal, stores and bootstrap code.
 
-    Folder and database are the user's alone. Raises AlreadyInitialised, DataFolderIsNotPrivate, DatabaseRoleMayRewrite.
+    Folder and database are the user's alone. Raises AlreadyInitialised, DataFolderIsNotPrivate, DatabaseRoleMayRewrite,
+    StoresFileUnusable.
     """
     refuse_if_initialised(settings)
+    places = settings.stores
     clock, randomness = SystemClock(), SystemRandomness()
     if settings.data_dir.exists():
         _take_over(settings.data_dir)
@@ -105,7 +105,8 @@ def initialise(settings: Settings) -> Initialised:
     make_private_folder(settings.spool)
     make_keyring(settings, clock, randomness)
     Journal(settings.journal, clock).close()
-    _make_store(settings)
+    for place in places:
+        make_store(place)
     installation_id = str(randomness.uuid())
     write_durably(settings.data_dir / _MARK, f"{installation_id}\n".encode())
     return Initialised(settings.data_dir, installation_id, _code_noted_as(Tag.SERVICE_INITIALISED, settings))
@@ -144,13 +145,6 @@ def make_keyring(
     if token is None:
         return FileKeyring.create(folder, clock, randomness, life, put_back)
     return Pkcs11Keyring.create(folder, Pkcs11Token(token), clock, randomness, life, put_back)
-
-
-def _make_store(settings: Settings) -> None:
-    if settings.store == "folder":
-        FolderStore.create(settings.archive)
-    else:
-        S3Store.create(s3_bucket(settings), settings.bucket_terms)
 
 
 def new_bootstrap_code(settings: Settings) -> str:

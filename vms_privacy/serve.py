@@ -23,6 +23,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from archive.orders.replay import replay_orders
+from archive.recorder.regions import refuse_without_stores
 from archive.recorder.start import bring_in_order
 from auth.media_sessions.loading import load_revocations
 from auth.media_sessions.transport import MediaHttpProtocol
@@ -70,6 +71,7 @@ class Running:
         if settings.tls_certificate is not None and settings.tls_key is not None:
             tls = tls_context(str(settings.tls_certificate), str(settings.tls_key))
         join(self.parts)
+        _settle_regions(self.parts)
         self.in_custody = self.parts.custody.state() is not None
         if self.in_custody:
             _replay_journal(self.parts)
@@ -225,6 +227,13 @@ def tls_context(certificate: str, key: str) -> ssl.SSLContext:
     # Without one here, a key that is encrypted would have OpenSSL ask for its password at the terminal.
     context.load_cert_chain(certificate, key, password="")
     return context
+
+
+def _settle_regions(parts: Assembly) -> None:
+    """Before anything: each operator has a region, each region a store, and each store with footage is set up."""
+    with parts.db.writing() as session:
+        parts.operators.settle_regions(session, "worker:service")
+        refuse_without_stores(session, parts.regions.served, {place.name for place in parts.store_places})
 
 
 def _replay_orders(parts: Assembly) -> None:

@@ -15,8 +15,9 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from archive.blobs.rules import BucketTerms
+from archive.blobs.rules import DEFAULT_STORE
 from archive.blobs.s3_place import BucketPlace
+from archive.blobs.store_places import InBucket, InFolder, StorePlace, each_of_its_own, read_stores
 from vms_privacy.keyring.pkcs11_token import TokenPlace
 from vms_privacy.keyring.rules import ROOT_LIFE
 from vms_privacy.web import Duration, format_duration, is_loopback
@@ -96,6 +97,14 @@ class Settings(BaseSettings):
 
     s3_erases_versions: bool = False
     """A bucket that keeps versions, or has object lock without a default retention, is wanted: all are erased."""
+
+    archive_region: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")] = "here"
+    """What the region of `archive_dir` is called; a bucket's is `s3_region`. Footage that is still growing, or waits
+    for its store, lies in the data folder: in the service's own region."""
+
+    stores_file: Path | None = None
+    """TOML file of further stores, each in a region of its own, for operators whose footage was promised to stay
+    elsewhere than in the store of these settings. See docs/operate/stores.md."""
 
     host: str = "127.0.0.1"
     """Address the HTTP port listens on. A public one needs TLS or `behind_proxy`."""
@@ -197,16 +206,20 @@ class Settings(BaseSettings):
         return self.archive_dir or self.data_dir / "archive"
 
     @property
-    def bucket_place(self) -> BucketPlace:
-        """Return where the bucket is. Only where the store is one."""
-        return BucketPlace(
-            self.s3_endpoint or "", self.s3_bucket or "", self.s3_region or "", uses_tls=True, ca_file=self.s3_ca_file
-        )
+    def default_store(self) -> StorePlace:
+        """Return the store that every installation has."""
+        if self.store == "folder":
+            return StorePlace(DEFAULT_STORE, self.archive_region, InFolder(self.archive), self.store_capacity_bytes)
+        region = self.s3_region or ""
+        bucket = BucketPlace(self.s3_endpoint or "", self.s3_bucket or "", region, ca_file=self.s3_ca_file)
+        lies_in = InBucket(bucket, self.s3_access_key_file, self.s3_secret_key_file, self.s3_erases_versions)
+        return StorePlace(DEFAULT_STORE, region, lies_in, self.store_capacity_bytes)
 
     @property
-    def bucket_terms(self) -> BucketTerms:
-        """Return what is wanted of the bucket."""
-        return BucketTerms(self.s3_region or "", self.s3_erases_versions, capacity_bytes=self.store_capacity_bytes)
+    def stores(self) -> tuple[StorePlace, ...]:
+        """Return every store, that of these settings first; reads the file of stores. Raises StoresFileUnusable."""
+        others = () if self.stores_file is None else read_stores(self.stores_file)
+        return each_of_its_own((self.default_store, *others))
 
     @property
     def spool(self) -> Path:

@@ -14,6 +14,8 @@ MARK: Final = "sealed-blobs-v1"
 QUARANTINE: Final = "quarantine"
 """Where in a store lies what nobody knows; too long for a shelf, and a folder no blob is in."""
 MARK_TEXT: Final = b"Sealed blobs of a vms-privacy service. Only the service writes here.\n"
+DEFAULT_STORE: Final = "default"
+"""The store that every installation has, and that all footage went to while there was one."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
 
 

@@ -73,17 +73,19 @@ class NextSegment:
         """Return the segment that has begun and of which the database does not know it yet."""
         return None if self._begun is None else self._begun.ahead.id
 
-    def keep_ready(self, session: Session, permit: RecordingPermit, standing: Standing, starts_us: int) -> None:
-        """Register one with this transaction, unless the one there is still of this opt-in, policy and hour.
+    def keep_ready(
+        self, session: Session, permit: RecordingPermit, standing: Standing, starts_us: int, store: str
+    ) -> None:
+        """Register one with this transaction, unless the one there is still of this opt-in, policy, hour and store.
 
         It goes under the bucket of the segment that begins now, which lives as long as it does or longer. Raises what
         the keyring raises.
         """
         tools, policy = self._tools, standing.policy
-        wanted = (permit.entry_id, policy.version, hour_of(starts_us))
+        wanted = (permit.entry_id, policy.version, hour_of(starts_us), store)
         for there in ahead.every(session, self._camera_id):
             is_mine = self._ready is not None and there.id == self._ready.ahead.id
-            if is_mine and (there.consent_entry_id, there.policy_version, there.bucket_hour) == wanted:
+            if is_mine and (there.consent_entry_id, there.policy_version, there.bucket_hour, there.store) == wanted:
                 return
             if not is_mine and size_of(tools.spool / there.blob_name):
                 # It has begun, and recovery could not take it in yet: nothing takes its place.
@@ -99,6 +101,7 @@ class NextSegment:
             policy_version=policy.version,
             keep_us=policy.keep_us,
             blob_name=tools.name_blob(),
+            store=store,
             bucket_key_id=made.bucket_key_id,
             bucket_hour=made.bucket_hour,
             wrapped_key=made.wrapped,
@@ -203,6 +206,7 @@ def take_in(session: Session, randomness: Randomness, one: Ahead, begun: Beginni
             consent_entry_id=one.consent_entry_id,
             policy_version=one.policy_version,
             blob_name=one.blob_name,
+            store=one.store,
             starts_us=begun.starts_us,
             keep_us=one.keep_us,
             run=begun.run,

@@ -12,7 +12,7 @@ from archive.format.rules import chunk_size_for
 from archive.recorder.accounting import begin, catch_up, fill, go_on
 from archive.recorder.ahead import NextSegment
 from archive.recorder.growing import GrowingFile
-from archive.recorder.rules import LeaveOut, Why, beginning, may_write
+from archive.recorder.rules import CUTS_A_GAP, LeaveOut, Why, beginning, may_write
 from archive.recorder.standing import Standing, ask, micros
 from archive.recorder.tools import NotBegun, Tools
 from archive.segments import gaps
@@ -98,9 +98,9 @@ class CameraRows:
     def begin(self, fragment: Fragment, run: str, epoch: Epoch, ended: Ended | None, why: Why) -> Begun:
         """Commit the row of a new segment, and the end of the one before, before the first byte is written.
 
-        What lies between the two without a gap gets one, with `why`. Opt-in and retention are asked for in this very
-        transaction: neither a withdrawal nor a shorter retention slips in beside it. Raises NotBegun, OSError, and what
-        the keyring raises. After any other failure than NotBegun the row may exist all the same: recovery settles that.
+        What lies between the two without a gap gets one, with `why`. Opt-in, retention and region are asked for in this
+        very transaction: neither a withdrawal nor a shorter retention slips in beside it. Raises NotBegun, OSError, and
+        what the keyring raises. After any other failure than NotBegun the row may exist: recovery settles that.
         """
         tools = self._tools
         name = tools.name_blob()
@@ -115,6 +115,7 @@ class CameraRows:
                 standing = self.ask(session)
                 self._tell(session, ended)
                 permit, starts_us = self._place(session, standing, fragment, why)
+                store = self._store(session)
                 segment_id = SegmentId(tools.randomness.uuid())
                 made = tools.keys.new(session, permit, self._operator_id, segment_id, starts_us)
                 length_us = max(fragment.captured_until_us - fragment.captured_from_us, 1)
@@ -131,6 +132,7 @@ class CameraRows:
                         consent_entry_id=permit.entry_id,
                         policy_version=standing.policy.version,
                         blob_name=name,
+                        store=store,
                         starts_us=starts_us,
                         keep_us=standing.policy.keep_us,
                         run=run,
@@ -143,7 +145,7 @@ class CameraRows:
                         salt=writer.salt,
                     ),
                 )
-                self._next.keep_ready(session, permit, standing, starts_us)
+                self._next.keep_ready(session, permit, standing, starts_us, store)
                 may_have_a_row = True
             self._strays.remove(path)
             return Begun(GrowingFile(segment_id, self._camera_id, starts_us, file, writer, init), tracks, standing)
@@ -230,7 +232,7 @@ class CameraRows:
                 from_us = max(last_us, micros(opt_in.from_at), at_least_us)
                 randomness, now_us = self._tools.randomness, micros(self._tools.clock.now())
                 begin(session, randomness, self._operator_id, self._camera_id, from_us, why)
-                if why is Why.TIMES_UNREADABLE:
+                if why in CUTS_A_GAP:
                     gaps.cut(session, randomness, self._camera_id, now_us, why)
                 go_on(session, randomness, self._camera_id, now_us, why)
             self._next.forget_ready()
@@ -279,6 +281,12 @@ class CameraRows:
         randomness, operator_id = self._tools.randomness, self._operator_id
         fill(session, randomness, operator_id, self._camera_id, since_us, begins.starts_us, why)
         return permit, begins.starts_us
+
+    def _store(self, session: Session) -> str:
+        store = self._tools.store_for(session, self._operator_id)
+        if store is None:
+            raise NotBegun(Why.NO_STORE_FOR_REGION)
+        return store
 
     def _catch_up(self, session: Session, opt_in: ConsentEntry | None) -> None:
         catch_up(session, self._tools.randomness, self._tools.ledger, self._camera_id, opt_in)

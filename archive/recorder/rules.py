@@ -41,10 +41,15 @@ class Why(StrEnum):
     DATABASE_REFUSED = "database-refused"
     LEDGER_DISAGREES = "ledger-disagrees"
     KEYRING_UNAVAILABLE = "keyring-unavailable"
+    NO_STORE_FOR_REGION = "no-store-for-region"
     CLOCK_WENT_BACK = "clock-went-back"
     RECORDER_FAILED = "recorder-failed"
     STOPPING = "service-stopping"
     NOT_RUNNING = "service-not-running"
+
+
+CUTS_A_GAP: Final = frozenset({Why.TIMES_UNREADABLE, Why.NO_STORE_FOR_REGION})
+"""What somebody has to set right: a gap that is open for another reason ends there and goes on with this one."""
 
 
 @dataclass(frozen=True, slots=True)

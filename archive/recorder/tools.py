@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from sqlalchemy.orm import Session
+
 from archive.format.sealed_file import SealedWriter
 from archive.keys.wrap import SegmentKeys
 from archive.recorder.rules import Why
@@ -13,12 +15,15 @@ from vms_privacy.clock import Clock
 from vms_privacy.consent.ledger import ConsentLedger
 from vms_privacy.db import Database
 from vms_privacy.errors import Kind, Refusal
-from vms_privacy.ids import Randomness
+from vms_privacy.ids import OperatorId, Randomness
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What every camera's recorder uses."""
+    """What every camera's recorder uses.
+
+    `store_for` names the store that an operator's next file is for; None where its region has none.
+    """
 
     db: Database
     ledger: ConsentLedger
@@ -28,6 +33,7 @@ class Tools:
     randomness: Randomness
     spool: Path
     name_blob: Callable[[], str]
+    store_for: Callable[[Session, OperatorId], str | None]
     new_writer: type[SealedWriter] = SealedWriter
 
 

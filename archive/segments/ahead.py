@@ -26,6 +26,7 @@ class Ahead:
     policy_version: int
     keep_us: int
     blob_name: str
+    store: str
     bucket_key_id: BucketKeyId
     bucket_hour: int
     wrapped_key: bytes
@@ -48,6 +49,7 @@ def add(session: Session, ahead: Ahead) -> None:
             policy_version=ahead.policy_version,
             keep_us=ahead.keep_us,
             blob_name=ahead.blob_name,
+            store=ahead.store,
             bucket_key_id=ahead.bucket_key_id,
             bucket_hour=ahead.bucket_hour,
             wrapped_key=ahead.wrapped_key,
@@ -113,6 +115,7 @@ def _ahead(row: SegmentAheadRow) -> Ahead:
         policy_version=row.policy_version,
         keep_us=row.keep_us,
         blob_name=row.blob_name,
+        store=row.store,
         bucket_key_id=BucketKeyId(row.bucket_key_id),
         bucket_hour=row.bucket_hour,
         wrapped_key=row.wrapped_key,

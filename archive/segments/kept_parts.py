@@ -19,7 +19,10 @@ from vms_privacy.ids import BucketKeyId, SegmentId, WorkerId
 
 @dataclass(frozen=True, slots=True)
 class KeptPart:
-    """A part of a segment, sealed anew in the spool: what its row says beyond what its origin's says."""
+    """A part of a segment, sealed anew in the spool: what its row says beyond what its origin's says.
+
+    Its store is its origin's.
+    """
 
     id: SegmentId
     blob_name: str
@@ -68,6 +71,7 @@ def take_over(session: Session, origin_id: SegmentId, gone: Span, parts: Sequenc
                 SegmentRow.epoch,
                 SegmentRow.tracks,
                 SegmentRow.chunk_size,
+                SegmentRow.store,
                 SegmentRow.destroy_from_us,
             ).where(*chosen)
         )

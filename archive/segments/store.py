@@ -39,6 +39,7 @@ class NewSegment:
     consent_entry_id: ConsentEntryId
     policy_version: int
     blob_name: str
+    store: str
     starts_us: int
     keep_us: int
     run: str
@@ -138,6 +139,7 @@ def add(session: Session, new: NewSegment) -> None:
             state=State.WRITING,
             place=Place.SPOOL,
             blob_name=new.blob_name,
+            store=new.store,
             starts_us=new.starts_us,
             keep_us=new.keep_us,
             run=new.run,

@@ -7,11 +7,14 @@ from typing import Final
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from archive.blobs.rules import DEFAULT_STORE
 from vms_privacy.consent.tables import ConsentEntryRow, needs_active_entry
 from vms_privacy.db import Base, UTCDateTime
 from vms_privacy.db_guards import refuse
 
 _IN_SPOOL: Final = "place = 'spool'"
+# For rows of before there were several; whoever writes one names its store.
+_DEFAULT_STORE: Final = text(f"'{DEFAULT_STORE}'")
 
 
 class SegmentRow(Base):
@@ -53,6 +56,9 @@ class SegmentRow(Base):
     state: Mapped[str] = mapped_column(String(8), comment="writing, stored, erasing or erased; see rules.NEXT")
     place: Mapped[str] = mapped_column(String(5), comment="spool until the store has confirmed the bytes")
     blob_name: Mapped[str] = mapped_column(String(22), unique=True, comment="opaque, used once, ever")
+    store: Mapped[str] = mapped_column(
+        String(63), server_default=_DEFAULT_STORE, comment="the store that its bytes go to and lie in; never changes"
+    )
     starts_us: Mapped[int] = mapped_column(BigInteger, comment="our clock, first picture")
     ends_us: Mapped[int | None] = mapped_column(BigInteger, comment="our clock, end of the last picture")
     keep_us: Mapped[int] = mapped_column(BigInteger, comment="retention of these pictures; shortening lowers it")
@@ -94,6 +100,9 @@ class SegmentAheadRow(Base):
     policy_version: Mapped[int] = mapped_column(comment="the retention policy in force when it was registered")
     keep_us: Mapped[int] = mapped_column(BigInteger, comment="retention of its pictures; shortening lowers it")
     blob_name: Mapped[str] = mapped_column(String(22), unique=True, comment="opaque, used once, ever")
+    store: Mapped[str] = mapped_column(
+        String(63), server_default=_DEFAULT_STORE, comment="the store that its bytes will go to"
+    )
     bucket_key_id: Mapped[uuid.UUID] = mapped_column(comment="the key in the keyring that wraps its own")
     bucket_hour: Mapped[int] = mapped_column(comment="hours since 1970, UTC, of the bucket")
     wrapped_key: Mapped[bytes] = mapped_column(LargeBinary, comment="of a file that may not exist yet")
@@ -151,14 +160,16 @@ class FootageDayRow(Base):
 # registered ahead was compared then: its pictures may be older than a withdrawal that came before its row could.
 _WAS_REGISTERED: Final = (
     "EXISTS (SELECT 1 FROM segment_ahead WHERE id = NEW.id AND camera_id = NEW.camera_id "
-    "AND consent_entry_id = NEW.consent_entry_id AND blob_name = NEW.blob_name AND registered_us <= NEW.starts_us)"
+    "AND consent_entry_id = NEW.consent_entry_id AND blob_name = NEW.blob_name AND store = NEW.store "
+    "AND registered_us <= NEW.starts_us)"
 )
 # A part of a segment that is destroyed lies right beside what goes of it, and rests on the same opt-in. It was recorded
 # under it; whether that has been withdrawn since is of no account.
 _IS_KEPT_PART: Final = (
     "EXISTS (SELECT 1 FROM segment WHERE id = NEW.resealed_from AND state = 'erasing' AND camera_id = NEW.camera_id "
     "AND operator_id = NEW.operator_id AND consent_entry_id = NEW.consent_entry_id AND keep_us = NEW.keep_us "
-    "AND tracks = NEW.tracks AND run = NEW.run AND epoch = NEW.epoch AND blob_name <> NEW.blob_name "
+    "AND tracks = NEW.tracks AND run = NEW.run AND epoch = NEW.epoch AND store = NEW.store "
+    "AND blob_name <> NEW.blob_name "
     "AND salt <> NEW.salt AND (NEW.ends_us = starts_us OR NEW.starts_us = ends_us) "
     "AND NEW.destroy_from_us <= destroy_from_us)"
 )
@@ -177,8 +188,8 @@ refuse(
     "UPDATE",
     "what is registered ahead keeps its place, and is never kept longer",
     "NEW.id <> OLD.id OR NEW.operator_id <> OLD.operator_id OR NEW.camera_id <> OLD.camera_id "
-    "OR NEW.consent_entry_id <> OLD.consent_entry_id OR NEW.blob_name <> OLD.blob_name OR NEW.salt <> OLD.salt "
-    "OR NEW.registered_us <> OLD.registered_us OR NEW.keep_us > OLD.keep_us",
+    "OR NEW.consent_entry_id <> OLD.consent_entry_id OR NEW.blob_name <> OLD.blob_name OR NEW.store <> OLD.store "
+    "OR NEW.salt <> OLD.salt OR NEW.registered_us <> OLD.registered_us OR NEW.keep_us > OLD.keep_us",
 )
 refuse(
     SegmentRow,
@@ -194,13 +205,13 @@ refuse(
     SegmentRow,
     "segment_keeps_its_owner",
     "UPDATE",
-    "a segment keeps its owner, camera, start and name",
+    "a segment keeps its owner, camera, start, name and store",
     "NEW.operator_id <> OLD.operator_id OR NEW.camera_id <> OLD.camera_id OR NEW.blob_name <> OLD.blob_name "
-    "OR NEW.resealed_from IS DISTINCT FROM OLD.resealed_from "
+    "OR NEW.store <> OLD.store OR NEW.resealed_from IS DISTINCT FROM OLD.resealed_from "
     # Of one that is destroyed in part, the row tells of the time that is gone.
     "OR (NEW.starts_us <> OLD.starts_us AND (OLD.state <> 'erasing' OR OLD.key_destroyed_at IS NOT NULL "
     "OR NEW.starts_us < OLD.starts_us OR NEW.starts_us >= OLD.ends_us))",
-    of=("operator_id", "camera_id", "starts_us", "blob_name", "resealed_from"),
+    of=("operator_id", "camera_id", "starts_us", "blob_name", "store", "resealed_from"),
 )
 refuse(
     SegmentRow,

@@ -36,6 +36,18 @@ class Operator:
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """The regions in which this installation has a store; `first` is that of the store every installation has."""
+
+    first: str
+    served: frozenset[str]
+
+    def has(self, region: str) -> bool:
+        """Say whether footage may be promised to go there."""
+        return region in self.served
+
+
 def name_is_free_to_take(name: str) -> bool:
     """Say whether a well-formed name may be an operator's at all."""
     return name not in RESERVED_NAMES

@@ -113,6 +113,7 @@ def _seal(parts: Assembly, permit: RecordingPermit, place: Place, minute: _Minut
             consent_entry_id=permit.entry_id,
             policy_version=0,
             blob_name=name,
+            store="default",
             starts_us=starts_us,
             keep_us=_KEEP_US,
             run=_RUN,

@@ -2,7 +2,7 @@
 
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ import pytest
 
 from archive.blobs.folder_store import FolderStore
 from archive.blobs.memory_store import MemoryStore
+from archive.blobs.router import StoreRouter
 from archive.blobs.rules import name_of
 from archive.blobs.store import BlobStore, Quarantined
 from archive.errors import StoreUnavailable
@@ -51,10 +52,20 @@ class HeldBack(io.BytesIO):
         return super().read(50_000)
 
 
-@pytest.fixture(params=["folder", "memory", "s3", "s3-versions"])
+class ByFirstCharacter:
+    """Rows that have every blob: each lies in one of two stores."""
+
+    def of(self, names: Sequence[str]) -> Mapping[str, str]:
+        return {name: "upper" if name[0].isupper() else "other" for name in names}
+
+
+@pytest.fixture(params=["folder", "memory", "router", "s3", "s3-versions"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
     if request.param == "folder":
         return FolderStore.create(tmp_path / "blobs")
+    if request.param == "router":
+        stores = {"upper": FolderStore.create(tmp_path / "upper"), "other": FolderStore.create(tmp_path / "other")}
+        return StoreRouter(stores, ByFirstCharacter())
     if request.param == "memory":
         return MemoryStore()
     rgw: Rgw = request.getfixturevalue("rgw")

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from auth.grants.rules import Grant, Scope, Terms
 from auth.grants.store import GrantStore
 from auth.identities.tables import PersonRow
+from auth.operators.store import OperatorStore
 from auth.operators.tables import OperatorRow
 from auth.principal import RIGHTS_OF, Principal, PrincipalKind, Right, Role
 from auth.resources.rules import Resource
@@ -22,11 +23,16 @@ class Access:
         self._db = db
         self._randomness = randomness
         self._at = at
+        self._operators = OperatorStore()
 
-    def operator(self, name: str) -> OperatorId:
+    def operator(self, name: str, region: str | None = "here") -> OperatorId:
+        """An operator whose footage goes to a region; None: as one of before there were regions."""
         operator_id = OperatorId(self._randomness.uuid())
         with self._db.writing() as session:
             session.add(OperatorRow(id=operator_id, name=name, title=name.title(), created_at=self._at))
+            session.flush()
+            if region is not None:
+                self._operators.set_region(session, self._randomness, operator_id, region, "test", self._at)
         return operator_id
 
     def person(self, operator_id: OperatorId, login: str) -> Principal:

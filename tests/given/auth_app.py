@@ -24,6 +24,7 @@ from auth.identities.passwords import Cost, Passwords
 from auth.identities.service import PersonService
 from auth.opaque import digest_of
 from auth.operators.http import operator_routes
+from auth.operators.rules import Regions
 from auth.operators.service import OperatorService
 from auth.principal import Principal
 from auth.sessions.http import session_routes
@@ -59,6 +60,9 @@ class Noted:
     detail: str
 
 
+REGIONS = Regions("here", frozenset({"here", "elsewhere"}))
+
+
 class AuthParts:
     """Every part of the room, joined. `client()` speaks HTTP to an app of its routes; `bearer` skips the log-in."""
 
@@ -74,7 +78,7 @@ class AuthParts:
         self.memory = AccessMemory(clock)
         self.passwords = Passwords(randomness, CHEAP)
         self.gate = Gate(db, clock, self.audit, self.refusals)
-        self.operators = OperatorService(self.audit, clock, randomness)
+        self.operators = OperatorService(self.audit, clock, randomness, REGIONS)
         self.grants = GrantService(self.audit, self.journal, clock, randomness)
         self.people = PersonService(self.audit, self.journal, clock, randomness, self.grants, self.memory)
         secrets = (db, clock, randomness, self.passwords, self.audit, self.throttle, self.refusals, self.memory)

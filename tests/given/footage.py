@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from archive.blobs.folder_store import FolderStore
+from archive.blobs.rules import DEFAULT_STORE
 from archive.blobs.store import BlobStore
 from archive.check import Checker, CheckReport, Depth, Finding
 from archive.check.audited import CheckAudit
@@ -40,6 +41,7 @@ from archive.recorder.camera import CameraRecorder
 from archive.recorder.delivery import Delivery
 from archive.recorder.heads import Heads
 from archive.recorder.recovery import Recovery
+from archive.recorder.regions import RegionStores
 from archive.recorder.rules import Why
 from archive.recorder.standing import micros
 from archive.recorder.start import StartReport, bring_in_order
@@ -116,6 +118,7 @@ class House:
             self.store = FolderStore.create(folder / "archive")
             self.operator_id = access.operator("north-gate")
             self.camera = access.camera(self.operator_id, "cam-1")
+        self.regions = {"here": DEFAULT_STORE}
         self.audit = AuditLog(db, self.randomness)
         self.capacity: Callable[[int], int | None] = _does_not_tell
         self.owner = access.person(self.operator_id, f"owner-{self.randomness.octets(4).hex()}@example.org")
@@ -136,7 +139,17 @@ class House:
         self.finished: list[SegmentId] = []
         self.recovery = Recovery(db, self.keys, self.spool, self.audit, clock, self.randomness)
         self.delivery = Delivery(db, self.spool, self.store)
-        self.tools = Tools(db, self.ledger, self.retention, self.keys, clock, self.randomness, self.spool, self._name)
+        self.tools = Tools(
+            db,
+            self.ledger,
+            self.retention,
+            self.keys,
+            clock,
+            self.randomness,
+            self.spool,
+            self._name,
+            RegionStores(self.regions).store_for,
+        )
         self.recorder = self.new_recorder()
         self.footage = Footage(db, clock, self.keys, self.spool, self.store, lambda _: self.recorder.growing())
         self.orders = OrderService(self.audit, self.journal, clock, self.randomness, self.approvals)

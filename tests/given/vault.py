@@ -137,6 +137,7 @@ class Vault:
                 consent_entry_id=permit.entry_id,
                 policy_version=0,
                 blob_name=name,
+                store="default",
                 starts_us=starts_us,
                 keep_us=keep // _MICROSECOND,
                 run=run,

@@ -31,6 +31,7 @@ KEPT_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "archive.blobs.store.BlobStore": (
         "archive.blobs.folder_store.FolderStore",
         "archive.blobs.memory_store.MemoryStore",
+        "archive.blobs.router.StoreRouter",
         "archive.blobs.s3_store.S3Store",
     ),
     # Joints: a lower room, or a lower concept, asks for what an upper one knows; `vms_privacy/app` joins them.
@@ -44,6 +45,7 @@ KEPT_BY: Final[Mapping[str, tuple[str, ...]]] = {
         "archive.forecast.service.Forecaster",
         "vms_privacy.recording_times.room.Boundless",
     ),
+    "archive.blobs.router.StoreNames": ("archive.segments.store_names.RowStores",),
     "archive.recorder.standing.Policies": ("archive.retention.service.RetentionService",),
     "archive.erasure.tools.DerivedCopies": ("archive.playback.service.Footage", "archive.recorder.delivery.Delivery"),
     "archive.mandates.service.Minimums": ("archive.retention.terms.OperatorTerms",),

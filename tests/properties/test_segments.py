@@ -92,6 +92,7 @@ def _added(world: World, session: Session, start: int, keep: int) -> SegmentId:
         consent_entry_id=world.ask().entry_id,
         policy_version=0,
         blob_name="A" * 22,
+        store="default",
         starts_us=start,
         keep_us=keep,
         run="run",

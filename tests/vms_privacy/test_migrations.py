@@ -131,9 +131,9 @@ def test_a_database_of_the_first_release_keeps_its_rows_and_is_counted(databases
             before = [dict(row) for row in connection.execute(_ROWS).mappings()]
         migrate(database.engine)
         with database.engine.connect() as connection:
-            # What a row has got since is empty in it.
+            # What a row has got since is empty in it; all footage went to the one store there was.
             after = [dict(row) for row in connection.execute(_ROWS).mappings()]
-            assert after == [one | {"resealed_from": None} for one in before]
+            assert after == [one | {"resealed_from": None, "store": "default"} for one in before]
             sums = connection.execute(
                 text("SELECT day, keep_us, segments, size_bytes, recorded_us FROM footage_day ORDER BY day, keep_us")
             ).all()

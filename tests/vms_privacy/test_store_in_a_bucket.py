@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from archive.blobs.rules import MARK, name_of
 from archive.blobs.s3_store import S3Store
+from archive.blobs.store_places import InBucket
 from archive.errors import StoreDeniesAccess, StoreIsUnfit, StoreUnavailable
 from tests.given.rgw import REGION, Rgw
 from tests.given.s3 import everything_in
@@ -92,5 +93,7 @@ def test_a_bucket_that_is_told_in_parts_does_not_start_and_plain_http_cannot_be_
             Settings(**{key: value for key, value in told.items() if key != name})
     with pytest.raises(ValidationError, match="s3_endpoint"):
         Settings(**told | {"s3_endpoint": "http://s3.example.org"})
-    assert Settings(**told).bucket_place.uses_tls
+    [place] = Settings(**told).stores
+    assert isinstance(place.lies_in, InBucket)
+    assert place.lies_in.bucket.uses_tls
     assert json.dumps(str(Settings(**told))).find("secret0") == -1

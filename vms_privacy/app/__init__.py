@@ -4,7 +4,7 @@ Each part is one property, so that a story can replace exactly one of them by an
 stand on those of the rooms below it.
 """
 
-from vms_privacy.app.archive import s3_bucket
+from vms_privacy.app.archive import make_store
 from vms_privacy.app.requests import RequestParts
 from vms_privacy.app.streams import TAP_BYTES
 
@@ -13,4 +13,4 @@ class Assembly(RequestParts):
     """One service's parts, each made when it is first asked for."""
 
 
-__all__ = ["TAP_BYTES", "Assembly", "s3_bucket"]
+__all__ = ["TAP_BYTES", "Assembly", "make_store"]

@@ -1,13 +1,16 @@
 """The parts that keep footage, show it and destroy it."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from uuid import UUID
 
 from archive.blobs.folder_store import FolderStore
 from archive.blobs.minio_store import S3Bucket
+from archive.blobs.router import StoreRouter
 from archive.blobs.s3_place import S3Keys
 from archive.blobs.s3_store import S3Store
 from archive.blobs.store import BlobStore
+from archive.blobs.store_places import InBucket, InFolder, StorePlace
 from archive.check.service import Checker
 from archive.erasure.service import Eraser
 from archive.erasure.tools import Tools
@@ -25,23 +28,40 @@ from archive.receipts.monthly import MonthlySummaries
 from archive.receipts.service import ReceiptService
 from archive.recorder.delivery import Delivery
 from archive.recorder.recovery import Recovery
+from archive.recorder.regions import RegionStores
 from archive.recorder.service import RecorderService
 from archive.recorder.tools import Tools as RecorderTools
 from archive.retention.replay import Shortenings
 from archive.retention.service import RetentionService
 from archive.retention.terms import OperatorTerms
+from archive.segments.store_names import RowStores
 from auth.grants.replay import Revocations
 from auth.tokens.handles import random_name
 from vms_privacy.app.streams import StreamParts
 from vms_privacy.custody.service import Custody, Rooms
 from vms_privacy.ids import CameraId, SegmentId, WorkerId
-from vms_privacy.settings import Settings
 
 
-def s3_bucket(settings: Settings) -> S3Bucket:
-    """Return the bucket that the settings name. Raises StoreDeniesAccess where the files with its keys are no good."""
-    keys = S3Keys.read(settings.s3_access_key_file, settings.s3_secret_key_file)
-    return S3Bucket(settings.bucket_place, keys)
+def open_store(place: StorePlace) -> BlobStore:
+    """Return a store that is marked as one. Raises StoreUnavailable; what is set up wrong does not start."""
+    if isinstance(place.lies_in, InFolder):
+        return FolderStore(place.lies_in.folder, place.capacity_bytes)
+    store = S3Store(_bucket(place.lies_in), place.bucket_terms)
+    store.refuse_at_start()
+    return store
+
+
+def make_store(place: StorePlace) -> None:
+    """Mark an empty folder or bucket as a store. Raises FileExistsError where something is in it, StoreUnavailable."""
+    if isinstance(place.lies_in, InFolder):
+        FolderStore.create(place.lies_in.folder)
+    else:
+        S3Store.create(_bucket(place.lies_in), place.bucket_terms)
+
+
+def _bucket(where: InBucket) -> S3Bucket:
+    """Raises StoreDeniesAccess where the files with its keys are no good."""
+    return S3Bucket(where.bucket, S3Keys.read(where.access_key_file, where.secret_key_file))
 
 
 class ArchiveParts(StreamParts):
@@ -56,12 +76,16 @@ class ArchiveParts(StreamParts):
         return BucketKeys(self.keyring, self.keys, self.clock)
 
     @cached_property
+    def stores(self) -> Mapping[str, BlobStore]:
+        return {place.name: open_store(place) for place in self.store_places}
+
+    @cached_property
     def store(self) -> BlobStore:
-        if self.settings.store == "folder":
-            return FolderStore(self.settings.archive, self.settings.store_capacity_bytes)
-        store = S3Store(s3_bucket(self.settings), self.settings.bucket_terms)
-        store.refuse_at_start()
-        return store
+        return StoreRouter(self.stores, RowStores(self.db))
+
+    @cached_property
+    def region_stores(self) -> RegionStores:
+        return RegionStores({place.region: place.name for place in self.store_places})
 
     @cached_property
     def room(self) -> Forecaster:
@@ -118,6 +142,7 @@ class ArchiveParts(StreamParts):
             self.randomness,
             self.settings.spool,
             self.name_blob,
+            self.region_stores.store_for,
         )
 
     @cached_property

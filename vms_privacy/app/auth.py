@@ -11,6 +11,7 @@ from auth.identities.service import PersonService
 from auth.media_sessions.door import MediaDoor
 from auth.media_sessions.rules import Limits
 from auth.media_sessions.service import MediaSessions
+from auth.operators.rules import Regions
 from auth.operators.service import OperatorService
 from auth.revocation.view import RevocationView
 from auth.sessions.memory import AccessMemory
@@ -43,7 +44,12 @@ class AuthParts(GroundParts):
 
     @cached_property
     def operators(self) -> OperatorService:
-        return OperatorService(self.audit, self.clock, self.randomness)
+        return OperatorService(self.audit, self.clock, self.randomness, self.regions)
+
+    @cached_property
+    def regions(self) -> Regions:
+        regions = [place.region for place in self.store_places]
+        return Regions(regions[0], frozenset(regions))
 
     @cached_property
     def grants(self) -> GrantService:

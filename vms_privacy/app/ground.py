@@ -3,6 +3,7 @@
 import threading
 from functools import cached_property
 
+from archive.blobs.store_places import StorePlace
 from auth.resources.store import ResourceStore
 from vms_privacy.approvals.service import Approvals
 from vms_privacy.audit.anchor import Anchor
@@ -42,6 +43,11 @@ class GroundParts:
     @cached_property
     def randomness(self) -> Randomness:
         return SystemRandomness()
+
+    @cached_property
+    def store_places(self) -> tuple[StorePlace, ...]:
+        """Return where the stores are; read once, since nothing is opened anew while the service runs."""
+        return self.settings.stores
 
     @cached_property
     def guarded_clock(self) -> GuardedClock:
