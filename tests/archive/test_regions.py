@@ -17,6 +17,7 @@ from archive.blobs.router import StoreRouter
 from archive.blobs.rules import DEFAULT_STORE, name_of
 from archive.blobs.store import BlobStore
 from archive.errors import NoStoreForRegion, StoreUnavailable
+from archive.mandates.errors import NothingToDestroy
 from archive.recorder.regions import RegionStores, refuse_without_stores
 from archive.recorder.rules import Why
 from archive.segments import ahead
@@ -318,7 +319,10 @@ def _do(two: Two, act: str) -> None:
             two.promise(HERE if act == "here" else AWAY)
         case "mandate" if living:
             start = living[-1].starts_us
-            house.mandate(Span(start + 1_000_000, start + 2_000_000))
+            try:
+                house.mandate(Span(start + 1_000_000, start + 2_000_000))
+            except NothingToDestroy:
+                return  # An earlier one took it.
         case "shorten" if living:
             house.keep_for(timedelta(minutes=2))
             house.clock.forward(timedelta(minutes=1))

@@ -43,7 +43,7 @@ def test_init_makes_the_bucket_a_store_and_the_service_uses_it(rgw: Rgw, told: d
     settings = Settings(**told)
     initialise(settings)
     assert not settings.archive.exists()
-    store = Assembly(settings).store
+    [store] = Assembly(settings).stores.values()
     assert isinstance(store, S3Store)
     store.put(NAME, io.BytesIO(b"sealed"), 6)
     assert everything_in(rgw, told["s3_bucket"]) == [(NAME, False)]
@@ -57,16 +57,16 @@ def test_a_bucket_outside_the_promised_region_stops_init_and_start(told: dict[st
     told["data_dir"] = tmp_path / "again"
     initialise(Settings(**told))
     with pytest.raises(StoreIsUnfit):
-        _ = Assembly(Settings(**told | {"s3_region": "eu-west-3"})).store
+        _ = Assembly(Settings(**told | {"s3_region": "eu-west-3"})).stores
 
 
 def test_a_bucket_that_was_never_made_a_store_or_is_missing_stops_the_start(rgw: Rgw, told: dict[str, Any]) -> None:
     with pytest.raises(StoreIsUnfit) as refused:
-        _ = Assembly(Settings(**told)).store
+        _ = Assembly(Settings(**told)).stores
     assert refused.value.facts == {"reasons": "not-a-store"}
     rgw.raw().remove_bucket(told["s3_bucket"])
     with pytest.raises(StoreIsUnfit) as refused:
-        _ = Assembly(Settings(**told)).store
+        _ = Assembly(Settings(**told)).stores
     assert refused.value.facts == {"reasons": "no-bucket"}
 
 

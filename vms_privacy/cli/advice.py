@@ -89,10 +89,13 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "name-is-reserved": "take another name",
         "name-is-taken": "take another name, or a lost code: `vms-privacy operator invite LOGIN --again`",
         "no-footage": "see what there is: `vms-privacy camera ranges`",
-        "no-store-for-region": "give the operator a store in its region: docs/operate/stores.md",
+        "no-store-for-region": "name a store of that region, or of that name, in VMS_STORES_FILE: "
+        "docs/operate/stores.md",
         "no-such-camera": "see what there is: `vms-privacy camera list`",
         "no-such-file": "look at the spelling and the folder",
+        "no-such-operator": "look at the spelling: its name in URLs, not its title",
         "no-such-person": "see who there is: `vms-privacy operator people`",
+        "no-such-store": "look at VMS_STORES_FILE and the names in it",
         "no-such-problem": "see all of them: `vms-privacy problems`",
         "not-acceptable": "accept the form that /docs of the service names",
         "not-all-erased": "nothing has to be done: what is left is tried again; `vms-privacy status` shows the "
@@ -136,6 +139,7 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "`vms-privacy camera times --help`",
         "recording-times-unreadable": "the camera is not recorded: set its times anew, `vms-privacy camera times`; an "
         "unknown zone needs the system's time zone database (tzdata)",
+        "region-is-not-served": "take a region of the settings, or add a store there: docs/operate/stores.md",
         "retention-refused": 'beyond 72 hours say why with --justification "why"; from PT10S to P366D',
         "root-is-used-up": "put a new root to use: `vms-privacy keys rotate root`",
         "rtp-not-packable": "nothing can be done here: the camera sends what its codec does not allow; look at its "

@@ -20,6 +20,7 @@ ALONE: Final[Mapping[str, str]] = MappingProxyType(
         "init": "installing",
         "bootstrap-code": "installing",
         "migrate": "installing",
+        "make-store": "installing",
         "serve": "serving",
         "status": "status",
         "check": "checking",
@@ -35,7 +36,7 @@ ALONE: Final[Mapping[str, str]] = MappingProxyType(
 )
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "operator": ("operators", "people", "terms"),
+        "operator": ("operators", "people", "terms", "regions"),
         "camera": ("cameras", "keeping", "times", "looking"),
         "hold": ("holds",),
         "restriction": ("restrictions",),
@@ -56,6 +57,8 @@ SAYS: Final[Mapping[str, str]] = MappingProxyType(
         "init": "Make an installation: database, keyring, journal, store, and a bootstrap code that is shown once.",
         "bootstrap-code": "Make another bootstrap code where the first was lost; the old one stops working.",
         "migrate": "Bring the database to this program's version. Stop the service and back up before.",
+        "make-store": "Make the empty folder or bucket of a store that VMS_STORES_FILE names a store of this "
+        "installation.",
         "serve": "Run the service until a signal ends it; say where it is, once it answers, and what to do next.",
         "status": "Show whether each part is ready, the cameras by state, recording, and deletion debt; "
         "exits 7 if one is not.",

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from vms_privacy.app import Assembly
+from vms_privacy.app import Assembly, make_store
 from vms_privacy.cli.asking import answer
 from vms_privacy.cli.files import new_file, refuse_if_there
 from vms_privacy.cli.forms import facts
@@ -21,7 +21,7 @@ from vms_privacy.cli.parts import (
     told_of_the_database,
     warn_of_unknown_variables,
 )
-from vms_privacy.cli.refusals import AnswerNeeded, WordsNeeded
+from vms_privacy.cli.refusals import AnswerNeeded, NoSuchStore, StoreIsThere, WordsNeeded
 from vms_privacy.durable_files import write_durably
 from vms_privacy.install import bring_database_up_to_date, initialise, new_bootstrap_code, refuse_if_initialised
 from vms_privacy.keyring.envelope import Recipient
@@ -138,3 +138,27 @@ def migrate(data_dir: DataDir = None, *, as_json: AsJson = False) -> None:
     with told_of_the_database():
         bring_database_up_to_date(settings)
     tell({"schema": "current"}, ["The database is of this program's version."], as_json=as_json)
+
+
+@app.command("make-store")
+def make(
+    name: Annotated[str, typer.Argument(help="As VMS_STORES_FILE names it.", show_default=False)],
+    data_dir: DataDir = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Make the empty folder or bucket of a store that VMS_STORES_FILE names a store of this installation."""
+    settings = settings_of(data_dir)
+    refuse_unless_installed(settings)
+    place = next((one for one in settings.stores if one.name == name), None)
+    if place is None:
+        raise NoSuchStore(f"the settings name no store {name}")
+    try:
+        make_store(place)
+    except FileExistsError:
+        raise StoreIsThere(f"where the store {name} should be there is something already") from None
+    tell(
+        {"store": place.name, "region": place.region},
+        [*facts({"store": place.name, "region": place.region}), "", "Next: start the service anew"],
+        as_json=as_json,
+    )

@@ -26,6 +26,27 @@ class NoSuchCamera(Refusal):
     code: ClassVar[str] = "no-such-camera"
 
 
+class NoSuchOperator(Refusal):
+    """No operator of this installation has this name."""
+
+    kind: ClassVar[Kind] = Kind.NOT_FOUND
+    code: ClassVar[str] = "no-such-operator"
+
+
+class NoSuchStore(Refusal):
+    """The settings, and the file of stores that they name, have no store of this name."""
+
+    kind: ClassVar[Kind] = Kind.NOT_FOUND
+    code: ClassVar[str] = "no-such-store"
+
+
+class StoreIsThere(Refusal):
+    """There is something already where a store should be made; a store is never made over it."""
+
+    kind: ClassVar[Kind] = Kind.CONFLICT
+    code: ClassVar[str] = "store-is-there"
+
+
 class NoSuchPerson(Refusal):
     """Your operator has nobody with this log-in."""
 
@@ -111,7 +132,7 @@ class CertificateNotTrusted(Refusal):
 
 
 class NotAPlatformAdmin(Refusal):
-    """Who is logged in belongs to an operator; the service's clock is for platform admins."""
+    """Who is logged in belongs to an operator; this is for platform admins."""
 
     kind: ClassVar[Kind] = Kind.FORBIDDEN
     code: ClassVar[str] = "not-a-platform-admin"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vms_privacy.app import Assembly
 from vms_privacy.clock import SystemClock
-from vms_privacy.demo import auditing, erasing, keeping, ordering, pausing, requesting, watching
+from vms_privacy.demo import auditing, erasing, keeping, ordering, pausing, regions, requesting, watching
 from vms_privacy.demo.story import Step, document, tell
 from vms_privacy.demo.world import World, make_world
 from vms_privacy.serve import leave_no_core
@@ -93,6 +93,11 @@ def steps_of(world: World) -> list[Step]:
             "request-has-a-clock",
             "A month-old request is overdue at once, erased by two people, and closed with an outcome alone",
             lambda: requesting.request_has_a_clock(world),
+        ),
+        Step(
+            "footage-stays-in-its-region",
+            "An operator's footage lies in the store of its region, and in no other",
+            lambda: regions.footage_stays_in_its_region(world),
         ),
         Step(
             "everything-is-accounted-for",

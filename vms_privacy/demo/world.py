@@ -1,5 +1,6 @@
 """What the story is played with: simulated cameras, one service, two operators and their people, over real sockets."""
 
+import json
 import tempfile
 import threading
 import time
@@ -24,6 +25,8 @@ from vms_privacy.settings import Settings
 
 CAPACITY_BYTES: Final = 10**13
 """The story keeps some megabytes for some minutes: what three days of it would come to is no matter on any disk."""
+ELSEWHERE: Final = "elsewhere"
+"""A second store and its region: the south's footage was promised to lie there."""
 SWEEP: Final = timedelta(seconds=1)
 UP_WITHIN_S: Final = 30.0
 
@@ -118,7 +121,13 @@ def make_world(folder: Path | None, assemble: Callable[[Settings], Assembly] = A
         simulators = _cameras(canaries, clock, randomness)
         login = Login("camera", randomness.octets(12).hex())
         cameras = stack.enter_context(SimulatorThread(simulators, randomness, login=login))
-        settings = Settings(data_dir=folder / "data", port=0, sweep_every=SWEEP, store_capacity_bytes=CAPACITY_BYTES)
+        settings = Settings(
+            data_dir=folder / "data",
+            port=0,
+            sweep_every=SWEEP,
+            store_capacity_bytes=CAPACITY_BYTES,
+            stores_file=_stores_file(folder),
+        )
         made = initialise(settings)
         parts = assemble(settings)
         running = Running(parts)
@@ -131,7 +140,7 @@ def make_world(folder: Path | None, assemble: Callable[[Settings], Assembly] = A
         log_ins: list[LogIn] = []
         admin = _platform_admin(url, made.bootstrap_code, randomness, log_ins)
         north = _operator(admin, "north", randomness, log_ins)
-        south = _operator(admin, "south", randomness, log_ins)
+        south = _operator(admin, "south", randomness, log_ins, region=ELSEWHERE)
         secret = f"{login.user}:{login.password}"
         for operator, name, path in ((north, "gate", "cam-1"), (north, "yard", "cam-2"), (south, "dock", "cam-3")):
             address = cameras.url(path).replace("rtsp://", f"rtsp://{secret}@")
@@ -194,8 +203,21 @@ def _platform_admin(url: str, code: str, randomness: Randomness, log_ins: list[L
     return _logged_in(url, login, password)
 
 
-def _operator(admin: ApiClient, name: str, randomness: Randomness, log_ins: list[LogIn]) -> Operator:
-    made = admin.call("POST", "/api/v1/operators", {"name": name, "title": f"Operator {name}"})
+def _stores_file(folder: Path) -> Path:
+    """Name a second store beside the data folder; the settings name the first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "stores.toml"
+    place = json.dumps(str((folder / ELSEWHERE).absolute()))
+    told = f'name = "{ELSEWHERE}"\nregion = "{ELSEWHERE}"\nkind = "folder"\nfolder = {place}\n'
+    file.write_text(f"[[store]]\n{told}capacity_bytes = {CAPACITY_BYTES}\n")
+    return file
+
+
+def _operator(
+    admin: ApiClient, name: str, randomness: Randomness, log_ins: list[LogIn], region: str | None = None
+) -> Operator:
+    wanted = {"name": name, "title": f"Operator {name}"} | ({} if region is None else {"region": region})
+    made = admin.call("POST", "/api/v1/operators", wanted)
     login = f"owner@{name}.example.org"
     invited = admin.call(
         "POST",

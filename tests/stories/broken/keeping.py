@@ -1,7 +1,7 @@
 """Broken parts on the way of what is kept: ledger, recorder, playback, sweep, keyring, store."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -13,6 +13,8 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from archive.blobs.folder_store import FolderStore
+from archive.blobs.router import StoreRouter
+from archive.blobs.rules import DEFAULT_STORE
 from archive.blobs.store import BlobStore
 from archive.erasure.service import Eraser
 from archive.erasure.tools import SweepReport
@@ -26,6 +28,7 @@ from archive.recorder.tools import Tools
 from archive.retention.rules import Policy
 from archive.retention.service import RetentionService
 from archive.segments.rules import Span
+from archive.segments.store_names import RowStores
 from archive.segments.tables import SegmentRow
 from auth.principal import Granted
 from auth.resources.store import ResourceStore
@@ -311,10 +314,23 @@ class StrangerInTheStore(Assembly):
     """The store keeps a second copy of everything, under a name that no row knows."""
 
     @cached_property
-    def store(self) -> BlobStore:
+    def stores(self) -> Mapping[str, BlobStore]:
         store = _DoublingStore(self.settings.archive)
         store.new_name = lambda: random_name(self.randomness)
-        return store
+        return {**super().stores, DEFAULT_STORE: store}
+
+
+class EverybodyToOneStore(Assembly):
+    """Every blob is led to the first store, whatever its row says."""
+
+    @cached_property
+    def store(self) -> BlobStore:
+        return StoreRouter(self.stores, _OneStore(self.db))
+
+
+class _OneStore(RowStores):
+    def of(self, names: Sequence[str]) -> Mapping[str, str]:
+        return dict.fromkeys(super().of(names), DEFAULT_STORE)
 
 
 class _DoublingStore(FolderStore):

@@ -27,6 +27,7 @@ BROKEN: Final[Mapping[str, tuple[str, type[Assembly]]]] = {
     "clock-from-the-entry": ("request-has-a-clock", requesting.ClockFromTheEntry),
     "receipt-of-another-key": ("receipt-verifies", proving.ReceiptOfAnotherKey),
     "keyring-keeps-copies": ("older-copy-opens-nothing", keeping.KeyringKeepsCopies),
+    "everybody-to-one-store": ("footage-stays-in-its-region", keeping.EverybodyToOneStore),
     "stranger-in-the-store": ("everything-is-accounted-for", keeping.StrangerInTheStore),
     "chain-is-unsigned": ("audit-verifies", proving.ChainIsUnsigned),
     "chain-of-another-key": ("audit-verifies", proving.ChainOfAnotherKey),

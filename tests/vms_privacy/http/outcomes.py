@@ -120,6 +120,7 @@ API: Final = (
     Row("PUT /api/v1/auth/password", "self", _logged_in(Cell(403, "wrong-password"))),
     Row("POST /api/v1/operators", "platform", _platform(201)),
     Row("GET /api/v1/operators", "platform", _platform(200)),
+    Row(f"PUT {_O}/region", "platform", _platform(200)),
     Row("GET /api/v1/platform/audit", "platform", _platform(200)),
     Row("GET /api/v1/platform/audit/verdict", "platform", _platform(200)),
     Row("GET /api/v1/clock", "platform", _platform(200)),
