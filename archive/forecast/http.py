@@ -30,7 +30,7 @@ class CameraForecast(Strict):
 
 
 class OperatorForecast(Strict):
-    """What an operator's footage will come to, and what the store has left for everybody, in whole GiB.
+    """What an operator's footage will come to, and what its store has left for all who share it, in whole GiB.
 
     `left_bytes` is empty where the store does not tell how much it holds: then nothing is refused for want of room.
     `unknown_rates` cameras are recorded of which nobody knows yet what they send.
@@ -50,7 +50,7 @@ def forecast_routes(db: Database, forecasts: Forecaster) -> APIRouter:
     def read_forecast(operator_id: str, granted: Allowed) -> OperatorForecast:
         """Say how many bytes footage will come to, camera by camera, as it stands now."""
         with db.reading() as session:
-            found = forecasts.forecast(session)
+            found = forecasts.forecast(session, granted.operator_id)
         mine = [one for one in found.cameras.values() if one.operator_id == granted.operator_id]
         told = [one for one in mine if one.is_recorded or one.stored.size_bytes]
         left = found.room.left_bytes

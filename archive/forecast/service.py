@@ -1,7 +1,8 @@
 """What all footage will come to, and the refusal to allow more than the store can hold."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import ClassVar, Final
 
 from sqlalchemy.orm import Session
@@ -18,10 +19,11 @@ from archive.forecast.rules import (
     promised_bytes,
     rate_of,
 )
+from auth.resources.store import ResourceStore
 from auth.tokens.rules import microseconds
 from vms_privacy.clock import Clock
 from vms_privacy.errors import Kind, Refusal
-from vms_privacy.ids import CameraId
+from vms_privacy.ids import CameraId, OperatorId
 from vms_privacy.recording_times.room import Change, Outlook
 
 _GIB: Final = 1 << 30
@@ -39,45 +41,70 @@ class StoreOverCommitted(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Every camera there is or was, and the store that their footage lies in."""
+    """Every camera there is or was, and the room in the store that was asked about, or in all of them."""
 
     cameras: Mapping[CameraId, Camera]
     room: Room
 
 
 class Forecaster:
-    """Knows what is allowed and what there is room for. Asks the store every time: others may write on its disk.
+    """Knows what is allowed and what there is room for. Asks the stores every time: others may write on their disks.
 
-    `capacity` is told how much of ours is there and returns what the store holds of ours in all, None where it cannot
-    tell; `seen` returns how many bytes a second come from a camera.
+    `capacity` is told a store and how much of ours is there, and returns what it holds of ours in all, None where it
+    cannot tell; `seen` returns how many bytes a second come from a camera; `store_for` names the store that an
+    operator's footage goes to now. What still lies where it went before is counted there as well.
     """
 
     def __init__(
-        self, clock: Clock, capacity: Callable[[int], int | None], seen: Callable[[CameraId], int | None]
+        self,
+        clock: Clock,
+        capacity: Callable[[str, int], int | None],
+        seen: Callable[[CameraId], int | None],
+        stores: Sequence[str],
+        store_for: Callable[[Session, OperatorId], str | None],
     ) -> None:
         self._clock = clock
         self._capacity = capacity
         self._seen = seen
+        self._stores = stores
+        self._store_for = store_for
 
-    def forecast(self, session: Session) -> Forecast:
-        """Return what all footage will come to. A store that is away does not tell how much it holds."""
+    def forecast(self, session: Session, operator_id: OperatorId | None = None) -> Forecast:
+        """Return what all footage will come to, and the room in this operator's store, or in all stores together.
+
+        A store that is away does not tell how much it holds.
+        """
         cameras = self._cameras(session)
-        promised = promised_bytes(cameras.values())
+        wanted = self._stores if operator_id is None else [self._store_for(session, operator_id)]
+        sharing = {store: self._sharing(session, cameras, store) for store in wanted}
+        promised = promised_bytes(cameras.values() if operator_id is None else chain(*sharing.values()))
         try:
-            return Forecast(cameras, Room(self._capacity_for(cameras), promised))
+            held = [self._held(store, some) for store, some in sharing.items()]
         except StoreUnavailable:
             return Forecast(cameras, Room(None, promised))
+        known = [one for one in held if one is not None]
+        return Forecast(cameras, Room(sum(known) if len(known) == len(held) else None, promised))
 
     def refuse_if_full(self, session: Session, changes: Mapping[CameraId, Change]) -> None:
         """Raise StoreOverCommitted where the changes add more than is left, and StoreUnavailable where it is away.
 
-        What adds nothing asks no store and is never refused.
+        What adds nothing asks no store and is never refused. Each store has room for its own.
         """
         cameras = self._cameras(session)
-        adds = _adds(_pairs(cameras, changes))
+        of_store: dict[str | None, dict[CameraId, Change]] = {}
+        for camera_id in changes.keys() & cameras.keys():
+            store = self._store_for(session, cameras[camera_id].operator_id)
+            of_store.setdefault(store, {})[camera_id] = changes[camera_id]
+        for store, some in of_store.items():
+            self._refuse_if_full(session, cameras, store, _adds(_pairs(cameras, some)))
+
+    def _refuse_if_full(
+        self, session: Session, cameras: Mapping[CameraId, Camera], store: str | None, adds: int | None
+    ) -> None:
         if adds is not None and adds <= 0:
             return
-        too_much = judge(Room(self._capacity_for(cameras), promised_bytes(cameras.values())), adds)
+        sharing = self._sharing(session, cameras, store)
+        too_much = judge(Room(self._held(store, sharing), promised_bytes(sharing)), adds)
         if too_much is None:
             return
         left = told_to_operators(too_much.left_bytes)
@@ -91,7 +118,8 @@ class Forecaster:
 
     def outlook(self, session: Session, camera_id: CameraId, change: Change) -> Outlook:
         """Return what a camera's footage will come to after a change, and whether there is room for that."""
-        found = self.forecast(session)
+        owner = ResourceStore().by_id(session, camera_id)
+        found = self.forecast(session, None if owner is None else owner.operator_id)
         [(_, after)] = pairs = _pairs(found.cameras, {camera_id: change})
         is_known = rate_of(after).basis is not Basis.UNKNOWN
         fits = None if found.room.left_bytes is None else judge(found.room, _adds(pairs)) is None
@@ -100,8 +128,15 @@ class Forecaster:
     def _cameras(self, session: Session) -> dict[CameraId, Camera]:
         return store.cameras(session, microseconds(self._clock.now()), self._seen)
 
-    def _capacity_for(self, cameras: Mapping[CameraId, Camera]) -> int | None:
-        return self._capacity(sum(one.stored.size_bytes for one in cameras.values()))
+    def _sharing(self, session: Session, cameras: Mapping[CameraId, Camera], store: str | None) -> list[Camera]:
+        """Return the cameras whose footage goes to a store."""
+        owners = {one.operator_id for one in cameras.values()}
+        mine = {owner for owner in owners if self._store_for(session, owner) == store}
+        return [one for one in cameras.values() if one.operator_id in mine]
+
+    def _held(self, store: str | None, sharing: Collection[Camera]) -> int | None:
+        """Return what a store holds of ours. Without a store nothing is recorded, and there is nothing to refuse."""
+        return None if store is None else self._capacity(store, sum(one.stored.size_bytes for one in sharing))
 
 
 def told_to_operators(left_bytes: int) -> int:

@@ -46,13 +46,12 @@ class OperatorService:
     def set_region(self, session: Session, actor: Principal, operator_id: OperatorId, region: str) -> None:
         """Have an operator's footage go to another region from the next file on; what is there stays where it is.
 
-        The region that is in force already changes nothing. Raises NotFound, RegionIsNotServed.
+        Each time it is said it is written down. Raises NotFound, RegionIsNotServed.
         """
         self.by_id(session, operator_id)
         if not self._regions.has(region):
             raise RegionIsNotServed
-        if self.region_of(session, operator_id) != region:
-            self._set_region(session, operator_id, region, actor.label)
+        self._set_region(session, operator_id, region, actor.label)
 
     def settle_regions(self, session: Session, actor: str) -> int:
         """Write down where the footage of those goes who were there before regions were; return how many."""

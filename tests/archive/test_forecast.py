@@ -223,3 +223,26 @@ def test_a_full_store_destroys_nothing_before_its_time(shelf: Shelf) -> None:
 def test_operators_are_told_what_is_left_in_whole_gibibytes() -> None:
     assert told_to_operators(5 * 2**30 + 17) == 5 * 2**30
     assert told_to_operators(-1) == told_to_operators(2**30 - 1) == 0
+
+
+def test_each_store_has_room_for_its_own(shelf: Shelf) -> None:
+    """What one region's store has left is nothing to an operator whose footage goes to another."""
+    house = shelf.house
+    house.regions["kz-ala-1"] = "away"
+    house.opt_in()
+    house.record(2)
+    shelf.fill_up()
+    house.capacities["away"] = lambda ours: 10**15 + ours
+    access = Access(house.db, house.randomness)
+    south = access.operator("south", region="kz-ala-1")
+    dock = access.camera(south, "dock").camera_id
+    house.seen[dock] = 1000
+    longer, opted_in = {shelf.camera_id: Change(keep_for=30 * DAY)}, {dock: Change(opts_in=True)}
+    with house.db.reading() as session:
+        shelf.forecaster.refuse_if_full(session, opted_in)
+        with pytest.raises(StoreOverCommitted):
+            shelf.forecaster.refuse_if_full(session, longer)
+        assert shelf.forecaster.forecast(session, south).room.promised_bytes == 0
+        assert shelf.forecaster.forecast(session, south).room.capacity_bytes == 10**15
+        mine = shelf.forecaster.forecast(session, house.operator_id).room
+        assert (mine.promised_bytes, mine.capacity_bytes) == (shelf.promised(), shelf.holds)

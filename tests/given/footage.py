@@ -70,7 +70,7 @@ from vms_privacy.audit.log import AuditLog
 from vms_privacy.consent.ledger import ConsentLedger
 from vms_privacy.consent.rules import ConsentKind
 from vms_privacy.db import Database
-from vms_privacy.ids import CameraId, GrantId, PersonId, Randomness, SegmentId, WorkerId
+from vms_privacy.ids import CameraId, GrantId, OperatorId, PersonId, Randomness, SegmentId, WorkerId
 from vms_privacy.journal.journal import Journal
 from vms_privacy.keyring.file_keyring import FileKeyring
 from vms_privacy.keyring.folder_keyring import FolderKeyring
@@ -121,6 +121,7 @@ class House:
         self.regions = {"here": DEFAULT_STORE}
         self.audit = AuditLog(db, self.randomness)
         self.capacity: Callable[[int], int | None] = _does_not_tell
+        self.capacities: dict[str, Callable[[int], int | None]] = {}
         self.owner = access.person(self.operator_id, f"owner-{self.randomness.octets(4).hex()}@example.org")
         self.join()
 
@@ -129,7 +130,7 @@ class House:
         db, clock = self.db, self.clock
         self.journal = Journal(self.folder / "journal", clock)
         self.seen: dict[CameraId, int] = {}
-        self.room = Forecaster(clock, self._capacity, self.seen.get)
+        self.room = Forecaster(clock, self._capacity, self.seen.get, list(self.regions.values()), self._store_for)
         self.ledger = ConsentLedger(self.audit, clock, self.randomness, self.journal, ResourceStore(), self.room)
         self.approvals = Approvals(self.audit, clock, self.randomness)
         self.times = RecordingTimes(self.audit, self.journal, clock, self.randomness, self.room)
@@ -148,7 +149,7 @@ class House:
             self.randomness,
             self.spool,
             self._name,
-            RegionStores(self.regions).store_for,
+            self._store_for,
         )
         self.recorder = self.new_recorder()
         self.footage = Footage(db, clock, self.keys, self.spool, self.store, lambda _: self.recorder.growing())
@@ -164,8 +165,11 @@ class House:
         self.progress: Progress = self.steps.append
         self.eraser = self.new_eraser()
 
-    def _capacity(self, ours: int) -> int | None:
-        return self.capacity(ours)
+    def _capacity(self, store: str, ours: int) -> int | None:
+        return self.capacities.get(store, self.capacity)(ours)
+
+    def _store_for(self, session: Session, operator_id: OperatorId) -> str | None:
+        return RegionStores(self.regions).store_for(session, operator_id)
 
     def new_recorder(self) -> CameraRecorder:
         return CameraRecorder(

@@ -55,9 +55,9 @@ class HandAssembly(Assembly):
         # More than any test promises, whatever disk it runs on; None: what the store says itself.
         self.holds: int | None = 10**15
 
-    def _capacity(self, ours: int) -> int | None:
+    def _capacity(self, store: str, ours: int) -> int | None:
         """As much as a test says that the store holds; else what it says itself."""
-        return super()._capacity(ours) if self.holds is None else self.holds
+        return super()._capacity(store, ours) if self.holds is None else self.holds
 
     @cached_property
     def clock(self) -> Clock:

@@ -89,11 +89,17 @@ class ArchiveParts(StreamParts):
 
     @cached_property
     def room(self) -> Forecaster:
-        return Forecaster(self.clock, self._capacity, self._seen_bytes_per_s)
+        return Forecaster(
+            self.clock,
+            self._capacity,
+            self._seen_bytes_per_s,
+            [place.name for place in self.store_places],
+            self.region_stores.store_for,
+        )
 
-    def _capacity(self, ours: int) -> int | None:
-        """Ask the store once somebody wants to know: what asks for room is made before it."""
-        return self.store.capacity(ours)
+    def _capacity(self, store: str, ours: int) -> int | None:
+        """Ask a store once somebody wants to know: what asks for room is made before it."""
+        return self.stores[store].capacity(ours)
 
     def _seen_bytes_per_s(self, camera_id: CameraId) -> int | None:
         """Ask the recorder, which is made of what asks for room."""

@@ -1,10 +1,15 @@
 """Operators over HTTP: the platform's account data, and nobody else's business."""
 
+from uuid import UUID
+
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from auth.identities.rules import LOGIN_WORDS
 from tests.given.auth_app import AuthParts
 from vms_privacy.audit.events import Tag
+from vms_privacy.ids import OperatorId
 from vms_privacy.web import NAME_WORDS
 
 NEW = {"name": "harbour", "title": "Harbour watch"}
@@ -94,3 +99,50 @@ async def test_what_a_name_a_log_in_and_a_password_are_is_said_in_words(auth: Au
         {"where": "body/login", "what": LOGIN_WORDS},
         {"where": "body/password", "what": "at least 12 characters"},
     ]
+
+
+@pytest.mark.parametrize(("who", "status"), [("nobody", 401), ("person", 403), ("admin", 200)])
+async def test_only_a_platform_admin_says_where_footage_goes(auth: AuthParts, who: str, status: int) -> None:
+    north = auth.access.operator("north")
+    askers = {"nobody": None, "person": auth.access.person(north, "anna"), "admin": auth.access.platform_admin()}
+    path, body = f"/api/v1/operators/{north}/region", {"region": "elsewhere"}
+    async with auth.client() as client:
+        answer = await client.put(path, json=body, headers=auth.bearer(askers[who]))
+        again = await client.put(path, json=body, headers=auth.bearer(askers[who]))
+        read = await client.get(f"/api/v1/operators/{north}", headers=auth.bearer(askers["person"]))
+    assert (answer.status_code, again.status_code) == (status, status)
+    assert read.json()["region"] == ("elsewhere" if status == 200 else "here")
+    assert len(auth.noted(Tag.OPERATOR_REGION_SET)) == (2 if status == 200 else 0)
+
+
+async def test_a_region_without_a_store_is_never_promised(auth: AuthParts) -> None:
+    north = auth.access.operator("north")
+    admin = auth.bearer(auth.access.platform_admin())
+    async with auth.client() as client:
+        moved = await client.put(f"/api/v1/operators/{north}/region", json={"region": "moon"}, headers=admin)
+        made = await client.post("/api/v1/operators", json=NEW | {"region": "moon"}, headers=admin)
+        nobody = await client.put(
+            f"/api/v1/operators/{OperatorId(UUID(int=9))}/region", json={"region": "here"}, headers=admin
+        )
+    assert [(one.status_code, one.json()["code"]) for one in (moved, made)] == [(422, "region-is-not-served")] * 2
+    assert (nobody.status_code, nobody.json()["code"]) == (404, "not-found")
+    assert auth.noted(Tag.OPERATOR_REGION_SET) == []
+
+
+async def test_a_new_operators_footage_goes_to_the_first_region_or_to_the_one_that_is_named(auth: AuthParts) -> None:
+    admin = auth.bearer(auth.access.platform_admin())
+    async with auth.client() as client:
+        first = await client.post("/api/v1/operators", json=NEW, headers=admin)
+        named = await client.post(
+            "/api/v1/operators", json=NEW | {"name": "south", "region": "elsewhere"}, headers=admin
+        )
+        listed = await client.get("/api/v1/operators", headers=admin)
+    assert (first.json()["region"], named.json()["region"]) == ("here", "elsewhere")
+    assert {one["name"]: one["region"] for one in listed.json()["items"]} == {"harbour": "here", "south": "elsewhere"}
+
+
+def test_no_statement_changes_what_was_promised(auth: AuthParts) -> None:
+    auth.access.operator("north")
+    for statement in ("UPDATE operator_region SET region = 'moon'", "DELETE FROM operator_region"):
+        with auth.db.writing() as session, pytest.raises(IntegrityError, match="only ever added"):
+            session.execute(text(statement))

@@ -268,6 +268,11 @@ def test_a_platform_admin_has_the_clock_and_no_cameras(ground: Ground, tmp_path:
         assert _refused(say(capsys, "camera", "list", "--json")) == (3, "not-of-an-operator")
         assert _done("audit", "--tag", "logged-in")["items"]
         assert _done("operator", "who")["kind"] == "platform-admin"
+        name = _done("operator", "region", "north")["name"]
+        assert _done("operator", "region", name, "here")["region"] == "here"
+        assert _refused(say(capsys, "operator", "region", name, "moon", "--json")) == (2, "region-is-not-served")
+        assert _refused(say(capsys, "operator", "region", "nobody", "--json")) == (4, "no-such-operator")
+    assert _refused(say(capsys, "operator", "region", "north", "--json")) == (3, "not-a-platform-admin")
 
 
 def test_what_is_not_there_is_said_by_name(ground: Ground, capsys: Capture) -> None:

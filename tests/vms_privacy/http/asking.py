@@ -102,6 +102,11 @@ def of_operator(stage: Stage) -> Ask:
     return Ask({"operator_id": str(stage.operator_id)})
 
 
+def a_region(stage: Stage) -> Ask:
+    # The one that the stage has a store in.
+    return Ask(of_operator(stage).path, {"region": "here"})
+
+
 def new_person(stage: Stage) -> Ask:
     return Ask(of_operator(stage).path, {"login": _login(stage), "display_name": "Somebody"})
 
@@ -424,6 +429,7 @@ ASKS: Final[Mapping[str, Callable[[Stage], Ask]]] = {
     "PUT /api/v1/auth/password": password,
     "POST /api/v1/operators": new_operator,
     "GET /api/v1/operators": nothing,
+    f"PUT {_O}/region": a_region,
     "GET /api/v1/platform/audit": nothing,
     "GET /api/v1/platform/audit/verdict": nothing,
     "GET /api/v1/clock": nothing,
