@@ -8,6 +8,7 @@ from sqlalchemy import select
 from archive.segments.rules import Segment, Span
 from auth.operators.service import OperatorService
 from auth.principal import Granted, Right
+from tests.given.auth_app import REGIONS
 from tests.given.footage import House
 from vms_privacy.approvals.rules import Decision as Vote
 from vms_privacy.audit.events import Tag
@@ -38,7 +39,7 @@ class Desk:
         self.decisions = RequestDecisions(
             self.requests, self.follower, house.mandates, house.orders, house.terms, house.clock
         )
-        operators = OperatorService(house.audit, house.clock, house.randomness)
+        operators = OperatorService(house.audit, house.clock, house.randomness, REGIONS)
         self.answers = RequestAnswers(self.requests, self.follower, operators, house.clock)
         self.care = RequestCare(house.db, self.requests, self.follower, house.clock)
         self.withdrawals = ErasingWithdrawals(house.ledger, self.requests, self.decisions)
