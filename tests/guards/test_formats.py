@@ -16,6 +16,7 @@ FORMATS: Final = (
     "keyring-v2",
     "keyring-backup-v1",
     "keyring-pkcs11-v1",
+    "backup-v1",
     "stream-token-v1",
     "receipt-v1",
     "custody-journal-v1",
