@@ -10,10 +10,15 @@ from tests.given.ports import free_port
 from tests.vms_privacy.cli.typed import NO_BACKUP, Said, say
 from vms_privacy.app import Assembly
 from vms_privacy.audit.events import Tag
+from vms_privacy.audit.log import AuditLog
 from vms_privacy.audit.tables import EventRow
+from vms_privacy.cli.files import new_file
+from vms_privacy.custody.copying import Copies, Source
+from vms_privacy.db import Database
 from vms_privacy.http.custody import STILL_ANSWERED
 from vms_privacy.journal.journal import read_journal
 from vms_privacy.journal.rules import JournalKind
+from vms_privacy.migrations import migrate
 from vms_privacy.serve import Running
 from vms_privacy.settings import Settings
 
@@ -158,3 +163,20 @@ def test_a_copy_is_put_in_place_of_nothing_but_an_installations_database(place: 
     assert place.say("restore", "from", damaged, "--yes").document["code"] == "copy-is-damaged"
     assert place.say("restore", "status").document["in_custody"] is False
     assert place.say("backup", place.copy).document["code"] == "file-is-there"
+
+
+def test_a_copy_of_an_earlier_schema_is_brought_up_to_date_and_one_of_a_later_refused(place: Place) -> None:
+    old = Database(f"sqlite:///{place.folder / 'old.db'}")
+    migrate(old.engine, "0009")
+    parts = Assembly(Settings())
+    for schema in ("0009", "9999"):
+        with new_file(place.folder / f"{schema}.tar") as file:
+            source = Source(old, parts.settings.journal, parts.installation_id, "0.1.0", schema)
+            audit = AuditLog(old, parts.randomness)
+            Copies(audit, parts.clock, parts.randomness).make(source, place.folder / "scratch", file)
+    parts.db.close()
+    old.close()
+    assert place.say("restore", "from", place.folder / "9999.tar", "--yes").document["code"] == "copy-is-newer"
+    assert place.say("restore", "status").document["in_custody"] is False
+    assert place.say("restore", "from", place.folder / "0009.tar", "--yes").document["in_custody"] is True
+    assert place.say("restore", "status").document["in_custody"] is True
