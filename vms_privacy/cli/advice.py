@@ -118,6 +118,8 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "reason-is-no-code": "write it like time-server-was-wrong or ticket-4711",
         "receipt-does-not-hold": "somebody changed the database by hand: keep a copy, see docs/operate/incident.md, "
         "and go back to your last backup",
+        "store-is-there": "name an empty folder or bucket in VMS_STORES_FILE; nothing is made over what is there",
+        "stores-file-unusable": "mend VMS_STORES_FILE; its form is in docs/operate/stores.md",
         "summary-is-signed": "nothing has to be done: `vms-privacy receipt summaries` shows it",
         "not-receipt-keys": "fetch them: `vms-privacy receipt keys --to KEYS`",
         "not-sure-enough": "try again in a second; if it stays, look at the database: `vms-privacy status`",
