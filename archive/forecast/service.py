@@ -76,7 +76,8 @@ class Forecaster:
         """
         cameras = self._cameras(session)
         wanted = self._stores if operator_id is None else [self._store_for(session, operator_id)]
-        sharing = {store: self._sharing(session, cameras, store) for store in wanted}
+        of_owner = self._stores_of(session, cameras)
+        sharing = {store: _sharing(cameras, of_owner, store) for store in wanted}
         promised = promised_bytes(cameras.values() if operator_id is None else chain(*sharing.values()))
         try:
             held = [self._held(store, some) for store, some in sharing.items()]
@@ -91,19 +92,16 @@ class Forecaster:
         What adds nothing asks no store and is never refused. Each store has room for its own.
         """
         cameras = self._cameras(session)
+        of_owner = self._stores_of(session, cameras)
         of_store: dict[str | None, dict[CameraId, Change]] = {}
         for camera_id in changes.keys() & cameras.keys():
-            store = self._store_for(session, cameras[camera_id].operator_id)
-            of_store.setdefault(store, {})[camera_id] = changes[camera_id]
-        for store, some in of_store.items():
-            self._refuse_if_full(session, cameras, store, _adds(_pairs(cameras, some)))
+            of_store.setdefault(of_owner[cameras[camera_id].operator_id], {})[camera_id] = changes[camera_id]
+        for name, some in of_store.items():
+            self._refuse_if_store_is_full(name, _sharing(cameras, of_owner, name), _adds(_pairs(cameras, some)))
 
-    def _refuse_if_full(
-        self, session: Session, cameras: Mapping[CameraId, Camera], store: str | None, adds: int | None
-    ) -> None:
+    def _refuse_if_store_is_full(self, store: str | None, sharing: Collection[Camera], adds: int | None) -> None:
         if adds is not None and adds <= 0:
             return
-        sharing = self._sharing(session, cameras, store)
         too_much = judge(Room(self._held(store, sharing), promised_bytes(sharing)), adds)
         if too_much is None:
             return
@@ -128,11 +126,10 @@ class Forecaster:
     def _cameras(self, session: Session) -> dict[CameraId, Camera]:
         return store.cameras(session, microseconds(self._clock.now()), self._seen)
 
-    def _sharing(self, session: Session, cameras: Mapping[CameraId, Camera], store: str | None) -> list[Camera]:
-        """Return the cameras whose footage goes to a store."""
+    def _stores_of(self, session: Session, cameras: Mapping[CameraId, Camera]) -> dict[OperatorId, str | None]:
+        """Return the store that each operator's footage goes to."""
         owners = {one.operator_id for one in cameras.values()}
-        mine = {owner for owner in owners if self._store_for(session, owner) == store}
-        return [one for one in cameras.values() if one.operator_id in mine]
+        return {owner: self._store_for(session, owner) for owner in owners}
 
     def _held(self, store: str | None, sharing: Collection[Camera]) -> int | None:
         """Return what a store holds of ours. Without a store nothing is recorded, and there is nothing to refuse."""
@@ -142,6 +139,13 @@ class Forecaster:
 def told_to_operators(left_bytes: int) -> int:
     """Return what is left as it is told to operators: in whole GiB, so that it does not tell what the others do."""
     return max(left_bytes, 0) // _GIB * _GIB
+
+
+def _sharing(
+    cameras: Mapping[CameraId, Camera], of_owner: Mapping[OperatorId, str | None], store: str | None
+) -> list[Camera]:
+    """Return the cameras whose footage goes to a store."""
+    return [one for one in cameras.values() if of_owner[one.operator_id] == store]
 
 
 def _pairs(cameras: Mapping[CameraId, Camera], changes: Mapping[CameraId, Change]) -> list[tuple[Camera, Camera]]:
