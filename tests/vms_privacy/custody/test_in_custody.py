@@ -167,9 +167,9 @@ def test_a_copy_is_put_in_place_of_nothing_but_an_installations_database(place: 
 
 def test_a_copy_of_an_earlier_schema_is_brought_up_to_date_and_one_of_a_later_refused(place: Place) -> None:
     old = Database(f"sqlite:///{place.folder / 'old.db'}")
-    migrate(old.engine, "0009")
+    migrate(old.engine, "0011")
     parts = Assembly(Settings())
-    for schema in ("0009", "9999"):
+    for schema in ("0011", "9999"):
         with new_file(place.folder / f"{schema}.tar") as file:
             source = Source(old, parts.settings.journal, parts.installation_id, "0.1.0", schema)
             audit = AuditLog(old, parts.randomness)
