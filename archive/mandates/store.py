@@ -10,19 +10,15 @@ from sqlalchemy.orm import Session
 
 from archive.mandates.rules import Cause, Mandate
 from archive.mandates.tables import MandateRow
-from archive.orders.rules import FOREVER_US, SOUND_AROUND_US
-from archive.orders.store import IS_KEPT
+from archive.orders.store import FIRST_US, IS_KEPT, LAST_US, may_touch
 from archive.segments import store as segments
-from archive.segments.rules import LONGEST_FILE_US, Span, State
+from archive.segments.rules import Span, State
 from archive.segments.store import Sealed
 from archive.segments.tables import SegmentAheadRow, SegmentRow
-from streams.media.packets import Track
 from vms_privacy.db import Reading, changed, connection_of
 from vms_privacy.ids import CameraId, MandateId, OperatorId, SegmentId
 
 _MANDATES: Final = cast("Table", MandateRow.__table__)
-_FIRST_US: Final = SegmentRow.starts_us - case((SegmentRow.tracks == str(Track.VIDEO), 0), else_=SOUND_AROUND_US)
-_LAST_US: Final = func.coalesce(SegmentRow.destroy_from_us - SegmentRow.keep_us, FOREVER_US)
 # Asked before every look at recorded footage: made once.
 _STANDING: Final = select(_MANDATES.c.from_us, _MANDATES.c.until_us).where(
     _MANDATES.c.camera_id == bindparam("camera_id"),
@@ -170,7 +166,7 @@ def candidates(
         wanted.append(~_lies_within(span))
     if but:
         wanted.append(SegmentRow.id.not_in(list(but)))
-    query = segments.LIVING.add_columns(_LAST_US.label("last_us"), IS_KEPT.label("is_kept")).where(*wanted)
+    query = segments.LIVING.add_columns(LAST_US.label("last_us"), IS_KEPT.label("is_kept")).where(*wanted)
     rows = session.execute(query.order_by(SegmentRow.starts_us, SegmentRow.id).limit(limit), {"camera_id": camera_id})
     return [Candidate(segments.sealed_of(row), row.last_us, row.is_kept) for row in rows]
 
@@ -210,7 +206,7 @@ def left_of(
     session: Session, camera_id: CameraId, span: Span, young_after_us: int, untouched: Collection[SegmentId] = ()
 ) -> Left:
     """Count what of a stretch is not destroyed."""
-    is_young = young_after_us < _LAST_US
+    is_young = young_after_us < LAST_US
     kind = case(
         (SegmentRow.state == State.ERASING, "under_way"),
         (SegmentRow.state == State.WRITING, "growing"),
@@ -219,7 +215,7 @@ def left_of(
         else_="due",
     )
     touched = (
-        _may_touch(camera_id, span),
+        *may_touch(camera_id, span),
         SegmentRow.state != State.ERASED,
         SegmentRow.id.not_in(list(untouched)),
     )
@@ -255,24 +251,13 @@ def note_failure(session: Session, mandate_id: MandateId, attempts: int, failure
 
 
 def _destroyable(camera_id: CameraId, span: Span, young_after_us: int, *, even_kept: bool) -> list[ColumnElement[bool]]:
-    wanted = [_may_touch(camera_id, span), SegmentRow.state == State.STORED, young_after_us >= _LAST_US]
+    wanted = [*may_touch(camera_id, span), SegmentRow.state == State.STORED, young_after_us >= LAST_US]
     return wanted if even_kept else [*wanted, ~IS_KEPT]
 
 
 def _lies_within(span: Span) -> ColumnElement[bool]:
     """Say what `rules.lies_within` says."""
-    return and_(span.from_us <= _FIRST_US, span.until_us >= _LAST_US)
-
-
-def _may_touch(camera_id: CameraId, span: Span) -> ColumnElement[bool]:
-    return and_(
-        SegmentRow.camera_id == camera_id,
-        span.until_us > _FIRST_US,
-        SegmentRow.starts_us < span.until_us + SOUND_AROUND_US,
-        # No file is longer: with this bound the index finds the place.
-        SegmentRow.starts_us > span.from_us - 2 * LONGEST_FILE_US,
-        span.from_us < _LAST_US,
-    )
+    return and_(span.from_us <= FIRST_US, span.until_us >= LAST_US)
 
 
 def _mandate(row: Any) -> Mandate:

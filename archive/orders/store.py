@@ -15,8 +15,10 @@ from streams.media.packets import Track
 from vms_privacy.db import Reading, connection_of
 from vms_privacy.ids import CameraId, ErasureId, OperatorId, OrderId, PersonId, Randomness
 
-_FIRST_US: Final = SegmentRow.starts_us - case((SegmentRow.tracks == str(Track.VIDEO), 0), else_=SOUND_AROUND_US)
-_LAST_US: Final = func.coalesce(SegmentRow.destroy_from_us - SegmentRow.keep_us, FOREVER_US)
+FIRST_US: Final = SegmentRow.starts_us - case((SegmentRow.tracks == str(Track.VIDEO), 0), else_=SOUND_AROUND_US)
+"""Of a segment: the earliest moment that a packet of it may have."""
+LAST_US: Final = func.coalesce(SegmentRow.destroy_from_us - SegmentRow.keep_us, FOREVER_US)
+"""Of a segment: the end of its last packet; while it grows, none."""
 
 
 def _covering(lifted: ColumnElement[bool], *columns: Any) -> Select[Any]:
@@ -26,8 +28,8 @@ def _covering(lifted: ColumnElement[bool], *columns: Any) -> Select[Any]:
         .where(
             OrderRow.camera_id == SegmentRow.camera_id,
             lifted,
-            OrderRow.from_us < _LAST_US,
-            OrderRow.until_us > _FIRST_US,
+            OrderRow.from_us < LAST_US,
+            OrderRow.until_us > FIRST_US,
         )
         .correlate(SegmentRow)
     )
@@ -184,15 +186,22 @@ def covered(session: Session, camera_id: CameraId, span: Span, expired_before_us
             func.count().filter(and_(lives, SegmentRow.destroy_from_us <= expired_before_us)),
             func.count().filter(~lives),
         ).where(
-            SegmentRow.camera_id == camera_id,
-            span.until_us > _FIRST_US,
-            SegmentRow.starts_us < span.until_us + SOUND_AROUND_US,
-            # No file is longer: with this bound the index finds the place.
-            SegmentRow.starts_us > span.from_us - 2 * LONGEST_FILE_US,
-            span.from_us < _LAST_US,
+            *may_touch(camera_id, span),
         )
     ).one()
     return Covered(row[0], int(row[1] or 0), row[2], row[3])
+
+
+def may_touch(camera_id: CameraId, span: Span) -> tuple[ColumnElement[bool], ...]:
+    """Say of a segment, by its row alone, whether something of it may lie in a camera's stretch."""
+    return (
+        SegmentRow.camera_id == camera_id,
+        span.until_us > FIRST_US,
+        SegmentRow.starts_us < span.until_us + SOUND_AROUND_US,
+        # No file is longer: with this bound the index finds the place.
+        SegmentRow.starts_us > span.from_us - 2 * LONGEST_FILE_US,
+        span.from_us < LAST_US,
+    )
 
 
 def held_up(session: Session, erasure_id: ErasureId) -> int:
