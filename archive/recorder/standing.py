@@ -90,7 +90,8 @@ def is_unchanged(active: Active, camera_id: CameraId, known: Standing) -> bool:
     """Say whether the ledger's heads still say what they said: nothing was withdrawn or given since."""
     video = active.get((camera_id, ConsentKind.VIDEO_RECORDING))
     if known.opt_in is None:
-        return video is None
+        # A permit without an opt-in is no state to stay in, whatever the heads say.
+        return video is None and known.permit is None
     if video != known.opt_in.entry_id:
         return False
     permit = known.permit

@@ -11,7 +11,8 @@ RECORD_S = 3.0
 def footage_stays_in_its_region(world: World) -> Detail:
     """Record the operator whose footage was promised to lie elsewhere; look for each file in every store."""
     dock = world.south.cameras["dock"]
-    world.opt_in(world.south, "dock")
+    if not world.south.owner.call("GET", f"/api/v1/cameras/{dock}/opt-ins"):
+        world.opt_in(world.south, "dock")
     world.until(
         lambda: sum(one["closed_at"] - one["opened_at"] for one in world.ranges(world.south, "dock")) > RECORD_S * 1000,
         20,
