@@ -8,7 +8,7 @@ import pytest
 from archive.erasure import store as erasures
 from archive.recorder.rows import CameraRows
 from archive.recorder.rules import Why
-from archive.recorder.standing import micros
+from archive.recorder.standing import ask, is_unchanged, micros
 from archive.recorder.tools import NotBegun
 from archive.segments.rules import Span, State
 from streams.media.packets import Track
@@ -249,3 +249,14 @@ def test_in_doubt_of_the_time_an_opt_in_ends_at_the_later_one(house: House) -> N
     assert house.recorder.growing() is None
     last_us = max(row.ends_us or 0 for row in house.rows())
     assert last_us <= micros(ends_at - house.clock.doubt)
+
+
+def test_a_permit_beside_which_no_opt_in_is_known_is_asked_about_again_whatever_the_heads_say(house: House) -> None:
+    """A ledger that contradicts itself for a moment must not be believed for as long as a permit is good."""
+    house.opt_in()
+    camera_id = house.camera.camera_id
+    with house.db.reading() as session:
+        known = ask(session, camera_id, house.ledger, house.retention, house.clock)
+    assert known.permit is not None
+    assert not is_unchanged({}, camera_id, replace(known, opt_in=None))
+    assert is_unchanged({}, camera_id, replace(known, opt_in=None, permit=None))
