@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
-from archive.receipts.hourly import sign_hourly
+from archive.receipts.rounds import sign_due
 from vms_privacy.app import Assembly
 from vms_privacy.camera_care import CameraCare
 from vms_privacy.journal.journal import JournalIsDamaged, JournalUnavailable
@@ -33,7 +33,7 @@ def jobs_of(parts: Assembly) -> list[Job]:
         # A mandate waits for nobody's sweep: from its approval on nobody reads what it is about.
         Job("mandates", _SECOND, lambda: ",".join(parts.eraser.carry_out_mandates().failed.values())),
         Job("deliver", timedelta(seconds=5), lambda: ",".join(parts.recorder.deliver().failed.values())),
-        Job("receipts", timedelta(minutes=5), lambda: ",".join(sign_hourly(parts.db, parts.receipts).failed.values())),
+        Job("receipts", timedelta(minutes=1), lambda: ",".join(sign_due(parts.db, parts.receipts).failed.values())),
         Job("summaries", timedelta(hours=1), lambda: ",".join(parts.summaries.sign_due().failed.values())),
         Job("requests", timedelta(minutes=1), lambda: _see_to_requests(parts)),
         Job("root", timedelta(seconds=60), lambda: _quiet(parts.root_care.round)),

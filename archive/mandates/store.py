@@ -97,6 +97,13 @@ def by_id(asked: Reading, mandate_id: MandateId) -> Mandate | None:
     return None if row is None else _mandate(row)
 
 
+def by_ids(asked: Reading, mandates: Collection[MandateId]) -> list[Mandate]:
+    """Return some mandates, done or not, in the order of their time."""
+    wanted = select(_MANDATES).where(_MANDATES.c.id.in_(list(mandates)))
+    rows = connection_of(asked).execute(wanted.order_by(_MANDATES.c.from_us, _MANDATES.c.camera_id, _MANDATES.c.id))
+    return [_mandate(row) for row in rows]
+
+
 def of_operator(asked: Reading, operator_id: OperatorId, *, only_standing: bool, most: int) -> list[Mandate]:
     """Return an operator's mandates, newest first."""
     wanted = select(_MANDATES).where(_MANDATES.c.operator_id == operator_id)

@@ -1,11 +1,13 @@
 """Routes of receipts and monthly summaries: list, fetch, have one signed now; and the keys that verify them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
+from sqlalchemy.orm import Session
 
 from archive.receipts import store, summaries
 from archive.receipts.lines import b64
@@ -23,10 +25,15 @@ Month = Annotated[str, Field(pattern="^[0-9]{4}-(0[1-9]|1[0-2])$", description="
 
 
 class ReceiptShown(Strict):
-    """One receipt; its bytes are under `/receipts/{id}/document`."""
+    """One receipt; its bytes are under `/receipts/{id}/document`.
+
+    `kind`: `hourly` or `on-demand` over what expired; `request`, `withdrawal` or `off-boarding` over what its
+    `mandates` had destroyed.
+    """
 
     id: UUID
     kind: str
+    mandates: list[UUID]
     covers_from: Moment
     covers_until: Moment
     leaves: int
@@ -74,14 +81,14 @@ def receipt_routes(db: Database, receipts: ReceiptService) -> APIRouter:
     ) -> list[ReceiptShown]:
         """Return receipts, newest first, signed before a moment."""
         with db.reading() as session:
-            return [_shown(row) for row in store.of_operator(session, granted.operator_id, limit, before)]
+            return _shown(session, store.of_operator(session, granted.operator_id, limit, before))
 
     @routes.post("/operators/{operator_id}/receipts", status_code=201, **needs(Right.AUDIT, on=On.OPERATOR))
-    def sign_receipt(operator_id: str, granted: Allowed) -> ReceiptShown:
-        """Sign one now over everything destroyed since the last; the hourly one then tells of the rest."""
+    def sign_receipts(operator_id: str, granted: Allowed) -> list[ReceiptShown]:
+        """Sign now over everything destroyed since the last: one over what expired, one of each request or the like."""
         with db.writing() as session:
             made = receipts.sign_now(session, granted.operator_id, granted.principal.label)
-            return _shown(_found(store.by_id(session, granted.operator_id, made)))
+            return _shown(session, [_found(store.by_id(session, granted.operator_id, one)) for one in made])
 
     @routes.get("/operators/{operator_id}/receipts/{receipt_id}/document", **needs(Right.AUDIT, on=On.OPERATOR))
     def fetch_receipt(operator_id: str, receipt_id: UUID, granted: Allowed, camera_id: UUID | None = None) -> Response:
@@ -158,12 +165,17 @@ def _told(row: SummaryRow) -> SummaryShown:
     )
 
 
-def _shown(row: ReceiptRow) -> ReceiptShown:
-    return ReceiptShown(
-        id=row.id,
-        kind=row.kind,
-        covers_from=row.covers_from,
-        covers_until=row.covers_until,
-        leaves=row.leaf_count,
-        signed_at=row.signed_at,
-    )
+def _shown(session: Session, rows: Sequence[ReceiptRow]) -> list[ReceiptShown]:
+    mandates = store.mandates_of(session, [ReceiptId(row.id) for row in rows])
+    return [
+        ReceiptShown(
+            id=row.id,
+            kind=row.kind,
+            mandates=list(mandates.get(ReceiptId(row.id), ())),
+            covers_from=row.covers_from,
+            covers_until=row.covers_until,
+            leaves=row.leaf_count,
+            signed_at=row.signed_at,
+        )
+        for row in rows
+    ]

@@ -29,6 +29,8 @@ from archive.receipts.lines import (
 
 LARGEST_BYTES: Final = 256 * 1024 * 1024
 LABEL: Final = Label(b"vms-privacy receipt v1\n", "a receipt", "not-a-receipt", "receipt", LARGEST_BYTES)
+_KINDS: Final = ("hourly", "on-demand")
+_KINDS_OF_MANDATES: Final = ("request", "withdrawal", "off-boarding")
 CANNOT_PROVE: Final = (
     "that no picture was copied by someone who was allowed to watch it",
     "that a copy of the root key made by someone with control of the machine does not exist",
@@ -61,8 +63,31 @@ class Leaf:
 
 
 @dataclass(frozen=True, slots=True)
+class ToldMandate:
+    """A mandate that destroyed some of a receipt's leaves: what was to be destroyed, and who decided it.
+
+    Whether something is left of it is not told: that would tell of a hold (P6).
+    """
+
+    mandate_id: str
+    camera_id: str
+    asked_from: str
+    asked_until: str
+    proposed_by: str
+    approved_by: str
+    placed_at: str
+
+    def told(self) -> dict[str, str]:
+        """Return it as an object of a head."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
-    """What is signed: everything but the leaves, which the root binds."""
+    """What is signed: everything but the leaves, which the root binds.
+
+    `reference` and `mandates` are in receipts of mandates alone; `reference` is None where people put it in words.
+    """
 
     receipt_id: str
     installation_id: str
@@ -75,10 +100,14 @@ class Head:
     leaf_count: int
     merkle_root: str
     beyond_backups_at: str
+    reference: str | None = None
+    mandates: tuple[ToldMandate, ...] = ()
 
     def octets(self) -> bytes:
         """Return the one encoding of this head."""
-        body: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        body: dict[str, Any] = {name: getattr(self, name) for name in _HEAD if name != "cannot_prove"}
+        if self.mandates:
+            body |= {"reference": self.reference, "mandates": [one.told() for one in self.mandates]}
         return canonical(body | {"cannot_prove": list(CANNOT_PROVE)})
 
 
@@ -96,13 +125,32 @@ def _is_sentences(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
+def _is_text_or_none(value: object) -> bool:
+    return value is None or is_text(value)
+
+
+def _are_mandates(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(has_form(one, _MANDATE) for one in value)
+
+
 _MOMENTS: Final = ("signed_at", "covers_from", "covers_until", "beyond_backups_at")
 _HEAD: Final[Mapping[str, Callable[[object], bool]]] = {
-    **dict.fromkeys(("receipt_id", "installation_id", "operator_id", "kind", "actor"), is_text),
+    **dict.fromkeys(("receipt_id", "installation_id", "operator_id", "actor"), is_text),
     **dict.fromkeys(_MOMENTS, is_moment),
+    "kind": lambda value: value in _KINDS,
     "leaf_count": is_whole,
     "merkle_root": is_root,
     "cannot_prove": _is_sentences,
+}
+_HEAD_OF_MANDATES: Final[Mapping[str, Callable[[object], bool]]] = {
+    **_HEAD,
+    "kind": lambda value: value in _KINDS_OF_MANDATES,
+    "reference": _is_text_or_none,
+    "mandates": _are_mandates,
+}
+_MANDATE: Final[Mapping[str, Callable[[object], bool]]] = {
+    **dict.fromkeys(("mandate_id", "camera_id", "proposed_by", "approved_by"), is_text),
+    **dict.fromkeys(("asked_from", "asked_until", "placed_at"), is_moment),
 }
 _FIRST_LEAF: Final[Mapping[str, Callable[[object], bool]]] = {
     **dict.fromkeys(("camera_id", "segment_id", "cause", "erasure_id", "bucket_key_id", "store_answer"), is_text),
@@ -153,7 +201,7 @@ def check(receipt: bytes, history: KeyHistory, verify: Verify) -> Valid | Invali
     read = lines.read(LABEL, receipt)
     if isinstance(read, Invalid):
         return read
-    if not has_form(read.body, _HEAD):
+    if not (has_form(read.body, _HEAD) or has_form(read.body, _HEAD_OF_MANDATES)):
         return not_canonical(LABEL, "the head has not exactly the fields of a receipt")
     key = trusted(LABEL, read, history, verify)
     if isinstance(key, Invalid):

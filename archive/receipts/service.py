@@ -1,5 +1,7 @@
 """Signing receipts, hourly and on demand, and verifying them."""
 
+import uuid
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final
 
@@ -7,21 +9,24 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy.orm import Session
 
+from archive.mandates.store import by_ids
 from archive.receipts import key_history, merkle, store
 from archive.receipts.key_history import KeyHistory, history_of
 from archive.receipts.lines import Invalid, b64, iso
-from archive.receipts.rules import Head, Leaf, Valid, check, signed_part, write
-from archive.receipts.store import Destroyed
+from archive.receipts.rules import Head, Leaf, ToldMandate, Valid, check, signed_part, write
+from archive.receipts.store import Destroyed, Line
 from archive.receipts.tables import ReceiptRow
 from vms_privacy.audit.events import Event, Tag
 from vms_privacy.audit.log import AuditLog
 from vms_privacy.clock import Clock
 from vms_privacy.errors import Kind, Refusal
-from vms_privacy.ids import OperatorId, Randomness, ReceiptId
+from vms_privacy.ids import MandateId, OperatorId, Randomness, ReceiptId
 from vms_privacy.keyring.port import Keyring, KeyringUnavailable, Purpose
 from vms_privacy.keyring.rules import ROOT_LIFE
 
 MOST_LEAVES: Final = 20_000
+MOST_LINES: Final = 100
+"""So many receipts on demand at once, and no more: one over what expired, and one of each request, or the like."""
 _TRIES: Final = 3
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -41,8 +46,9 @@ class DestructionIsUnproven(Refusal):
 
 
 class ReceiptService:
-    """Signs what was destroyed. A segment is told of in exactly one receipt.
+    """Signs what was destroyed. A segment is told of in exactly one receipt (decisions 0011, 0046).
 
+    What a request, a withdrawal or an off-boarding had destroyed has receipts of its own, with its mandates in them.
     `root_life` is the keyring's own: whatever root was in use when a key was destroyed is gone that long after.
     """
 
@@ -64,25 +70,27 @@ class ReceiptService:
         self._most_leaves = most_leaves
         self._root_life = root_life
 
-    def waiting(self, session: Session) -> list[OperatorId]:
-        """Return the operators of whom something was destroyed before the running hour that no receipt tells of."""
-        return store.operators_waiting(session, self._hour())
+    def waiting(self, session: Session) -> list[Line]:
+        """Return of what a receipt is due: destroyed in an hour that is over, or by mandates with nothing under way."""
+        return store.waiting(session, self._hour())
 
-    def sign_hour(self, session: Session, operator_id: OperatorId) -> ReceiptId:
-        """Sign a receipt over what was destroyed before the running hour, up to `most_leaves`; a further one goes on.
-
-        Raises NothingToTell, DestructionIsUnproven.
-        """
-        return self._sign(session, operator_id, self._hour(), "hourly", "worker:receipts")
-
-    def sign_now(self, session: Session, operator_id: OperatorId, actor: str) -> ReceiptId:
-        """Sign a receipt over everything destroyed so far, up to `most_leaves`; a further call tells of the rest.
+    def sign_due(self, session: Session, line: Line) -> ReceiptId:
+        """Sign a receipt that is due, up to `most_leaves`; a further one goes on.
 
         Raises NothingToTell, DestructionIsUnproven.
         """
-        # One microsecond on: what was destroyed in this very moment is told too.
-        until = self._clock.now() + timedelta(microseconds=1)
-        return self._sign(session, operator_id, until, "on-demand", actor)
+        until = self._hour() if line.cause is None or store.is_under_way(session, line) else self._just_now()
+        return self._sign(session, line, until, line.cause or "hourly", "worker:receipts")
+
+    def sign_now(self, session: Session, operator_id: OperatorId, actor: str) -> list[ReceiptId]:
+        """Sign receipts over everything destroyed so far, up to `most_leaves` each; a further call tells of the rest.
+
+        Raises NothingToTell, DestructionIsUnproven.
+        """
+        lines = store.untold_lines(session, operator_id, MOST_LINES)
+        if not lines:
+            raise NothingToTell("nothing was destroyed since the last receipt")
+        return [self._sign(session, one, self._just_now(), one.cause or "on-demand", actor) for one in lines]
 
     @property
     def history(self) -> KeyHistory:
@@ -103,13 +111,18 @@ class ReceiptService:
     def _hour(self) -> datetime:
         return self._clock.now().replace(minute=0, second=0, microsecond=0)
 
-    def _sign(self, session: Session, operator_id: OperatorId, until: datetime, kind: str, actor: str) -> ReceiptId:
-        rows = store.untold(session, operator_id, until, self._most_leaves)
+    def _just_now(self) -> datetime:
+        # One microsecond on: what was destroyed in this very moment is told too.
+        return self._clock.now() + timedelta(microseconds=1)
+
+    def _sign(self, session: Session, line: Line, until: datetime, kind: str, actor: str) -> ReceiptId:
+        rows = store.untold(session, line, until, self._most_leaves)
         if not rows:
             raise NothingToTell("nothing was destroyed since the last receipt")
         leaves = [_leaf(row).octets() for row in rows]
         now = self._clock.now()
-        receipt_id = ReceiptId(self._randomness.uuid())
+        receipt_id, operator_id = ReceiptId(self._randomness.uuid()), line.operator_id
+        mandates = {row.mandate_id for row in rows if row.mandate_id is not None}
         covers_from = rows[0].bytes_gone_at
         if len(rows) == self._most_leaves:
             # It is full: of what was destroyed in that very microsecond it may tell a part, and the next one the rest.
@@ -126,6 +139,8 @@ class ReceiptService:
             leaf_count=len(leaves),
             merkle_root=b64(merkle.Tree([merkle.leaf_hash(leaf) for leaf in leaves]).root),
             beyond_backups_at=iso(now + self._root_life),
+            reference=_id_or_none(line.reference),
+            mandates=_told(session, mandates),
         ).octets()
         kid, signature = self._keyring.sign(Purpose.RECEIPT_SIGNING, signed_part(head))
         session.add(
@@ -140,7 +155,7 @@ class ReceiptService:
                 document=write(head, kid, signature, leaves),
             )
         )
-        store.told(session, [row.id for row in rows], receipt_id)
+        store.told(session, [row.id for row in rows], mandates, receipt_id)
         detail: dict[str, str | int | bool | None] = {"receipt_id": str(receipt_id), "leaves": len(leaves)}
         self._audit.note(session, Event(Tag.RECEIPT_SIGNED, now, actor, operator_id=operator_id, detail=detail))
         return receipt_id
@@ -182,6 +197,29 @@ def _leaf(row: Destroyed) -> Leaf:
         store_answer=row.store_answer or "",
         size_bytes=row.size_bytes or 0,
     )
+
+
+def _told(session: Session, mandates: Collection[MandateId]) -> tuple[ToldMandate, ...]:
+    return tuple(
+        ToldMandate(
+            mandate_id=str(one.id),
+            camera_id=str(one.camera_id),
+            asked_from=_iso_us(one.span.from_us),
+            asked_until=_iso_us(one.span.until_us),
+            proposed_by=one.proposed_by,
+            approved_by=one.approved_by,
+            placed_at=iso(one.placed_at),
+        )
+        for one in by_ids(session, mandates)
+    )
+
+
+def _id_or_none(reference: str) -> str | None:
+    """Return a reference that is the id of a request or the like; people's own words are in no receipt (P9)."""
+    try:
+        return reference if str(uuid.UUID(reference)) == reference else None
+    except ValueError:
+        return None
 
 
 def _due_at(row: Destroyed, begun_at: datetime) -> datetime:

@@ -18,12 +18,22 @@ class ReceiptRow(Base):
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     operator_id: Mapped[uuid.UUID] = mapped_column()
-    kind: Mapped[str] = mapped_column(String(16), comment="hourly, or on-demand")
+    kind: Mapped[str] = mapped_column(String(16), comment="hourly, on-demand, or the cause of its mandates")
     covers_from: Mapped[datetime] = mapped_column(UTCDateTime)
     covers_until: Mapped[datetime] = mapped_column(UTCDateTime)
     leaf_count: Mapped[int] = mapped_column()
     signed_at: Mapped[datetime] = mapped_column(UTCDateTime)
     document: Mapped[bytes] = mapped_column(LargeBinary, comment="docs/formats/receipt-v1.md")
+
+
+class ToldMandateRow(Base):
+    """Which mandates a receipt tells of: those that destroyed its segments."""
+
+    __tablename__ = "receipt_mandate"
+    __table_args__ = (Index("ix_receipt_mandate_mandate_id", "mandate_id"),)
+
+    receipt_id: Mapped[uuid.UUID] = mapped_column(ForeignKey(ReceiptRow.id), primary_key=True)
+    mandate_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
 
 
 class SummaryRow(Base):
@@ -56,5 +66,6 @@ class SummedReceiptRow(Base):
 
 for _act in ("UPDATE", "DELETE", "TRUNCATE"):
     refuse(ReceiptRow, f"receipt_no_{_act.lower()}", _act, "receipts are only ever added")
+    refuse(ToldMandateRow, f"receipt_mandate_no_{_act.lower()}", _act, "a receipt goes on telling of its mandates")
     refuse(SummaryRow, f"receipt_summary_no_{_act.lower()}", _act, "summaries are only ever added")
     refuse(SummedReceiptRow, f"receipt_summed_no_{_act.lower()}", _act, "a receipt stays in its summary")

@@ -192,7 +192,7 @@ def test_a_receipt_tells_each_destroyed_segment_once_and_verifies_offline(house:
     _expire_first(house)
     house.eraser.sweep()
     with house.db.writing() as session:
-        receipt_id = house.receipts.sign_now(session, house.operator_id, house.owner.label)
+        (receipt_id,) = house.receipts.sign_now(session, house.operator_id, house.owner.label)
     with house.db.reading() as session:
         row = receipts.by_id(session, house.operator_id, receipt_id)
     assert row is not None

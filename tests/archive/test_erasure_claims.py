@@ -108,7 +108,7 @@ def _each_was_destroyed_once(house: House, workers: tuple[Worker, ...], recorded
 def _leaves(house: House) -> list[str]:
     """Which segments the receipts tell of, as often as they do."""
     with house.db.writing() as session:
-        receipt_id = house.receipts.sign_now(session, house.operator_id, house.owner.label)
+        (receipt_id,) = house.receipts.sign_now(session, house.operator_id, house.owner.label)
     with house.db.reading() as session:
         row = receipts.by_id(session, house.operator_id, receipt_id)
     assert row is not None

@@ -52,7 +52,7 @@ def test_a_moment_is_explained_from_before_the_opt_in_to_its_receipt(house: Hous
         ["expired", "receipt-comes-within-the-hour", "key-destroyed"],
     )
     with house.db.writing() as session:
-        receipt = house.receipts.sign_now(session, house.operator_id, house.owner.label)
+        (receipt,) = house.receipts.sign_now(session, house.operator_id, house.owner.label)
     assert [one.about for one in why(house, inside_us).because if one.code == "receipt"] == [str(receipt)]
     assert why(house, inside_us, VIEWER).what is What.EXPIRED
 

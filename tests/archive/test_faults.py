@@ -64,7 +64,7 @@ def _span(row: Segment) -> Span:
 def _told(house: House) -> list[tuple[str, str]]:
     """What a receipt, signed now, says of each segment and the store's answer; it verifies."""
     with house.db.writing() as session:
-        receipt_id = house.receipts.sign_now(session, house.operator_id, house.owner.label)
+        (receipt_id,) = house.receipts.sign_now(session, house.operator_id, house.owner.label)
     with house.db.reading() as session:
         row = receipts.by_id(session, house.operator_id, receipt_id)
     assert row is not None

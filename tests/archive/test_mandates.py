@@ -157,7 +157,7 @@ def test_whole_segments_go_and_the_receipt_tells_cause_and_time(house: House) ->
     assert _states(house) == [State.ERASED, State.STORED]
     assert _mandate(house).done_at == house.clock.now()
     with house.db.writing() as session:
-        receipt_id = house.receipts.sign_now(session, house.operator_id, "person:1")
+        (receipt_id,) = house.receipts.sign_now(session, house.operator_id, "person:1")
     with house.db.reading() as session:
         row = receipts.by_id(session, house.operator_id, receipt_id)
     assert row is not None

@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from archive.receipts import store, summaries
-from archive.receipts.hourly import sign_hourly
 from archive.receipts.lines import Invalid
 from archive.receipts.monthly import SummaryIsSigned, check, compare
 from archive.receipts.months import end_of
+from archive.receipts.rounds import sign_due
 from archive.receipts.summary import ValidSummary, follows
 from archive.segments.rules import Span
 from tests.given.checked import change_behind_the_back
@@ -38,7 +38,7 @@ def _destroy(house: House, count: int) -> list[ReceiptId]:
     house.clock.forward(5 * _MINUTE)
     house.eraser.sweep()
     house.clock.forward(_HOUR)
-    return sign_hourly(house.db, house.receipts).signed
+    return sign_due(house.db, house.receipts).signed
 
 
 def _signed(house: House, month: str, operator_id: OperatorId | None = None) -> tuple[bytes, ValidSummary]:
@@ -112,7 +112,7 @@ def test_how_late_the_latest_was_is_told_to_the_microsecond(house: House) -> Non
     house.clock.forward(30 * _MINUTE)
     house.eraser.sweep()
     house.clock.forward(_HOUR)
-    sign_hourly(house.db, house.receipts)
+    sign_due(house.db, house.receipts)
     swept_us = int((house.clock.now() - _HOUR).timestamp() * 1_000_000)
     _until(house.clock, _JANUARY_ENDS + _HOUR)
     house.summaries.sign_due()
@@ -132,7 +132,7 @@ def test_what_was_held_is_due_from_the_end_of_the_hold_and_not_late_for_it(house
     house.clock.forward(10 * timedelta(seconds=1))
     house.eraser.sweep()
     house.clock.forward(_HOUR)
-    sign_hourly(house.db, house.receipts)
+    sign_due(house.db, house.receipts)
     _until(house.clock, _JANUARY_ENDS + _HOUR)
     house.summaries.sign_due()
     body = _signed(house, "2030-01")[1].body

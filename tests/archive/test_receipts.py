@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import event, inspect
 
 from archive.receipts import store as receipts
-from archive.receipts.hourly import sign_hourly
+from archive.receipts.rounds import sign_due
 from archive.receipts.rules import Valid
 from archive.receipts.service import DestructionIsUnproven, NothingToTell, ReceiptService, verify
+from archive.receipts.store import Line
 from archive.segments.rules import State
 from archive.segments.tables import SegmentRow
 from tests.given.checked import change_behind_the_back
@@ -26,7 +27,8 @@ def _one_signed(house: House) -> ReceiptId:
     house.clock.forward(5 * _MINUTE)
     house.eraser.sweep()
     with house.db.writing() as session:
-        return house.receipts.sign_now(session, house.operator_id, house.owner.label)
+        [made] = house.receipts.sign_now(session, house.operator_id, house.owner.label)
+        return made
 
 
 def test_a_full_receipt_tells_of_its_time_and_the_next_one_goes_on_where_it_ends(house: House) -> None:
@@ -38,7 +40,7 @@ def test_a_full_receipt_tells_of_its_time_and_the_next_one_goes_on_where_it_ends
     assert {row.state for row in house.rows()} == {State.ERASED}
     house.clock.forward(timedelta(hours=1))
     service = ReceiptService(house.keyring, house.audit, house.clock, house.randomness, "installation-1", 2)
-    report = sign_hourly(house.db, service)
+    report = sign_due(house.db, service)
     assert len(report.signed) == 3
     told: list[str] = []
     ends: list[str] = []
@@ -77,8 +79,8 @@ def test_what_was_destroyed_in_one_microsecond_is_told_once_although_no_receipt_
     gone_at = house.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     house.clock.forward(timedelta(hours=1))
     service = ReceiptService(house.keyring, house.audit, house.clock, house.randomness, "installation-1", 2)
-    first = sign_hourly(house.db, service, 2)
-    rest = sign_hourly(house.db, service, 2)
+    first = sign_due(house.db, service, 2)
+    rest = sign_due(house.db, service, 2)
     assert (len(first.signed), len(rest.signed)) == (2, 1), "so many at once, and the next job goes on"
     heads = _heads(house, first.signed + rest.signed)
     assert [one["covers_from"] for one in heads] == [gone_at] * 3
@@ -96,10 +98,10 @@ def test_one_operators_damaged_row_keeps_no_other_operator_from_a_receipt(house:
     house.clock.forward(timedelta(hours=1))
     statement = "UPDATE segment SET operator_id = ?, key_destroyed_at = NULL WHERE id = ?"
     change_behind_the_back(house, statement, other.hex, damaged.id.hex)
-    report = sign_hourly(house.db, house.receipts)
+    report = sign_due(house.db, house.receipts)
     assert [one["told"] for one in _heads(house, report.signed)] == [[str(sound.id)]]
-    assert report.failed == {other: "destruction-is-unproven"}
-    again = sign_hourly(house.db, house.receipts)
+    assert report.failed == {Line(other): "destruction-is-unproven"}
+    again = sign_due(house.db, house.receipts)
     assert (again.signed, again.failed) == ([], report.failed)
 
 
@@ -127,7 +129,7 @@ def test_signing_makes_no_object_of_a_segment_and_writes_once_for_many(house: Ho
     event.listen(house.db.engine, "before_cursor_execute", see_statement)
     try:
         with house.db.writing() as session:
-            made = house.receipts.sign_now(session, house.operator_id, house.owner.label)
+            (made,) = house.receipts.sign_now(session, house.operator_id, house.owner.label)
     finally:
         event.remove(SegmentRow, "load", see_object)
         event.remove(house.db.engine, "before_cursor_execute", see_statement)

@@ -75,7 +75,7 @@ def test_a_receipt_says_erased_of_what_an_attempt_removed_that_could_not_be_sure
     house.clock.forward(timedelta(seconds=6))
     assert house.new_eraser().sweep().is_clean
     with house.db.writing() as session:
-        made = house.receipts.sign_now(session, house.operator_id, house.owner.label)
+        (made,) = house.receipts.sign_now(session, house.operator_id, house.owner.label)
     with house.db.reading() as session:
         row = receipts.by_id(session, house.operator_id, made)
     assert row is not None

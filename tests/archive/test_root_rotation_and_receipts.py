@@ -44,7 +44,7 @@ def _destroy_one(house: House) -> tuple[BucketKeyId, Path]:
 
 def _promised(house: House, receipts: ReceiptService) -> datetime:
     with house.db.writing() as session:
-        made = receipts.sign_now(session, house.operator_id, "worker:test")
+        (made,) = receipts.sign_now(session, house.operator_id, "worker:test")
     with house.db.reading() as session:
         row = store.by_id(session, house.operator_id, made)
     assert row is not None

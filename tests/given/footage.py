@@ -321,9 +321,9 @@ class House:
             second = f"person:{self.randomness.uuid()}"
             self.approvals.decide(session, proposal, Decision.APPROVED, second, lambda _: True)
 
-    def mandate(self, span: Span, cause: Cause = Cause.REQUEST) -> None:
+    def mandate(self, span: Span, cause: Cause = Cause.REQUEST, reference: str = "request 17") -> None:
         """Have a stretch destroyed, as two people do."""
-        new = NewMandate(self.camera.camera_id, span, cause, "request 17", "the person is to be seen in it")
+        new = NewMandate(self.camera.camera_id, span, cause, reference, "the person is to be seen in it")
         with self.db.writing() as session:
             proposal = self.mandates.propose(session, self.granted(Right.ERASE), new)
             second = f"person:{self.randomness.uuid()}"

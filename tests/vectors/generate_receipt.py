@@ -17,7 +17,9 @@ from tests.vectors.receipt_by_hand import (
     KEYS,
     LEAVE_OUT,
     LEAVES,
+    MANDATE,
     NOTHING,
+    OF_MANDATES,
     RECEIPT,
     SECOND,
     STRANGER,
@@ -99,6 +101,11 @@ def good() -> Iterator[Vector]:
     yield Vector("receipt_every_escape", "receipt", yes, "R4", "all that JSON must escape", odd)
     yield Vector("extract_gate", "receipt", "extract", "R9", "two of three leaves, each with its path", extract(GATE))
     yield Vector("extract_yard", "receipt", "extract", "R9", "the leaf in the middle", extract(YARD))
+    for kind in ("request", "withdrawal", "off-boarding"):
+        name = f"receipt_of_{kind.replace('-', '_')}"
+        yield Vector(name, "receipt", yes, "R4", "with its mandate", _of_mandates({"kind": kind}))
+    in_words = _of_mandates({"reference": None, "mandates": [MANDATE, changed(MANDATE, camera_id=YARD)]})
+    yield Vector("receipt_of_words", "receipt", yes, "R4", "no reference, two mandates", in_words)
     alone = extract(GATE, LEAVES[:1])
     yield Vector("extract_of_one_leaf", "receipt", "extract", "R9", "an empty path", alone)
     three = history(key_list(V1, V2, V3))
@@ -113,6 +120,11 @@ def good() -> Iterator[Vector]:
     yield Vector("keys_pinned_behind_a_gap", "keys", yes, "H5", "handed over to from there on", undated, pinned=pinned)
     other = history(key_list(V1, V2, V3), installation_id=an_id("other installation"))
     yield Vector("keys_of_another_installation", "keys", yes, "H3", "the same keys, and another id", other)
+
+
+def _of_mandates(told: dict[str, Any]) -> bytes:
+    cause = told.get("kind", OF_MANDATES["kind"])
+    return receipt([changed(leaf, cause=cause) for leaf in LEAVES], **{**OF_MANDATES, **told})
 
 
 def bad_forms() -> Iterator[Vector]:
@@ -197,6 +209,22 @@ def bad_heads() -> Iterator[Vector]:
     for name, (told, why) in members.items():
         data = receipt(**told)
         yield Vector(f"head_{name}", "receipt", "receipt-not-canonical", "R4", why, data)
+    of_mandates: dict[str, tuple[dict[str, Any], str]] = {
+        "none": ({"mandates": LEAVE_OUT}, "a request's receipt without mandates"),
+        "empty": ({"mandates": []}, "none in it"),
+        "not_a_list": ({"mandates": MANDATE}, "one that is in no list"),
+        "of_an_hourly": ({"kind": "hourly"}, "mandates in an hourly receipt"),
+        "reference_missing": ({"reference": LEAVE_OUT}, "no reference, not even none"),
+        "reference_number": ({"reference": 7}, "a reference that is a number"),
+        "field_missing": ({"mandates": [changed(MANDATE, placed_at=LEAVE_OUT)]}, "a field less"),
+        "field_more": ({"mandates": [changed(MANDATE, done_at=None)]}, "a field more"),
+        "moment_bad": ({"mandates": [changed(MANDATE, asked_until="always")]}, "no moment"),
+        "kind_other": ({"kind": "wish"}, "a kind that is none"),
+    }
+    for name, (told, why) in of_mandates.items():
+        yield Vector(f"mandates_{name}", "receipt", "receipt-not-canonical", "R4", why, _of_mandates(told))
+    why = "a kind that is none"
+    yield Vector("head_kind_other", "receipt", "receipt-not-canonical", "R4", why, receipt(kind="daily"))
     escaped = receipt(actor="person:\u00e9").replace(b"\\u00e9", b"\\u00E9")
     yield Vector("head_escape_upper_case", "receipt", "receipt-not-canonical", "R4", "another escape", escaped)
 

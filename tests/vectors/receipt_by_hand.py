@@ -134,6 +134,18 @@ HEAD: dict[str, Any] = {
 }
 
 
+MANDATE: dict[str, Any] = {
+    "mandate_id": an_id("mandate"),
+    "camera_id": GATE,
+    "asked_from": moment(10, 9),
+    "asked_until": moment(10, 9, 3),
+    "proposed_by": f"person:{an_id('first person')}",
+    "approved_by": f"person:{an_id('second person')}",
+    "placed_at": moment(13, 9),
+}
+OF_MANDATES: dict[str, Any] = {"kind": "request", "reference": an_id("request"), "mandates": [MANDATE]}
+
+
 def head_over(lines: Sequence[bytes], **members: object) -> dict[str, Any]:
     told = {"leaf_count": len(lines), "merkle_root": base64url(root([leaf_hash(line) for line in lines]))}
     return changed({**HEAD, **told}, **members)

@@ -181,11 +181,22 @@ def signer_of(prefix: str, body: dict[str, Any], seal: dict[str, Any], signed: b
 # Section 3
 
 HEAD = {
-    **dict.fromkeys(("receipt_id", "installation_id", "operator_id", "kind", "actor"), text),
+    **dict.fromkeys(("receipt_id", "installation_id", "operator_id", "actor"), text),
+    "kind": lambda value: value in ("hourly", "on-demand"),
     **dict.fromkeys(("signed_at", "covers_from", "covers_until", "beyond_backups_at"), moment),
     "leaf_count": whole,
     "merkle_root": root,
     "cannot_prove": lambda value: isinstance(value, list) and all(map(text, value)),
+}
+MANDATE = {
+    **dict.fromkeys(("mandate_id", "camera_id", "proposed_by", "approved_by"), text),
+    **dict.fromkeys(("asked_from", "asked_until", "placed_at"), moment),
+}
+HEAD_OF_MANDATES = {
+    **HEAD,
+    "kind": lambda value: value in ("request", "withdrawal", "off-boarding"),
+    "reference": lambda value: value is None or text(value),
+    "mandates": lambda value: isinstance(value, list) and value != [] and all(fields(one, MANDATE) for one in value),
 }
 OLD_LEAF = {
     **dict.fromkeys(("camera_id", "segment_id", "cause", "erasure_id", "bucket_key_id", "store_answer"), text),
@@ -197,7 +208,7 @@ LEAF = {**OLD_LEAF, "due_at": moment}
 
 def read_receipt(document: bytes, history: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]], bool]:
     head, signed, seal, lines = split("receipt", document)
-    if not fields(head, HEAD):
+    if not (fields(head, HEAD) or fields(head, HEAD_OF_MANDATES)):
         raise Refused("receipt-not-canonical")
     signer_of("receipt", head, seal, signed, history)
     found = [object_of(line) for line in lines]
@@ -323,7 +334,7 @@ def micros(earlier: str, later: str) -> int:
 
 def read_summary(document: bytes, history: dict[str, Any]) -> dict[str, Any]:
     body, signed, seal, lines = split("summary", document)
-    receipt = {name: HEAD[name] for name in LISTED}
+    receipt = {name: HEAD[name] for name in LISTED} | {"kind": text}
     camera = {"camera_id": text, "segments": whole, "size_bytes": whole}
     forms = {
         **dict.fromkeys(("summary_id", "installation_id", "operator_id"), text),

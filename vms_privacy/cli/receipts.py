@@ -39,11 +39,12 @@ def list_receipts(limit: Limit = 20, url: Url = DEFAULT_URL, *, as_json: AsJson 
 
 @app.command("sign")
 def sign(url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
-    """Have a receipt signed now, over everything destroyed since the last one."""
+    """Have receipts signed now over everything destroyed since the last: over what expired, and of each request."""
     session = logged_in(url)
     made = session.service.call("POST", f"{session.path}/receipts")
-    told = {"receipt": made["id"], "signed": moment(made["signed_at"]), "segments": made["leaves"]}
-    tell(made, [*facts(told), f"Next: vms-privacy receipt fetch {made['id']} --to FILE"], as_json=as_json)
+    rows = ((one["id"], one["kind"], moment(one["signed_at"]), one["leaves"]) for one in made)
+    shown = table(("receipt", "kind", "signed", "segments"), rows, "")
+    tell({"items": made}, [*shown, f"Next: vms-privacy receipt fetch {made[0]['id']} --to FILE"], as_json=as_json)
 
 
 @app.command("fetch")

@@ -9,9 +9,6 @@ from pathlib import Path
 from sqlalchemy import select
 
 from archive.check.service import CheckReport
-from archive.receipts.key_history import KeyHistory
-from archive.receipts.rules import Valid
-from archive.receipts.service import read_history, verify
 from archive.segments.rules import State
 from archive.segments.tables import SegmentRow
 from streams.simulator.reading import read_bar_codes
@@ -19,7 +16,7 @@ from vms_privacy.client import ApiClient
 from vms_privacy.demo.ordering import place_hold
 from vms_privacy.demo.rows import every_segment
 from vms_privacy.demo.search import search
-from vms_privacy.demo.story import Detail, DoesNotHold, hold
+from vms_privacy.demo.story import Detail, hold
 from vms_privacy.demo.theft import open_all, take_copy
 from vms_privacy.demo.viewer import ListedPiece, ask, fetch, follow, pieces_of
 from vms_privacy.demo.world import World, iso
@@ -135,25 +132,6 @@ def expiry_to_the_second(world: World) -> Detail:
         "latest key destroyed after its time by s": round(max(late_s), 2),
         "waited for s": round(waited, 1),
     }
-
-
-def receipt_verifies(world: World) -> Detail:
-    """Have a receipt signed, verify it with nothing but the public keys, and change each of its bytes."""
-    owner, operator = world.north.owner, world.north.operator_id
-    made = owner.call("POST", f"/api/v1/operators/{operator}/receipts")
-    document = ask(owner, f"{world.url}/api/v1/operators/{operator}/receipts/{made['id']}/document").body
-    keys = read_history(owner.fetch("/api/v1/receipt-keys/document"))
-    if not isinstance(keys, KeyHistory):
-        raise DoesNotHold(f"the key history is valid: {keys}")
-    verdict = verify(document, keys)
-    hold(isinstance(verdict, Valid), f"the receipt is valid: {verdict}")
-    told = {leaf["segment_id"] for leaf in verdict.leaves} if isinstance(verdict, Valid) else set()
-    hold({str(one) for one in world.kept["erased"]} <= told, "it tells of every destroyed segment")
-    accepted = [at for at in range(len(document)) if isinstance(verify(_changed(document, at), keys), Valid)]
-    hold(not accepted, f"no changed byte is accepted, but {accepted[:5]}")
-    path = world.folder / "receipt.txt"
-    path.write_bytes(document)
-    return {"receipt": str(path), "leaves": len(told), "bytes changed one by one": len(document), "accepted": 0}
 
 
 def older_copy_opens_nothing(world: World) -> Detail:
@@ -279,7 +257,3 @@ def _late_s(destroy_from_us: int | None, key_destroyed_at: datetime | None) -> f
 def _all_destroyed(world: World, camera_id: str) -> bool:
     rows = [row for row in every_segment(world.parts.db) if str(row.camera_id) == camera_id]
     return bool(rows) and all(row.state == State.ERASED for row in rows if row.id != world.kept["held"])
-
-
-def _changed(document: bytes, at: int) -> bytes:
-    return document[:at] + bytes([document[at] ^ 1]) + document[at + 1 :]

@@ -5,6 +5,7 @@ from typing import Any, Final
 from archive.segments.rules import State
 from archive.segments.tables import SegmentRow
 from vms_privacy.demo.ordering import iso_us, second_person
+from vms_privacy.demo.proving import keys_of, read, signed_now
 from vms_privacy.demo.rows import every_segment
 from vms_privacy.demo.story import Detail, hold
 from vms_privacy.demo.viewer import ask, fetch
@@ -41,8 +42,10 @@ def request_has_a_clock(world: World) -> Detail:
     hold(alone == "409 second-person-needed", f"nobody erases alone, but: {alone}")
     second_person(world).call("POST", approve)
     waited = world.until(lambda: _standing(world, one) == "done", ERASED_WITHIN_S, "keyring and store have confirmed")
+    _hold_proof(world, one, made["request_id"])
     statement = fetch(owner, f"{world.url}{one}/statement").decode()
     hold("It is granted." in statement and REQUESTER not in statement, "the statement tells the outcome, and no name")
+    hold("Signed proof: receipt" in statement, "and names the receipt that proves it")
     closed = owner.call("POST", f"{one}/closing", {"told_at": iso(world.clock.now())})
     hold((closed["outcome"], _overdue(world)) == ("granted", 0), "closed with its outcome, it is overdue no more")
     return {"received": made["received_at"], "promised by": made["promised_by"], "gone after s": round(waited, 1)}
@@ -57,6 +60,16 @@ def _oldest_of_the_gate(world: World) -> SegmentRow:
 def _item(world: World, wanted: SegmentRow) -> dict[str, str]:
     last_us = (wanted.destroy_from_us or 0) - wanted.keep_us
     return {"camera_id": world.north.cameras["gate"], "from": iso_us(wanted.starts_us), "until": iso_us(last_us)}
+
+
+def _hold_proof(world: World, path: str, request_id: str) -> None:
+    """Hold that the request has a receipt of its own, which says why, and that two people decided."""
+    signed_now(world)
+    (receipt,) = world.north.owner.call("GET", path)["items"][0]["receipts"]
+    head = read(world, keys_of(world), receipt).head
+    hold((head["kind"], head["reference"]) == ("request", request_id), "the request has a receipt of its own")
+    (mandate,) = head["mandates"]
+    hold(mandate["proposed_by"] != mandate["approved_by"], "which names the two people who decided")
 
 
 def _standing(world: World, path: str) -> Any:

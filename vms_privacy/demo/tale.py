@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vms_privacy.app import Assembly
 from vms_privacy.clock import SystemClock
-from vms_privacy.demo import auditing, erasing, keeping, ordering, pausing, regions, requesting, watching
+from vms_privacy.demo import auditing, erasing, keeping, ordering, pausing, proving, regions, requesting, watching
 from vms_privacy.demo.story import Step, document, tell
 from vms_privacy.demo.world import World, make_world
 from vms_privacy.serve import leave_no_core
@@ -82,7 +82,7 @@ def steps_of(world: World) -> list[Step]:
         Step(
             "receipt-verifies",
             "A receipt proves it offline, and no changed byte is accepted",
-            lambda: keeping.receipt_verifies(world),
+            lambda: proving.receipt_verifies(world),
         ),
         Step(
             "older-copy-opens-nothing",

@@ -381,7 +381,7 @@ def something_destroyed(stage: Stage) -> Ask:
 def of_receipt(stage: Stage) -> Ask:
     destroy(stage)
     with stage.parts.db.writing() as session:
-        made = stage.parts.receipts.sign_now(session, stage.operator_id, stage.owner.label)
+        (made,) = stage.parts.receipts.sign_now(session, stage.operator_id, stage.owner.label)
     return Ask({**of_operator(stage).path, "receipt_id": str(made)})
 
 

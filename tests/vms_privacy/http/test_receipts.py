@@ -41,7 +41,7 @@ def test_a_receipt_of_a_retired_key_still_verifies_from_the_fingerprint_of_its_d
     path = f"/api/v1/operators/{stage.operator_id}/receipts"
     with _auditor(stage) as client:
         written_down = _history(client).fingerprint
-        made = client.post(path).json()
+        (made,) = client.post(path).json()
         for _ in range(2):
             stage.app.forward(timedelta(minutes=1))
             stage.parts.keyring.rotate(Purpose.RECEIPT_SIGNING)
@@ -63,7 +63,7 @@ def test_a_months_summary_is_listed_and_fetched_and_lists_every_receipt(stage: S
     destroy(stage)
     path = f"/api/v1/operators/{stage.operator_id}"
     with _auditor(stage) as client:
-        made = client.post(f"{path}/receipts").json()
+        (made,) = client.post(f"{path}/receipts").json()
         receipt = client.get(f"{path}/receipts/{made['id']}/document").content
     stage.app.forward(end_of(month) + timedelta(hours=1) - stage.app.clock.now())
     stage.parts.summaries.sign_due()

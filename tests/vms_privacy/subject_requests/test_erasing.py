@@ -53,8 +53,14 @@ def test_a_request_is_erased_by_two_people_and_closed_once_every_store_has_confi
     assert (head.state, gone.state, tail.state) == (State.STORED, State.ERASED, State.STORED)
     assert "It is granted." in desk.statement(request)
     with desk.db.writing() as session:
-        receipt = desk.house.receipts.sign_now(session, desk.house.operator_id, desk.house.owner.label)
-        assert str(gone.id).encode() in session.get_one(ReceiptRow, receipt).document
+        (receipt,) = desk.house.receipts.sign_now(session, desk.house.operator_id, desk.house.owner.label)
+        document = session.get_one(ReceiptRow, receipt).document
+    assert str(gone.id).encode() in document
+    assert f'"reference":"{request.id}"'.encode() in document, "the request has a receipt of its own"
+    assert f"Signed proof: receipt {receipt}." in desk.statement(request)
+    (followed,) = desk.follow(request)
+    assert followed.carrying is not None
+    assert followed.carrying.receipts == (receipt,)
     closed = desk.close(request)
     assert (closed.outcome, desk.again(request)) == (Outcome.GRANTED, closed)
     with pytest.raises(RequestIsClosed):
