@@ -17,7 +17,7 @@ from vms_privacy.db import Database
 from vms_privacy.errors import Kind, Refusal
 from vms_privacy.ids import Randomness
 from vms_privacy.journal.journal import Journal
-from vms_privacy.journal.rules import JournalEntry, JournalKind
+from vms_privacy.journal.rules import JournalEntry, JournalKind, bucket_keys_in
 from vms_privacy.keyring.backup_rules import (
     BACKUP_LIMIT,
     HEAD_LIMIT,
@@ -166,7 +166,7 @@ class KeyCopies:
 def _destroyed(entries: list[JournalEntry]) -> tuple[frozenset[UUID], frozenset[tuple[Purpose, int]]]:
     """Return the bucket keys, and the keys of purposes, that were destroyed at any time."""
     told = [entry.facts for entry in entries if entry.kind is JournalKind.KEY_DESTROYED]
-    buckets = frozenset(UUID(str(facts["bucket_key"])) for facts in told if "bucket_key" in facts)
+    buckets = frozenset(key for facts in told for key in bucket_keys_in(facts))
     named = frozenset((Purpose(str(f["purpose"])), int(str(f["version"]))) for f in told if "purpose" in f)
     return buckets, named
 

@@ -34,6 +34,7 @@ READ_S: Final = 10.0
 LINKS: Final = 16
 """Connections to the store at once. Who comes when all are busy waits for one."""
 MOST_ERASED_AT_ONCE: Final = 1000
+MOST_LISTED_AT_ONCE: Final = 1000
 _MOST_VERSIONS: Final = 10_000
 _NO_VERSION: Final = "null"
 _STEP: Final = 64 * 1024
@@ -142,6 +143,22 @@ class S3Bucket:
                 found = self._client.list_objects(self._place.bucket, prefix=name, recursive=True, include_version=True)
                 return [
                     one.version_id or _NO_VERSION for one in islice(found, _MOST_VERSIONS) if one.object_name == name
+                ]
+        except _Answered as answered:
+            raise StoreUnavailable(f"looking for versions failed: {answered.code}") from None
+
+    def versions_after(self, marker: str) -> list[tuple[str, str]]:
+        """Return (name, version) of what comes after a marker, in the order of names, as far as one answer goes.
+
+        1000 at most; fewer mean that nothing comes after them.
+        """
+        try:
+            with _told("looking for versions"):
+                found = self._client.list_objects(
+                    self._place.bucket, start_after=marker, recursive=True, include_version=True
+                )
+                return [
+                    (one.object_name or "", one.version_id or _NO_VERSION) for one in islice(found, MOST_LISTED_AT_ONCE)
                 ]
         except _Answered as answered:
             raise StoreUnavailable(f"looking for versions failed: {answered.code}") from None

@@ -5,13 +5,14 @@ A blob is one object under its name, stored by one request: it is there whole or
 StoreIsUnfit. Erasing is version-wise and confirmed: the store is asked again what it keeps, whatever it said.
 """
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import BinaryIO, Final
 
-from archive.blobs.minio_store import MOST_ERASED_AT_ONCE, KeptVersion, S3Bucket
+from archive.blobs.minio_store import MOST_ERASED_AT_ONCE, MOST_LISTED_AT_ONCE, KeptVersion, S3Bucket
 from archive.blobs.rules import (
     MARK,
     MARK_TEXT,
@@ -31,6 +32,9 @@ from archive.errors import StoreDeniesAccess, StoreDoesNotErase, StoreIsUnfit, S
 from vms_privacy.errors import Refusal
 
 _ASKING_AT_ONCE: Final = 8
+_ERASING_AT_ONCE: Final = 2
+_CLOSE: Final = 64
+"""One answer about a thousand objects takes a store about as long as so many about one object each, at most."""
 _QUARANTINE: Final = f"{QUARANTINE}/"
 _Versions = list[str] | Refusal
 
@@ -144,7 +148,7 @@ class S3Store:
         return became
 
     def erase_many(self, names: Sequence[str]) -> EraseReport:
-        """Ask for the versions of eight names at a time, and erase a thousand versions at a time."""
+        """Ask for versions, those of names that lie close together with one answer; erase a thousand at a time."""
         wanted = list(dict.fromkeys(checked(name) for name in names))
         report = EraseReport()
         try:
@@ -229,16 +233,54 @@ class S3Store:
 
     def _remove(self, doomed: Sequence[tuple[str, str]]) -> Mapping[str, Refusal | str]:
         """Have versions removed; return what spoke against it, by name: a code of the store, or a refusal."""
-        doubts: dict[str, Refusal | str] = {}
-        for at in range(0, len(doomed), MOST_ERASED_AT_ONCE):
-            some = doomed[at : at + MOST_ERASED_AT_ONCE]
+
+        def erase(some: Sequence[tuple[str, str]]) -> Mapping[str, Refusal | str]:
             try:
-                doubts |= self._s3.erase_versions(some)
+                return self._s3.erase_versions(some)
             except Refusal as refusal:
-                doubts |= dict.fromkeys((name for name, _ in some), refusal)
+                return dict.fromkeys((name for name, _ in some), refusal)
+
+        shares = [doomed[at : at + MOST_ERASED_AT_ONCE] for at in range(0, len(doomed), MOST_ERASED_AT_ONCE)]
+        if len(shares) == 1:
+            return erase(shares[0])
+        doubts: dict[str, Refusal | str] = {}
+        with ThreadPoolExecutor(_ERASING_AT_ONCE) as pool:
+            for told in pool.map(erase, shares):
+                doubts |= told
         return doubts
 
     def _versions_of(self, names: Sequence[str]) -> dict[str, _Versions]:
+        """Ask for the versions of names, many with one answer where they lie close to each other in the bucket."""
+        found: dict[str, _Versions] = {}
+        rest = sorted(names)
+        while len(rest) >= _CLOSE:
+            told = self._told_from(rest)
+            if len(told) < _CLOSE:
+                break
+            found |= told
+            rest = rest[len(told) :]
+        return found | self._versions_one_by_one(rest)
+
+    def _told_from(self, names: Sequence[str]) -> dict[str, _Versions]:
+        """Ask once for all that lies in the bucket from the first of these names on; return those it tells all of."""
+        try:
+            # Shorter than the name and so before it; what lies in between is in the answer and does no harm.
+            listed = self._s3.versions_after(names[0][:-1])
+        except Refusal:
+            return {}
+        if any(one[0] > after[0] for one, after in itertools.pairwise(listed)):
+            return {}  # A store that lists in no order may have left out anything.
+        is_all = len(listed) < MOST_LISTED_AT_ONCE
+        # The last name may have more versions than were listed.
+        told = list(names) if is_all else list(itertools.takewhile(lambda one: one < listed[-1][0], names))
+        kept: dict[str, _Versions] = {one: [] for one in told}
+        for name, version in listed:
+            versions = kept.get(name)
+            if isinstance(versions, list):
+                versions.append(version)
+        return kept
+
+    def _versions_one_by_one(self, names: Sequence[str]) -> dict[str, _Versions]:
         """Ask for the versions of each name. Once the store does not answer, the rest is not asked."""
         silence: list[Refusal] = []
 

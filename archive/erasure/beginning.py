@@ -6,8 +6,6 @@ read, or neither.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
-from uuid import UUID
 
 from archive.erasure import claims, store
 from archive.erasure.claims import Claimed
@@ -20,10 +18,7 @@ from archive.segments import kept_parts
 from archive.segments.rules import Segment, Span
 from vms_privacy.audit.events import Tag
 from vms_privacy.ids import SegmentId
-from vms_privacy.journal.rules import Fact, JournalKind
-
-_IDS_IN_A_WORD: Final = 5
-_WORDS_IN_AN_ENTRY: Final = 18
+from vms_privacy.journal.rules import Fact, JournalKind, joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,28 +68,6 @@ def begin(tools: Tools, batch: Batch) -> tuple[Claimed | None, list[Segment]]:
 
 def _write_journal(tools: Tools, erasure: Erasure, doomed: Sequence[Segment]) -> int:
     """Name the erasure and its segments, in as many entries as that takes; return the first one's number."""
-    words = _words(doomed)
-    first = 0
-    for at in range(0, max(len(words), 1), _WORDS_IN_AN_ENTRY):
-        share = words[at : at + _WORDS_IN_AN_ENTRY]
-        facts: dict[str, str | int | None] = {
-            "erasure": str(erasure.id),
-            "cause": str(erasure.cause),
-            "segments": len(doomed),
-        }
-        facts |= {f"ids_{number}": word for number, word in enumerate(share)}
-        number = tools.journal.append(JournalKind.ERASURE, facts)
-        first = first or number
-    return first
-
-
-def ids_in(facts: Mapping[str, Fact]) -> list[SegmentId]:
-    """Return the segments that an entry of the journal names. Raises ValueError."""
-    words = [str(word) for name, word in facts.items() if name.startswith("ids_")]
-    return [SegmentId(UUID(hex=one)) for word in words for one in word.split("+") if one]
-
-
-def _words(doomed: Sequence[Segment]) -> list[str]:
-    """Return ids as few words that fit the journal: 32 hexadecimal digits each, joined by a plus sign."""
-    ids = [segment.id.hex for segment in doomed]
-    return ["+".join(ids[at : at + _IDS_IN_A_WORD]) for at in range(0, len(ids), _IDS_IN_A_WORD)]
+    facts: dict[str, Fact] = {"erasure": str(erasure.id), "cause": str(erasure.cause), "segments": len(doomed)}
+    entries = joined("ids", [segment.id for segment in doomed])
+    return min(tools.journal.append(JournalKind.ERASURE, facts | share) for share in entries)

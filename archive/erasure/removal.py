@@ -56,15 +56,23 @@ def _forgotten(one: Remains, forget: Callable[[SegmentId], None], removal: Remov
     return True
 
 
+def _was_there(path: Path) -> bool:
+    """Remove a file; say whether there was one. Most are in the store by now."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def _clear_spool(ready: Sequence[Remains], spool: Path, removal: Removal) -> None:
     """Remove the files of segments from the spool, and make durable that they are gone, once for all of them."""
     for one in ready:
-        path = spool / one.blob_name
         try:
-            if path.exists():
+            if _was_there(spool / one.blob_name):
                 removal.found.add(one.segment_id)
-            path.unlink(missing_ok=True)
         except OSError as error:
+            removal.found.add(one.segment_id)
             removal.failed[one.segment_id] = type(error).__name__
     if not ready:
         return

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from archive.erasure import store
-from archive.erasure.beginning import Batch, begin, ids_in
+from archive.erasure.beginning import Batch, begin
 from archive.erasure.rules import BATCH, Step, in_turns
 from archive.erasure.store import Erasure
 from archive.erasure.tools import Tools
@@ -17,7 +17,7 @@ from archive.keys import store as buckets
 from archive.mandates.rules import Cause
 from archive.segments.rules import Segment
 from vms_privacy.ids import BucketKeyId, ErasureId, SegmentId
-from vms_privacy.journal.rules import JournalEntry, JournalKind
+from vms_privacy.journal.rules import JournalEntry, JournalKind, bucket_keys_in, ids_in
 
 _ACTOR = "worker:replay"
 
@@ -42,12 +42,13 @@ def mark_again(tools: Tools, entries: Iterable[JournalEntry]) -> Marked:
     May be repeated. Raises KeyringUnavailable, JournalUnavailable.
     """
     named: dict[SegmentId, Cause] = {}
-    destroyed: set[str] = set()
+    destroyed: set[BucketKeyId] = set()
     for entry in entries:
         if entry.kind is JournalKind.ERASURE:
-            named |= dict.fromkeys(ids_in(entry.facts), Cause(str(entry.facts["cause"])))
-        elif entry.kind is JournalKind.KEY_DESTROYED and "bucket_key" in entry.facts:
-            destroyed.add(str(entry.facts["bucket_key"]))
+            ids = map(SegmentId, ids_in(entry.facts, "ids"))
+            named |= dict.fromkeys(ids, Cause(str(entry.facts["cause"])))
+        elif entry.kind is JournalKind.KEY_DESTROYED:
+            destroyed.update(map(BucketKeyId, bucket_keys_in(entry.facts)))
     done = Marked()
     gone = _note_lost_keys(tools, destroyed, done)
     doomed = _doomed(tools, named, gone)
@@ -57,16 +58,13 @@ def mark_again(tools: Tools, entries: Iterable[JournalEntry]) -> Marked:
     return done
 
 
-def _note_lost_keys(tools: Tools, told: set[str], done: Marked) -> frozenset[BucketKeyId]:
+def _note_lost_keys(tools: Tools, told: set[BucketKeyId], done: Marked) -> frozenset[BucketKeyId]:
     """Note the keys that the journal says are destroyed and the keyring does not have; return all that are noted."""
     there = tools.buckets.there()
     with tools.db.writing() as session:
-        absent = sorted(buckets.living(session) - there)
-        for key in absent:
-            if str(key) in told:
-                tools.buckets.note_lost(session, key)
-            else:
-                done.missing.append(key)
+        absent = buckets.living(session) - there
+        tools.buckets.note_lost(session, absent & told)
+        done.missing.extend(sorted(absent - told))
         return buckets.destroyed(session)
 
 

@@ -1,18 +1,21 @@
 """The steps of an erasure, when a failed one is tried again, and what is overdue."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum, unique
 from typing import Final
 
 from archive.segments.rules import Segment
-from vms_privacy.ids import CameraId, OperatorId
+from vms_privacy.ids import BucketKeyId, CameraId, OperatorId
 
 FIRST_RETRY: Final = timedelta(seconds=5)
 LAST_RETRY: Final = timedelta(minutes=15)
-BATCH: Final = 500
+BATCH: Final = 1000
+"""Segments of one erasure: on SQLite every writer waits for their marking, some 100 ms."""
+MOST_TOGETHER: Final = 90
+MOST_REWRAPPED: Final = 600
 STILL_OPEN: Final = "still-open"
 UNDER_WAY: Final = "under-way"
 NOT_BEGUN: Final = "not-begun"
@@ -23,7 +26,7 @@ TIME_IN_DOUBT: Final = "time-in-doubt"
 class Step(IntEnum):
     """The procedure, in order. Each is durable before the next begins; the row says which one was reached.
 
-    Steps 3 to 6 repeat for each bucket key concerned, step 7 for each segment. What comes before the first is for the
+    Steps 3 to 6 repeat for each portion of bucket keys, step 7 for each segment. What comes before the first is for the
     parts of segments that are kept, each: a crash after it leaves a file that no key opens, and that goes with the next
     round; the part is made anew.
     """
@@ -100,6 +103,24 @@ def by_camera(parts: Iterable[DebtPart]) -> dict[CameraId, Debt]:
     for part in sorted(parts, key=lambda part: (part.oldest_overdue_us, part.camera_id)):
         shares.setdefault(part.camera_id, []).append(part)
     return {camera_id: total(share) for camera_id, share in shares.items()}
+
+
+def portions(keys: Sequence[BucketKeyId], survivors: Mapping[BucketKeyId, int]) -> Iterator[list[BucketKeyId]]:
+    """Cut bucket keys into portions that are destroyed together: so many at most, and so many survivors re-wrapped.
+
+    A bucket with more survivors than that is a portion by itself: a recorder waits for one re-wrapping at a time.
+    """
+    portion: list[BucketKeyId] = []
+    held = 0
+    for one in keys:
+        more = survivors.get(one, 0)
+        if portion and (len(portion) == MOST_TOGETHER or held + more > MOST_REWRAPPED):
+            yield portion
+            portion, held = [], 0
+        portion.append(one)
+        held += more
+    if portion:
+        yield portion
 
 
 def in_turns(due: Iterable[Segment], most: int) -> Iterator[list[Segment]]:

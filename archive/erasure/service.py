@@ -54,6 +54,8 @@ class Eraser:
                 now_us = microseconds(self._tools.clock.for_destroying())
                 with self._tools.db.reading() as session:
                     due = store.due(session, now_us, MOST_AT_ONCE)
+                # By bucket: of one that goes as a whole nothing has to be re-wrapped.
+                due.sort(key=lambda one: (one.camera_id, one.starts_us))
                 left = [one for batch in in_turns(due, BATCH) for one in self._expire(batch, report)]
                 # Once more for what was left to another worker: it may be done with the bucket by now.
                 for batch in in_turns(left, BATCH):
@@ -112,4 +114,5 @@ class Eraser:
             return []
         if claimed is not None:
             self._steps.carry_out(claimed, report)
-        return [one for one in doomed if one not in taken]
+        gone = {one.id for one in taken}
+        return [one for one in doomed if one.id not in gone]

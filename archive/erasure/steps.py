@@ -1,19 +1,22 @@
 """Steps 3 to 8 of an erasure, each durable before the next (docs/design/archive-lifecycle.md)."""
 
+from collections.abc import Collection, Sequence
+
 from sqlalchemy.exc import SQLAlchemyError
 
 from archive.erasure import claims, store
 from archive.erasure.claims import Claimed, ClaimIsLost
 from archive.erasure.removal import ERASED, remove
-from archive.erasure.rules import Step, retry_after
+from archive.erasure.rules import Step, portions, retry_after
 from archive.erasure.store import Erasure
 from archive.erasure.tools import SweepReport, Tools, code_of
 from archive.erasure.verifier import DestroyedStillOpens, Sample, choose, take
 from archive.keys import store as buckets
+from archive.keys.service import Replacement
 from archive.segments import store as segments
 from vms_privacy.audit.events import Tag
 from vms_privacy.ids import BucketKeyId, SegmentId
-from vms_privacy.journal.rules import JournalKind
+from vms_privacy.journal.rules import JournalKind, joined
 
 
 class Steps:
@@ -24,7 +27,7 @@ class Steps:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._spare: BucketKeyId | None = None
+        self._spares: list[BucketKeyId] = []
         self.uncounted_failures = 0
 
     def carry_out(self, claimed: Claimed, report: SweepReport) -> None:
@@ -67,75 +70,84 @@ class Steps:
                 claims.keep(session, self._tools.worker, claimed, now)
 
     def _destroy_keys(self, claimed: Claimed) -> list[str]:
-        """Steps 3 to 6, each bucket by itself; return what failed, after every other was tried (P12)."""
+        """Steps 3 to 6, some buckets at a time; return what failed, after every other was tried (P12)."""
         with self._tools.db.reading() as session:
             doomed = store.doomed_buckets(session, claimed.erasure.id)
+            survivors = store.count_survivors(session, doomed)
         failures: list[str] = []
-        for old in doomed:
+        for some in portions(doomed, survivors):
             self._keep(claimed)
-            try:
-                self._destroy_one(old)
-            except Exception as error:  # noqa: BLE001 - counted and tried again; it must not keep others from being destroyed
-                failures.append(code_of(error))
+            failures += self._destroy_some(some)
         return failures
 
-    def _destroy_one(self, old: BucketKeyId) -> None:
-        """Steps 3 to 6 for one bucket key; each may be repeated."""
-        with self._tools.db.reading() as session:
-            is_lost = buckets.is_destroyed(session, old)
-            is_replaced = old in self._tools.buckets.unfinished(session)
-            lives_on = bool(store.survivors(session, old))
-        if is_lost:
-            self._note_lost(old)
-            return
-        if not is_replaced:
-            successor = self._successor() if lives_on else None
-            self._tools.progress(Step.NEW_BUCKET_KEY_MADE)
-            self._replace(old, successor)
-        self._tools.progress(Step.SURVIVORS_REWRAPPED)
-        with self._tools.db.reading() as session:
-            dying = store.doomed_segments(session, old)
-        self._tools.journal.append(JournalKind.KEY_DESTROYED, {"bucket_key": str(old), "segments": len(dying)})
-        self._tools.buckets.destroy(old, dying)
-        self._tools.progress(Step.OLD_BUCKET_KEY_DESTROYED)
-        with self._tools.db.writing() as session:
-            self._tools.buckets.note_destroyed(session, old)
-            store.note_key_destroyed(session, old, self._tools.clock.now())
-        self._tools.progress(Step.KEY_DESTRUCTION_NOTED)
+    def _destroy_some(self, old: Sequence[BucketKeyId]) -> list[str]:
+        """Destroy these together; if that fails, each by itself, so that one keeps no other from being destroyed."""
+        try:
+            self._destroy_together(old)
+        except Exception as error:  # noqa: BLE001 - counted and tried again; it must not keep others from being destroyed
+            if len(old) == 1:
+                return [code_of(error)]
+            return [failure for one in old for failure in self._destroy_some([one])]
+        return []
 
-    def _note_lost(self, old: BucketKeyId) -> None:
+    def _destroy_together(self, doomed: Sequence[BucketKeyId]) -> None:
+        """Steps 3 to 6 for some bucket keys; each may be repeated."""
+        tools = self._tools
+        with tools.db.reading() as session:
+            replaced, lost = buckets.ended_of(session, doomed)
+            living = store.count_survivors(session, doomed)
+        if lost:
+            self._note_lost(lost)
+        old = [one for one in doomed if one not in lost]
+        if not old:
+            return
+        new = [one for one in old if one not in replaced]
+        if new:
+            self._make_spares(len(living.keys() & set(new)))
+            tools.progress(Step.NEW_BUCKET_KEY_MADE)
+            self._replace(new)
+        tools.progress(Step.SURVIVORS_REWRAPPED)
+        with tools.db.reading() as session:
+            dying = store.doomed_segments(session, old)
+        for facts in joined("bucket_keys", old):
+            tools.journal.append(JournalKind.KEY_DESTROYED, {"segments": len(dying)} | facts)
+        tools.buckets.destroy(old, dying)
+        tools.progress(Step.OLD_BUCKET_KEY_DESTROYED)
+        with tools.db.writing() as session:
+            tools.buckets.note_destroyed(session, old)
+            store.note_key_destroyed(session, old, tools.clock.now())
+        tools.progress(Step.KEY_DESTRUCTION_NOTED)
+
+    def _note_lost(self, old: Collection[BucketKeyId]) -> None:
         """Note what a restore has found without its key: that was destroyed before, and no survivor can be saved."""
         with self._tools.db.reading() as session:
             dying = store.doomed_segments(session, old)
         self._tools.buckets.destroy(old, dying)
         with self._tools.db.writing() as session:
-            store.drop_wraps(session, old)
             store.note_key_destroyed(session, old, self._tools.clock.now())
         self._tools.progress(Step.KEY_DESTRUCTION_NOTED)
 
-    def _successor(self) -> BucketKeyId:
-        """Return a key that wraps nothing yet: the one that an attempt that failed has left, or a new one."""
-        if self._spare is not None:
+    def _make_spares(self, count: int) -> None:
+        """Have so many keys that wrap nothing yet: those that an attempt that failed has left, and new ones."""
+        if self._spares:
             with self._tools.db.reading() as session:
                 # The attempt may have been committed although it ended in an error.
-                if buckets.by_id(session, self._spare) is not None:
-                    self._spare = None
-        if self._spare is None:
-            self._spare = self._tools.buckets.make_successor()
-        return self._spare
+                used = buckets.by_ids(session, self._spares)
+            self._spares = [one for one in self._spares if one not in used]
+        while len(self._spares) < count:
+            self._spares.append(self._tools.buckets.make_successor())
 
-    def _replace(self, old: BucketKeyId, successor: BucketKeyId | None) -> None:
-        """One transaction: survivors under the successor, the doomed wraps out of their rows, the old key replaced."""
+    def _replace(self, old: Sequence[BucketKeyId]) -> None:
+        """One transaction: survivors under successors, the old keys replaced."""
         with self._tools.db.writing() as session:
             living = store.survivors(session, old)
-            if living and successor is None:
-                # A segment was begun under it since we looked: it lives on, so a successor is needed after all.
-                successor = self._spare = self._tools.buckets.make_successor()
-            rewrapped = self._tools.buckets.replace(session, old, successor if living else None, living)
-            store.store_rewrapped(session, rewrapped)
-            store.drop_wraps(session, old)
-        if rewrapped:
-            self._spare = None
+            while len(self._spares) < len(living):
+                # A segment was begun under one since we looked: it lives on, so a successor is needed after all.
+                self._spares.append(self._tools.buckets.make_successor())
+            spares = iter(self._spares)
+            wanted = [Replacement(one, next(spares), living[one]) if one in living else Replacement(one) for one in old]
+            store.store_rewrapped(session, self._tools.buckets.replace(session, wanted))
+        del self._spares[: len(living)]
 
     def _remove_bytes(self, erasure: Erasure, sample: Sample, report: SweepReport, *, is_all: bool) -> list[str]:
         """Step 7 for what has no key any more: `is_all` of it, or some. Return what failed, after all was tried."""
@@ -152,7 +164,7 @@ class Steps:
         with self._tools.db.writing() as session:
             store.note_verified(session, erasure.id, verified)
             store.note_found(session, removal.found & removal.failed.keys(), ERASED)
-            store.note_bytes_gone(session, list(removal.answers.items()), self._tools.clock.now())
+            store.note_bytes_gone(session, erasure.id, removal.answers, self._tools.clock.now())
             if is_done:
                 store.reach(session, erasure.id, Step.BYTES_GONE)
         report.erased.extend(removal.answers)

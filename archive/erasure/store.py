@@ -1,11 +1,11 @@
 """Queries over erasures and the segments they took."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Final
+from typing import ClassVar, Final, cast
 
-from sqlalchemy import and_, case, func, insert, or_, select, update
+from sqlalchemy import Table, and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from archive.erasure.rules import NOT_BEGUN, STILL_OPEN, TIME_IN_DOUBT, UNDER_WAY, DebtPart, Step
@@ -24,6 +24,12 @@ from vms_privacy.errors import Kind, Refusal
 from vms_privacy.ids import BucketKeyId, CameraId, ErasureId, MandateId, OperatorId, SegmentId
 
 FOUND_OPEN: Final = -1
+_SEGMENTS: Final = cast("Table", SegmentRow.__table__)
+_REWRAP: Final = (
+    update(_SEGMENTS)
+    .where(_SEGMENTS.c.id == bindparam("of"))
+    .values(bucket_key_id=bindparam("bucket_key_id"), wrapped_key=bindparam("wrapped_key"))
+)
 
 
 class NotAllErased(Refusal):
@@ -135,11 +141,11 @@ def doomed_buckets(session: Session, erasure_id: ErasureId) -> list[BucketKeyId]
         .where(SegmentRow.erasure_id == erasure_id, SegmentRow.key_destroyed_at.is_(None))
         .distinct()
     )
-    return [BucketKeyId(one) for one in found]
+    return sorted(BucketKeyId(one) for one in found)
 
 
-def survivors(session: Session, bucket: BucketKeyId) -> list[WrappedKey]:
-    """Return the living keys under a bucket key, that of a segment registered ahead with them."""
+def survivors(session: Session, keys: Collection[BucketKeyId]) -> dict[BucketKeyId, list[WrappedKey]]:
+    """Return the living keys under these bucket keys, those of segments registered ahead with them, by bucket key."""
     rows = session.execute(
         select(
             SegmentRow.operator_id,
@@ -148,36 +154,47 @@ def survivors(session: Session, bucket: BucketKeyId) -> list[WrappedKey]:
             SegmentRow.bucket_key_id,
             SegmentRow.wrapped_key,
         ).where(
-            SegmentRow.bucket_key_id == bucket,
+            SegmentRow.bucket_key_id.in_(list(keys)),
             SegmentRow.state.in_((State.WRITING, State.STORED)),
             SegmentRow.wrapped_key.is_not(None),
         )
     )
-    living = [
-        WrappedKey(OperatorId(row[0]), CameraId(row[1]), SegmentId(row[2]), BucketKeyId(row[3]), row[4] or b"")
-        for row in rows
-    ]
-    return living + ahead.wraps_under(session, bucket)
+    found: dict[BucketKeyId, list[WrappedKey]] = {}
+    for row in rows:
+        key = BucketKeyId(row[3])
+        one = WrappedKey(OperatorId(row[0]), CameraId(row[1]), SegmentId(row[2]), key, row[4] or b"")
+        found.setdefault(key, []).append(one)
+    for one in ahead.wraps_under(session, keys):
+        found.setdefault(one.bucket_key_id, []).append(one)
+    return found
+
+
+def count_survivors(session: Session, keys: Collection[BucketKeyId]) -> dict[BucketKeyId, int]:
+    """Return how many segments that are not destroyed lie under these bucket keys; those with none are left out."""
+    found: dict[BucketKeyId, int] = {}
+    ordered = sorted(keys)
+    for at in range(0, len(ordered), 500):
+        rows = session.execute(
+            select(SegmentRow.bucket_key_id, func.count())
+            .where(
+                SegmentRow.bucket_key_id.in_(ordered[at : at + 500]),
+                SegmentRow.state.in_((State.WRITING, State.STORED)),
+            )
+            .group_by(SegmentRow.bucket_key_id)
+        )
+        found |= {BucketKeyId(row[0]): int(row[1]) for row in rows}
+    return found
 
 
 def store_rewrapped(session: Session, rewrapped: Sequence[WrappedKey]) -> None:
     """Put survivors under their new bucket key."""
+    if not rewrapped:
+        return
     ahead.store_rewrapped(session, rewrapped)
-    for one in rewrapped:
-        session.execute(
-            update(SegmentRow)
-            .where(SegmentRow.id == one.segment_id)
-            .values(bucket_key_id=one.bucket_key_id, wrapped_key=one.wrapped)
-        )
-
-
-def drop_wraps(session: Session, bucket: BucketKeyId) -> None:
-    """Take the doomed wraps under a bucket key out of their rows."""
-    session.execute(
-        update(SegmentRow)
-        .where(SegmentRow.bucket_key_id == bucket, SegmentRow.state == State.ERASING)
-        .values(wrapped_key=None)
+    placed = (
+        {"of": one.segment_id, "bucket_key_id": one.bucket_key_id, "wrapped_key": one.wrapped} for one in rewrapped
     )
+    session.connection().execute(_REWRAP, list(placed))
 
 
 def idle_buckets(session: Session, before_hour: int) -> frozenset[BucketKeyId]:
@@ -194,26 +211,25 @@ def idle_buckets(session: Session, before_hour: int) -> frozenset[BucketKeyId]:
     return frozenset(BucketKeyId(one) for one in found)
 
 
-def doomed_segments(session: Session, bucket: BucketKeyId) -> list[SegmentId]:
-    """Return the segments that die with a bucket key."""
+def doomed_segments(session: Session, keys: Collection[BucketKeyId]) -> list[SegmentId]:
+    """Return the segments that die with these bucket keys."""
     found = session.scalars(
-        select(SegmentRow.id).where(SegmentRow.bucket_key_id == bucket, SegmentRow.state == State.ERASING)
+        select(SegmentRow.id).where(SegmentRow.bucket_key_id.in_(list(keys)), SegmentRow.state == State.ERASING)
     )
     return [SegmentId(one) for one in found]
 
 
-def note_key_destroyed(session: Session, bucket: BucketKeyId, now: datetime) -> int:
-    """Note that the key over these segments is destroyed; return how many that are."""
+def note_key_destroyed(session: Session, keys: Collection[BucketKeyId], now: datetime) -> int:
+    """Note that the keys over these segments are destroyed, and take the wraps out of their rows; return how many."""
     return changed(
         session,
         update(SegmentRow)
         .where(
-            SegmentRow.bucket_key_id == bucket,
+            SegmentRow.bucket_key_id.in_(list(keys)),
             SegmentRow.state == State.ERASING,
-            SegmentRow.wrapped_key.is_(None),
             SegmentRow.key_destroyed_at.is_(None),
         )
-        .values(key_destroyed_at=now),
+        .values(key_destroyed_at=now, wrapped_key=None),
     )
 
 
@@ -234,18 +250,23 @@ def note_found(session: Session, segment_ids: Collection[SegmentId], answer: str
     session.execute(update(SegmentRow).where(SegmentRow.id.in_(segment_ids)).values(store_answer=answer))
 
 
-def note_bytes_gone(session: Session, answers: Sequence[tuple[SegmentId, str]], now: datetime) -> None:
+def note_bytes_gone(session: Session, erasure_id: ErasureId, answers: Mapping[SegmentId, str], now: datetime) -> None:
     """Note what the store answered for each segment; with its key destroyed it is `erased`."""
-    for segment_id, answer in answers:
-        session.execute(
-            update(SegmentRow)
-            .where(
-                SegmentRow.id == segment_id,
-                SegmentRow.key_destroyed_at.is_not(None),
-                SegmentRow.bytes_gone_at.is_(None),
+    by_answer: dict[str, list[SegmentId]] = {}
+    for segment_id, answer in answers.items():
+        by_answer.setdefault(answer, []).append(segment_id)
+    for answer, ids in by_answer.items():
+        for at in range(0, len(ids), 500):
+            session.execute(
+                update(SegmentRow)
+                .where(
+                    SegmentRow.erasure_id == erasure_id,
+                    SegmentRow.id.in_(ids[at : at + 500]),
+                    SegmentRow.key_destroyed_at.is_not(None),
+                    SegmentRow.bytes_gone_at.is_(None),
+                )
+                .values(bytes_gone_at=now, store_answer=answer, state=step(State.ERASING, State.ERASED))
             )
-            .values(bytes_gone_at=now, store_answer=answer, state=step(State.ERASING, State.ERASED))
-        )
 
 
 def keyed(session: Session, erasure_id: ErasureId) -> list[SegmentId]:

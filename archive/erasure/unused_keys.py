@@ -10,7 +10,7 @@ from archive.blobs.store import BlobStore
 from archive.erasure import store
 from archive.keys import store as buckets
 from archive.keys.rules import hour_of
-from archive.keys.service import BucketKeys
+from archive.keys.service import BucketKeys, Replacement
 from archive.segments import store as segments
 from auth.tokens.rules import microseconds
 from vms_privacy.audit.events import Event, Tag
@@ -20,7 +20,7 @@ from vms_privacy.db import Database
 from vms_privacy.errors import Refusal
 from vms_privacy.ids import BucketKeyId
 from vms_privacy.journal.journal import Journal
-from vms_privacy.journal.rules import JournalKind
+from vms_privacy.journal.rules import JournalKind, joined
 
 _NAMES_AT_ONCE: Final = 500
 
@@ -61,16 +61,14 @@ def destroy_unused_keys(
     noted = sorted(idle & gone)
     if noted:
         with db.writing() as session:
-            for key in noted:
-                keys.replace(session, key, None, ())
-    for key in sorted(gone):
-        journal.append(JournalKind.KEY_DESTROYED, {"bucket_key": str(key), "segments": 0})
-        keys.destroy(key, ())
+            keys.replace(session, [Replacement(key) for key in noted])
+    for facts in joined("bucket_keys", sorted(gone)):
+        journal.append(JournalKind.KEY_DESTROYED, {"segments": 0} | facts)
+    keys.destroy(gone, ())
     if gone:
         detail: dict[str, str | int | bool | None] = {"unused": len(gone - returned), "returned": len(returned)}
         with db.writing() as session:
-            for key in noted:
-                keys.note_destroyed(session, key)
+            keys.note_destroyed(session, noted)
             audit.note(session, Event(Tag.KEY_DESTROYED, clock.now(), "worker:sweep", detail=detail))
     return UnusedKeys(gone, left)
 

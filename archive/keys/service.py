@@ -1,6 +1,7 @@
 """Re-keying a bucket: how some of its segments are destroyed while the others live on. docs/design/keys.md."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
@@ -10,6 +11,18 @@ from archive.keys.wrap import SegmentKeys
 from vms_privacy.clock import Clock
 from vms_privacy.ids import BucketKeyId, SegmentId
 from vms_privacy.keyring.port import Keyring
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A bucket key that is to be destroyed, what lives on under it, and the key that this goes under.
+
+    With no survivors there need be no successor: new keys of the hour get one when they come.
+    """
+
+    old: BucketKeyId
+    successor: BucketKeyId | None = None
+    survivors: Sequence[WrappedKey] = ()
 
 
 class BucketKeys:
@@ -28,48 +41,44 @@ class BucketKeys:
         """Make a bucket key, durable on return, that nothing is wrapped under yet. Raises KeyringUnavailable."""
         return self._keyring.create_bucket_key()
 
-    def replace(
-        self,
-        session: Session,
-        old: BucketKeyId,
-        successor: BucketKeyId | None,
-        survivors: Sequence[WrappedKey],
-    ) -> list[WrappedKey]:
-        """Re-wrap the survivors of `old` under its successor; the caller stores what is returned in this transaction.
+    def replace(self, session: Session, replacements: Sequence[Replacement]) -> list[WrappedKey]:
+        """Re-wrap all survivors under their successors; the caller stores what is returned in this transaction.
 
-        With no survivors there need be no successor: new keys of the hour get one when they come. Raises LookupError
-        for a key that was never registered, KeyIsDestroyed, WrapIsDamaged.
+        Raises LookupError for a key that was never registered, KeyIsDestroyed, WrapIsDamaged.
         """
-        bucket = store.by_id(session, old)
-        if bucket is None:
-            raise LookupError("no such bucket")
-        if any(one.bucket_key_id != old for one in survivors):
-            raise ValueError("a survivor of another bucket")
-        if survivors and successor is None:
-            raise ValueError("survivors need a successor")
+        known = store.by_ids(session, [one.old for one in replacements])
         now = self._clock.now()
-        store.mark_replaced(session, old, now)
-        if successor is None:
-            return []
-        generation = store.next_generation(session, bucket.camera_id, bucket.hour)
-        made = Bucket(successor, bucket.operator_id, bucket.camera_id, bucket.hour, generation)
-        store.add(session, made, now)
-        return [self._keys.rewrap(one, made) for one in survivors]
+        store.mark_replaced(session, list(known), now)
+        rewrapped: list[WrappedKey] = []
+        for one in replacements:
+            bucket = known.get(one.old)
+            if bucket is None:
+                raise LookupError("no such bucket")
+            if any(survivor.bucket_key_id != one.old for survivor in one.survivors):
+                raise ValueError("a survivor of another bucket")
+            if one.successor is not None:
+                generation = store.next_generation(session, bucket.camera_id, bucket.hour)
+                made = Bucket(one.successor, bucket.operator_id, bucket.camera_id, bucket.hour, generation)
+                store.add(session, made, now)
+                rewrapped += [self._keys.rewrap(survivor, made) for survivor in one.survivors]
+            elif one.survivors:
+                raise ValueError("survivors need a successor")
+        return rewrapped
 
-    def destroy(self, old: BucketKeyId, destroyed: Iterable[SegmentId]) -> bool:
-        """Destroy a replaced bucket key, durable on return; say whether it was there. Raises KeyringUnavailable.
+    def destroy(self, old: Collection[BucketKeyId], destroyed: Iterable[SegmentId]) -> frozenset[BucketKeyId]:
+        """Destroy replaced bucket keys, durable on return; return those that were there. Raises KeyringUnavailable.
 
-        `destroyed` are the segments that die with it: their opened keys are forgotten, here and now.
+        `destroyed` are the segments that die with them: their opened keys are forgotten, here and now.
         """
         gone = tuple(destroyed)
         self._keys.evict(gone)
-        was_there = self._keyring.destroy_bucket_key(old)
+        were_there = self._keyring.destroy_bucket_keys(old)
         # Again: a reader may have opened one of them between the first eviction and the destruction.
         self._keys.evict(gone)
-        return was_there
+        return were_there
 
-    def note_destroyed(self, session: Session, old: BucketKeyId) -> None:
-        """Write down that the keyring has destroyed it; the first time stands."""
+    def note_destroyed(self, session: Session, old: Collection[BucketKeyId]) -> None:
+        """Write down that the keyring has destroyed them; the first time stands."""
         store.mark_destroyed(session, old, self._clock.now())
 
     def unfinished(self, session: Session) -> frozenset[BucketKeyId]:
@@ -80,11 +89,11 @@ class BucketKeys:
         """Return the keys that the keyring has. Raises KeyringUnavailable."""
         return self._keyring.bucket_keys()
 
-    def note_lost(self, session: Session, key: BucketKeyId) -> None:
-        """Write down that a key is destroyed which the database still holds for living; what it wrapped is lost."""
+    def note_lost(self, session: Session, keys: Collection[BucketKeyId]) -> None:
+        """Write down that keys are destroyed which the database still holds for living; what they wrapped is lost."""
         now = self._clock.now()
-        store.mark_replaced(session, key, now)
-        store.mark_destroyed(session, key, now)
+        store.mark_replaced(session, keys, now)
+        store.mark_destroyed(session, keys, now)
 
     def strangers(self, session: Session) -> frozenset[BucketKeyId]:
         """Return the keys in the keyring that no row knows as living: of no use, or of rows that were lost."""

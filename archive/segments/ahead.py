@@ -4,7 +4,7 @@ Promise: no file begins without a row in which its opt-in, its name and its wrap
 Nothing here decides; nothing here commits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import delete, insert, select, update
@@ -80,22 +80,26 @@ def cameras(session: Session) -> set[tuple[OperatorId, CameraId]]:
     return {(OperatorId(row.operator_id), CameraId(row.camera_id)) for row in found}
 
 
-def wraps_under(session: Session, bucket: BucketKeyId) -> list[WrappedKey]:
-    """Return the keys that are wrapped under a bucket key: each lives on when the bucket is re-keyed."""
+def wraps_under(session: Session, keys: Collection[BucketKeyId]) -> list[WrappedKey]:
+    """Return the keys that are wrapped under these bucket keys: each lives on when its bucket is re-keyed."""
     rows = session.scalars(
-        select(SegmentAheadRow).where(SegmentAheadRow.bucket_key_id == bucket).execution_options(populate_existing=True)
+        select(SegmentAheadRow)
+        .where(SegmentAheadRow.bucket_key_id.in_(list(keys)))
+        .execution_options(populate_existing=True)
     )
     return [_ahead(row).wrapped_place() for row in rows]
 
 
 def store_rewrapped(session: Session, rewrapped: Sequence[WrappedKey]) -> None:
-    """Store keys under their new bucket key, those of them that are of what is registered."""
+    """Store keys under their new bucket key, those of them that are of what is registered: one of a camera at most."""
+    registered = set(session.scalars(select(SegmentAheadRow.id)))
     for one in rewrapped:
-        session.execute(
-            update(SegmentAheadRow)
-            .where(SegmentAheadRow.id == one.segment_id)
-            .values(bucket_key_id=one.bucket_key_id, wrapped_key=one.wrapped)
-        )
+        if one.segment_id in registered:
+            session.execute(
+                update(SegmentAheadRow)
+                .where(SegmentAheadRow.id == one.segment_id)
+                .values(bucket_key_id=one.bucket_key_id, wrapped_key=one.wrapped)
+            )
 
 
 def remove(session: Session, segment_id: SegmentId) -> None:

@@ -11,7 +11,7 @@ from archive.keys import store
 from archive.keys.rules import (
     Bucket,
 )
-from archive.keys.service import BucketKeys
+from archive.keys.service import BucketKeys, Replacement
 from archive.keys.tables import BucketRow
 from archive.keys.wrap import SegmentKeys
 from tests.given.clock import HandClock
@@ -83,14 +83,14 @@ def test_a_crash_between_replacing_and_destroying_is_found_again(world: World) -
     _, row = world.new()
     successor = world.buckets.make_successor()
     with world.db.writing() as session:
-        world.buckets.replace(session, row.bucket_key_id, successor, [row])
+        world.buckets.replace(session, [Replacement(row.bucket_key_id, successor, [row])])
     with world.db.reading() as session:
         assert world.buckets.unfinished(session) == {row.bucket_key_id}
-    assert world.buckets.destroy(row.bucket_key_id, []) is True
-    assert world.buckets.destroy(row.bucket_key_id, []) is False, "destroying again is calm but truthful"
+    assert world.buckets.destroy([row.bucket_key_id], []) == {row.bucket_key_id}
+    assert not world.buckets.destroy([row.bucket_key_id], []), "destroying again is calm but truthful"
     with world.db.writing() as session:
-        world.buckets.note_destroyed(session, row.bucket_key_id)
-        world.buckets.note_destroyed(session, row.bucket_key_id)
+        world.buckets.note_destroyed(session, [row.bucket_key_id])
+        world.buckets.note_destroyed(session, [row.bucket_key_id])
     with world.db.reading() as session:
         assert world.buckets.unfinished(session) == frozenset()
 
@@ -101,7 +101,7 @@ def test_a_re_key_that_is_rolled_back_changes_nothing_but_leaves_a_key_that_wrap
 
     def replace_and_fail() -> None:
         with world.db.writing() as session:
-            world.buckets.replace(session, row.bucket_key_id, successor, [row])
+            world.buckets.replace(session, [Replacement(row.bucket_key_id, successor, [row])])
             raise RuntimeError("the power went")
 
     with pytest.raises(RuntimeError, match="the power went"):
@@ -116,11 +116,11 @@ def test_a_survivor_of_another_bucket_or_without_a_successor_is_a_mistake(world:
     _, later = world.new(NOON_US + 3_600_000_000)
     successor = world.buckets.make_successor()
     with pytest.raises(ValueError, match="another bucket"), world.db.writing() as session:
-        world.buckets.replace(session, row.bucket_key_id, successor, [row, later])
+        world.buckets.replace(session, [Replacement(row.bucket_key_id, successor, [row, later])])
     with pytest.raises(ValueError, match="need a successor"), world.db.writing() as session:
-        world.buckets.replace(session, row.bucket_key_id, None, [row])
+        world.buckets.replace(session, [Replacement(row.bucket_key_id, None, [row])])
     with pytest.raises(LookupError), world.db.writing() as session:
-        world.buckets.replace(session, successor, None, [])
+        world.buckets.replace(session, [Replacement(successor)])
     with pytest.raises(ValueError, match="stays with its camera"):
         world.keys.rewrap(row, Bucket(successor, OPERATOR, OTHER_CAMERA, HOUR, 2))
 
@@ -151,7 +151,7 @@ def test_a_key_that_was_being_opened_while_it_was_destroyed_is_not_remembered(wo
     opener = threading.Thread(target=keys.unwrap, args=(LOOK, row))
     opener.start()
     assert held.is_inside.wait(10)
-    BucketKeys(world.keyring, keys, world.clock).destroy(row.bucket_key_id, [row.segment_id])
+    BucketKeys(world.keyring, keys, world.clock).destroy([row.bucket_key_id], [row.segment_id])
     held.go_on.set()
     opener.join(10)
     assert keys.remembered == 0
@@ -193,7 +193,7 @@ def test_the_database_refuses_two_current_keys_for_one_hour(world: World) -> Non
 def test_the_database_refuses_to_call_a_living_bucket_destroyed(world: World) -> None:
     _, row = world.new()
     with pytest.raises(IntegrityError, match="replaced_before_destroyed"), world.db.writing() as session:
-        store.mark_destroyed(session, row.bucket_key_id, world.clock.now())
+        store.mark_destroyed(session, [row.bucket_key_id], world.clock.now())
 
 
 def test_no_key_is_in_the_database(world: World) -> None:

@@ -88,7 +88,7 @@ def _lose_wrap(house: House, _: Segment, __: Segment, ___: Segment) -> None:
 
 def _lose_key(house: House, _: Segment, __: Segment, ___: Segment) -> None:
     [key] = house.keyring.bucket_keys()
-    house.keyring.destroy_bucket_key(key)
+    house.keyring.destroy_bucket_keys([key])
 
 
 def _strange_key(house: House, _: Segment, __: Segment, ___: Segment) -> None:

@@ -29,7 +29,7 @@ from tests.given.sweeping import Worker, killed_at, working
 from vms_privacy.audit.events import Tag
 from vms_privacy.audit.tables import EventRow
 from vms_privacy.ids import WorkerId
-from vms_privacy.journal.rules import JournalKind
+from vms_privacy.journal.rules import JournalKind, bucket_keys_in
 
 _MINUTE = timedelta(seconds=60)
 DEADLINE_S = 60.0
@@ -72,7 +72,7 @@ def _journalled(workers: tuple[Worker, ...]) -> tuple[Counter[str], Counter[str]
     for worker in workers:
         for entry in worker.journal.entries():
             if entry.kind is JournalKind.KEY_DESTROYED:
-                keys[str(entry.facts["bucket_key"])] += 1
+                keys.update(map(str, bucket_keys_in(entry.facts)))
             if entry.kind is JournalKind.ERASURE:
                 for name, word in entry.facts.items():
                     if name.startswith("ids_"):

@@ -96,7 +96,7 @@ def test_attempts_that_are_rolled_back_leave_one_bucket_key_and_the_next_one_use
 
 
 def test_a_left_over_bucket_key_that_the_keyring_has_lost_stops_nothing_for_good(world: World) -> None:
-    world.keyring.destroy_bucket_key(_rolled_back(world, NOON_US).bucket_key_id)
+    world.keyring.destroy_bucket_keys([_rolled_back(world, NOON_US).bucket_key_id])
     with pytest.raises(KeyIsDestroyed):
         world.new()
     made, _ = world.new()

@@ -42,7 +42,7 @@ def test_a_growing_file_whose_key_is_gone_does_not_stop_the_camera_for_good(hous
     house.opt_in()
     house.record(3, close=False)
     [key] = house.keyring.bucket_keys()
-    house.keyring.destroy_bucket_key(key)
+    house.keyring.destroy_bucket_keys([key])
     house.keys.evict([row.id for row in house.rows()])
     report = house.revive()
     assert len(report.recovered.closed) == 1

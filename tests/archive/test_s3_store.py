@@ -216,3 +216,61 @@ def test_an_upload_that_is_erased_on_its_way_never_becomes_a_blob(rgw: Rgw) -> N
         with pytest.raises(StoreUnavailable, match="erased while"):
             stored.result(10)
     assert list(store.names()) == []
+
+
+# -- many at once
+
+
+class _Asked(S3Bucket):
+    """Counts what it is asked."""
+
+    singly = 0
+    together = 0
+
+    def versions(self, name: str) -> list[str]:
+        _Asked.singly += 1
+        return super().versions(name)
+
+    def versions_after(self, marker: str) -> list[tuple[str, str]]:
+        _Asked.together += 1
+        return super().versions_after(marker)
+
+
+class _InNoOrder(S3Bucket):
+    """Lists what there is, the last first, and not the one that comes first."""
+
+    def versions_after(self, marker: str) -> list[tuple[str, str]]:
+        return super().versions_after(marker)[:0:-1]
+
+
+def _many(rgw: Rgw, kind: type[S3Bucket], names: Iterator[str], *, keeps_versions: bool) -> tuple[S3Store, list[str]]:
+    bucket = rgw.new_bucket()
+    if keeps_versions:
+        rgw.raw().set_bucket_versioning(bucket, VersioningConfig(ENABLED))
+    store = S3Store.create(bucket_of(rgw, bucket, kind=kind), VERSIONS if keeps_versions else TERMS)
+    kept = [next(names) for _ in range(200)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: put(store, name), kept))
+    return store, kept
+
+
+@pytest.mark.parametrize("keeps_versions", [False, True])
+def test_many_that_lie_close_together_are_erased_with_few_questions_and_their_neighbours_stay(
+    rgw: Rgw, names: Iterator[str], *, keeps_versions: bool
+) -> None:
+    store, kept = _many(rgw, _Asked, names, keeps_versions=keeps_versions)
+    neighbours, doomed = kept[::10], [one for one in kept if one not in kept[::10]]
+    absent = [next(names) for _ in range(30)]
+    _Asked.singly = _Asked.together = 0
+    report = store.erase_many(doomed + absent)
+    assert report.is_clean
+    assert {name for name, was_there in report.gone.items() if was_there} == set(doomed)
+    assert {name for name, was_there in report.gone.items() if not was_there} == set(absent)
+    assert sorted(store.names()) == sorted(neighbours)
+    assert (_Asked.together, _Asked.singly) == (2, 0), "once before, and once after"
+
+
+def test_a_bucket_that_lists_in_no_order_is_asked_for_each_name(rgw: Rgw, names: Iterator[str]) -> None:
+    store, kept = _many(rgw, _InNoOrder, names, keeps_versions=False)
+    assert all(store.erase_many(kept).gone.values())
+    assert list(store.names()) == []

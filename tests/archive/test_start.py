@@ -3,7 +3,7 @@
 import io
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -28,7 +28,7 @@ from tests.given.rows import every
 from vms_privacy.audit.events import Tag
 from vms_privacy.audit.tables import EventRow
 from vms_privacy.ids import BucketKeyId, SegmentId
-from vms_privacy.journal.rules import JournalKind
+from vms_privacy.journal.rules import JournalKind, bucket_keys_in
 from vms_privacy.keyring.file_keyring import FileKeyring
 from vms_privacy.keyring.port import KeyIsDestroyed
 
@@ -69,7 +69,7 @@ def test_a_key_that_comes_back_with_an_older_keyring_is_destroyed_again_and_open
     with pytest.raises(KeyIsDestroyed):
         house.keys.unwrap(permit_from(house.granted(Right.ARCHIVE), Purpose.ARCHIVE_VIEW), wrapped)
     told = [entry for entry in house.journal.entries() if entry.number > before]
-    assert [(one.kind, one.facts["bucket_key"]) for one in told] == [(JournalKind.KEY_DESTROYED, str(key))]
+    assert [(one.kind, bucket_keys_in(one.facts)) for one in told] == [(JournalKind.KEY_DESTROYED, [key])]
     assert _audited(house) == [{"unused": 0, "returned": 1}]
     assert house.check().is_clean
 
@@ -94,7 +94,7 @@ class _Killed(BaseException):
 class _DyingKeys(BucketKeys):
     """The process ends once the keyring has destroyed one."""
 
-    def destroy(self, old: BucketKeyId, destroyed: Iterable[SegmentId]) -> bool:
+    def destroy(self, old: Collection[BucketKeyId], destroyed: Iterable[SegmentId]) -> frozenset[BucketKeyId]:
         super().destroy(old, destroyed)
         raise _Killed
 
@@ -120,7 +120,7 @@ def test_a_key_under_which_nothing_was_ever_written_is_gone_with_the_first_start
     assert house.revive().keys.destroyed == {key}
     assert house.keyring.bucket_keys() == frozenset()
     told = [entry for entry in house.journal.entries() if entry.number > before]
-    assert [(one.kind, one.facts["bucket_key"]) for one in told] == [(JournalKind.KEY_DESTROYED, str(key))]
+    assert [(one.kind, bucket_keys_in(one.facts)) for one in told] == [(JournalKind.KEY_DESTROYED, [key])]
     assert _audited(house) == [{"unused": 1, "returned": 0}]
     assert house.revive().keys.destroyed == frozenset()
     assert house.check().is_clean

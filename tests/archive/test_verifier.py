@@ -1,5 +1,6 @@
 """A sample of every erasure is tried with all there is, and a part that lies about destroying is found out."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,8 +23,8 @@ _MINUTE = timedelta(minutes=1)
 class _HoardingKeyring(FileKeyring):
     """Says that a key is destroyed, and keeps it."""
 
-    def destroy_bucket_key(self, bucket_key: BucketKeyId) -> bool:
-        return bucket_key in self.bucket_keys()
+    def destroy_bucket_keys(self, bucket_keys: Collection[BucketKeyId]) -> frozenset[BucketKeyId]:
+        return self.bucket_keys().intersection(bucket_keys)
 
 
 class _HoardingStore(FolderStore):

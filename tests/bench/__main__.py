@@ -13,6 +13,7 @@ from typing import Final
 from tests.bench.buckets import measure as measure_buckets
 from tests.bench.check import measure as measure_check
 from tests.bench.dry_run import measure as measure_dry_run
+from tests.bench.erase import measure as measure_erase
 from tests.bench.keys import measure as measure_keys
 from tests.bench.memory import measure as measure_memory
 from tests.bench.outcome import Bench, Effort, Line, document, table
@@ -29,6 +30,7 @@ BENCHES: Final[Mapping[str, Bench]] = {
     "seek": measure_seek,
     "buckets": measure_buckets,
     "keys": measure_keys,
+    "erase": measure_erase,
     "check": measure_check,
     "dry-run": measure_dry_run,
 }

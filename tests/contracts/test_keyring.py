@@ -89,7 +89,7 @@ def test_a_wrap_with_any_byte_changed_or_missing_is_refused(keyring: RotatingKey
 def test_a_destroyed_bucket_key_opens_and_wraps_nothing_any_more(kept: Kept) -> None:
     bucket_key = kept.keyring.create_bucket_key()
     wrapped = kept.keyring.wrap_in_bucket(bucket_key, KeyBytes(SEGMENT_KEY), PLACE)
-    assert kept.keyring.destroy_bucket_key(bucket_key) is True
+    assert kept.keyring.destroy_bucket_keys([bucket_key])
     for keyring in (kept.keyring, kept.reopen()):
         with pytest.raises(KeyIsDestroyed):
             keyring.unwrap_in_bucket(bucket_key, wrapped, PLACE)
@@ -103,23 +103,39 @@ def test_a_key_remembered_elsewhere_is_unusable_once_it_is_destroyed(kept: Kept)
     wrapped = kept.keyring.wrap_in_bucket(bucket_key, KeyBytes(SEGMENT_KEY), PLACE)
     elsewhere = kept.reopen()
     assert elsewhere.unwrap_in_bucket(bucket_key, wrapped, PLACE).reveal() == SEGMENT_KEY
-    kept.keyring.destroy_bucket_key(bucket_key)
+    kept.keyring.destroy_bucket_keys([bucket_key])
     with pytest.raises(KeyIsDestroyed):
         elsewhere.unwrap_in_bucket(bucket_key, wrapped, PLACE)
 
 
 def test_destroying_twice_is_calm_but_truthful(keyring: RotatingKeyring) -> None:
     bucket_key = keyring.create_bucket_key()
-    assert keyring.destroy_bucket_key(bucket_key) is True
-    assert keyring.destroy_bucket_key(bucket_key) is False
+    assert keyring.destroy_bucket_keys([bucket_key])
+    assert not keyring.destroy_bucket_keys([bucket_key])
 
 
 def test_destroying_one_bucket_key_leaves_its_neighbours(keyring: RotatingKeyring) -> None:
     first, second = keyring.create_bucket_key(), keyring.create_bucket_key()
     wrapped = keyring.wrap_in_bucket(second, KeyBytes(SEGMENT_KEY), PLACE)
-    keyring.destroy_bucket_key(first)
+    keyring.destroy_bucket_keys([first])
     assert keyring.unwrap_in_bucket(second, wrapped, PLACE).reveal() == SEGMENT_KEY
     assert keyring.bucket_keys() == {second}
+
+
+def test_many_bucket_keys_are_destroyed_at_once_and_it_is_told_which_were_there(kept: Kept) -> None:
+    """More than there are pages, so that some share one and all pages are gone through."""
+    keys = [kept.keyring.create_bucket_key() for _ in range(300)]
+    unknown = BucketKeyId(uuid.UUID(int=7))
+    doomed, living = keys[:280], keys[280:]
+    wrapped = {one: kept.keyring.wrap_in_bucket(one, KeyBytes(SEGMENT_KEY), PLACE) for one in keys}
+    assert kept.keyring.destroy_bucket_keys([*doomed, unknown]) == frozenset(doomed)
+    assert kept.keyring.destroy_bucket_keys([]) == frozenset()
+    for keyring in (kept.keyring, kept.reopen()):
+        assert keyring.bucket_keys() == frozenset(living)
+        for one in doomed:
+            with pytest.raises(KeyIsDestroyed):
+                keyring.unwrap_in_bucket(one, wrapped[one], PLACE)
+        assert all(keyring.unwrap_in_bucket(one, wrapped[one], PLACE).reveal() == SEGMENT_KEY for one in living)
 
 
 def test_an_unknown_bucket_key_fails_closed(keyring: RotatingKeyring) -> None:
@@ -128,7 +144,7 @@ def test_an_unknown_bucket_key_fails_closed(keyring: RotatingKeyring) -> None:
         keyring.wrap_in_bucket(unknown, KeyBytes(SEGMENT_KEY), PLACE)
     with pytest.raises(KeyIsDestroyed):
         keyring.unwrap_in_bucket(unknown, b"\x01" + bytes(72), PLACE)
-    assert keyring.destroy_bucket_key(unknown) is False
+    assert not keyring.destroy_bucket_keys([unknown])
 
 
 def test_the_living_bucket_keys_are_listed(kept: Kept) -> None:
@@ -282,7 +298,7 @@ def test_many_threads_wrap_unwrap_and_destroy_at_once(keyring: RotatingKeyring) 
             wrapped = keyring.wrap_in_bucket(bucket_key, KeyBytes(SEGMENT_KEY), place)
             if keyring.unwrap_in_bucket(bucket_key, wrapped, place).reveal() != SEGMENT_KEY:
                 wrong.append("another key came back")
-            if not keyring.destroy_bucket_key(bucket_key):
+            if not keyring.destroy_bucket_keys([bucket_key]):
                 wrong.append("it was not there")
             try:
                 keyring.unwrap_in_bucket(bucket_key, wrapped, place)

@@ -42,13 +42,17 @@ _SETTINGS: Final[dict[str, str]] = {
 class Postgres:
     """One server. Starts in half a second; `stop` ends it. What `kill` interrupts goes on with `start`."""
 
-    def __init__(self, programs: Path, *, keeps_commits: bool = False) -> None:
+    def __init__(self, programs: Path, *, keeps_commits: bool = False, durable: bool = False) -> None:
         # The path of a socket has at most 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
         self._numbers = count(1)
         self._postgres = str(programs / "postgres")
         # What the server has not handed to the system dies with it.
         self._settings = _SETTINGS | ({"synchronous_commit": "on"} if keeps_commits else {})
+        if durable:
+            # As it comes, with the memory that its manual asks for.
+            self._settings = {name: _SETTINGS[name] for name in ("max_connections", "listen_addresses")}
+            self._settings["shared_buffers"] = "1GB"
         give_to_nobody(self.folder)
         made = ["-D", str(self._data), "-U", OWNER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
         self._environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(self.folder)}
@@ -140,12 +144,12 @@ class Postgres:
 
 
 @contextmanager
-def postgres(*, keeps_commits: bool = False) -> Iterator[Postgres]:
+def postgres(*, keeps_commits: bool = False, durable: bool = False) -> Iterator[Postgres]:
     """Start a server for a session fixture; skip, or fail in CI, where PostgreSQL is missing."""
     programs = _programs()
     if programs is None:
         missing("postgres and initdb (Debian: postgresql)")
-    server = Postgres(programs, keeps_commits=keeps_commits)
+    server = Postgres(programs, keeps_commits=keeps_commits, durable=durable)
     try:
         yield server
     finally:

@@ -1,5 +1,7 @@
 """A keyring of signing keys from fixed seeds, for formats whose vectors must be rebuilt byte for byte."""
 
+from collections.abc import Collection
+
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from vms_privacy.ids import BucketKeyId
@@ -42,7 +44,7 @@ class SeededKeyring:
     def unwrap_in_bucket(self, bucket_key: BucketKeyId, wrapped: bytes, associated: bytes) -> KeyBytes:
         raise KeyringUnavailable("only signing keys here")
 
-    def destroy_bucket_key(self, bucket_key: BucketKeyId) -> bool:
+    def destroy_bucket_keys(self, bucket_keys: Collection[BucketKeyId]) -> frozenset[BucketKeyId]:
         raise KeyringUnavailable("only signing keys here")
 
     def bucket_keys(self) -> frozenset[BucketKeyId]:

@@ -9,7 +9,7 @@ from archive.keys.rules import (
     WrappedKey,
     permit_from,
 )
-from archive.keys.service import BucketKeys
+from archive.keys.service import BucketKeys, Replacement
 from archive.keys.wrap import NewSegmentKey, SegmentKeys
 from auth.principal import Granted, Principal, PrincipalKind, Right
 from auth.tokens.rules import Purpose
@@ -58,10 +58,10 @@ class World:
         """All steps of a re-key."""
         successor = self.buckets.make_successor() if survivors else None
         with self.db.writing() as session:
-            moved = self.buckets.replace(session, old, successor, survivors)
-        assert self.buckets.destroy(old, [one.segment_id for one in doomed]) is True
+            moved = self.buckets.replace(session, [Replacement(old, successor, survivors)])
+        assert self.buckets.destroy([old], [one.segment_id for one in doomed]) == {old}
         with self.db.writing() as session:
-            self.buckets.note_destroyed(session, old)
+            self.buckets.note_destroyed(session, [old])
         return moved
 
 

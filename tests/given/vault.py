@@ -185,7 +185,7 @@ class Vault:
     def destroy_key(self) -> None:
         """Destroy every bucket key, and say nothing of it in any row."""
         for key in self.parts.keyring.bucket_keys():
-            self.parts.keyring.destroy_bucket_key(key)
+            self.parts.keyring.destroy_bucket_keys([key])
         with self.db.reading() as session:
             self.keys.evict([one.id for one in every(session)])
 

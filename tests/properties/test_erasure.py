@@ -10,15 +10,18 @@ from hypothesis import strategies as st
 from archive.erasure.rules import (
     FIRST_RETRY,
     LAST_RETRY,
+    MOST_REWRAPPED,
+    MOST_TOGETHER,
     DebtPart,
     Step,
     by_camera,
     in_turns,
+    portions,
     retry_after,
     total,
 )
 from archive.segments.rules import Place, Segment, State
-from vms_privacy.ids import CameraId, OperatorId, SegmentId
+from vms_privacy.ids import BucketKeyId, CameraId, OperatorId, SegmentId
 
 
 def _segment(number: int, operator: int) -> Segment:
@@ -126,3 +129,15 @@ def test_the_worst_of_a_debt_is_what_failed_most_and_is_overdue_the_longest(part
 def test_a_debt_is_the_same_in_whatever_order_it_was_read(parts: list[DebtPart]) -> None:
     assert total(parts) == total(parts[::-1])
     assert list(by_camera(parts)) == list(by_camera(parts[::-1]))
+
+
+@given(st.lists(st.integers(0, MOST_REWRAPPED + 50), max_size=250))
+def test_every_bucket_key_is_in_one_portion_and_none_makes_a_recorder_wait_for_more_than_its_share(
+    survivors: list[int],
+) -> None:
+    counts = {BucketKeyId(UUID(int=number)): count for number, count in enumerate(survivors)}
+    found = list(portions(list(counts), {key: count for key, count in counts.items() if count}))
+    assert [one for portion in found for one in portion] == list(counts)
+    for portion in found:
+        assert 1 <= len(portion) <= MOST_TOGETHER
+        assert len(portion) == 1 or sum(counts[one] for one in portion) <= MOST_REWRAPPED

@@ -1,6 +1,7 @@
 """Invariants of the custody journal's lines and chain."""
 
 import random
+import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -9,12 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vms_privacy.journal.rules import (
+    IDS_IN_AN_ENTRY,
     LINE_LIMIT,
     NO_ENTRY,
     BadLine,
     Fact,
     JournalEntry,
     JournalKind,
+    bucket_keys_in,
+    ids_in,
+    joined,
     line_of,
     next_entry,
     read_line,
@@ -27,6 +32,9 @@ facts = st.dictionaries(names, values, max_size=8)
 zones = st.integers(-14, 14).map(lambda hours: timezone(timedelta(hours=hours)))
 moments = st.integers(0, 2**32).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 acts = st.tuples(moments, st.sampled_from(JournalKind), facts)
+
+
+NOON = datetime(2030, 1, 15, 12, tzinfo=UTC)
 
 
 def chain_of(told: list[tuple[datetime, JournalKind, dict[str, Fact]]]) -> list[JournalEntry]:
@@ -99,3 +107,25 @@ def test_what_is_taken_is_short_ascii_without_spaces(name: str, value: str) -> N
     assert value.isascii()
     assert not set(value) & set(' @\n\r\t"\\')
     assert len(line) <= LINE_LIMIT
+
+
+@given(st.integers(0, 2 * IDS_IN_AN_ENTRY + 1), st.integers(0, 2**63))
+def test_ids_come_back_from_as_few_entries_as_hold_them_and_each_fits_in_a_line(count: int, first: int) -> None:
+    ids = [uuid.UUID(int=(first << 64) + number) for number in range(count)]
+    shares = joined("ids", ids)
+    assert len(shares) == -(-len(ids) // IDS_IN_AN_ENTRY)
+    beside: dict[str, Fact] = {"erasure": str(uuid.UUID(int=1)), "cause": "off-boarding", "segments": 10**9}
+    found: list[uuid.UUID] = []
+    for share in shares:
+        entry = next_entry(NO_ENTRY, NOON, JournalKind.ERASURE, beside | share)
+        read = read_line(line_of(entry), NO_ENTRY)
+        assert read == entry
+        found += ids_in(read.facts, "ids")
+    assert sorted(found) == sorted(ids)
+
+
+@given(st.uuids(), st.lists(st.uuids(), max_size=20))
+def test_bucket_keys_are_found_in_entries_of_both_forms(older: uuid.UUID, keys: list[uuid.UUID]) -> None:
+    assert bucket_keys_in({"bucket_key": str(older), "segments": 1}) == [older]
+    assert [one for facts in joined("bucket_keys", keys) for one in bucket_keys_in(facts)] == keys
+    assert bucket_keys_in({"purpose": "totp", "version": 1}) == []

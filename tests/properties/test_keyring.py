@@ -191,7 +191,7 @@ def test_a_key_put_on_its_page_and_taken_off_leaves_the_others(
     more = page.having(bucket_key, entry, edition)
     assert more.entries == {**page.entries, bucket_key.bytes: entry}
     assert (more.edition, more.page_key) == (edition, page.page_key)
-    assert more.without(bucket_key, edition).entries == {
+    assert more.without([bucket_key], edition).entries == {
         one: kept for one, kept in page.entries.items() if one != bucket_key.bytes
     }
 
@@ -315,7 +315,7 @@ class AnyOrderOfActs(RuleBasedStateMachine):
 
     @rule(target=destroyed, key=consumes(living))
     def destroy(self, key: tuple[BucketKeyId, bytes]) -> tuple[BucketKeyId, bytes]:
-        assert self.keyring.destroy_bucket_key(key[0])
+        assert self.keyring.destroy_bucket_keys([key[0]])
         self.alive.remove(key[0])
         return key
 

@@ -69,7 +69,7 @@ def test_a_destroyed_key_is_in_no_file(keyring: FileKeyring, folder: Path) -> No
     bucket_key, _ = a_wrap(keyring)
     entry = read_page(page_with(folder, bucket_key).read_bytes(), page_of(bucket_key)).entries[bucket_key.bytes]
     assert entry.wrapped in held(folder)
-    keyring.destroy_bucket_key(bucket_key)
+    keyring.destroy_bucket_keys([bucket_key])
     assert entry.wrapped not in held(folder)
     assert bucket_key.bytes not in held(folder)
 
@@ -78,7 +78,7 @@ def test_the_page_a_destroyed_key_was_on_is_overwritten(keyring: FileKeyring, fo
     bucket_key, _ = a_wrap(keyring)
     with page_with(folder, bucket_key).open("rb") as still_open:
         size = len(still_open.read())
-        keyring.destroy_bucket_key(bucket_key)
+        keyring.destroy_bucket_keys([bucket_key])
         still_open.seek(0)
         assert still_open.read() == bytes(size)
 
@@ -88,15 +88,15 @@ def test_a_destruction_cut_off_by_a_crash_did_not_happen_and_can_be_asked_for_ag
 ) -> None:
     bucket_key, wrapped = a_wrap(keyring)
     page = page_with(folder, bucket_key)
-    rest = read_page(page.read_bytes(), page_of(bucket_key)).without(bucket_key, bytes(16))
+    rest = read_page(page.read_bytes(), page_of(bucket_key)).without([bucket_key], bytes(16))
     for cut in (1, len(rest.packed()) // 2, len(rest.packed())):
         page.with_name(page.name + ".unfinished").write_bytes(rest.packed()[:cut])
         again = reopened(folder, clock)
         assert again.unwrap_in_bucket(bucket_key, wrapped, b"here").reveal() == SEGMENT_KEY.reveal()
         assert list((folder / "buckets").glob("*.unfinished")) == []
     page.with_name(page.name + ".unfinished").write_bytes(page.read_bytes())
-    assert keyring.destroy_bucket_key(bucket_key) is True
-    assert keyring.destroy_bucket_key(bucket_key) is False
+    assert keyring.destroy_bucket_keys([bucket_key])
+    assert not keyring.destroy_bucket_keys([bucket_key])
     assert bucket_key.bytes not in held(folder)
 
 
@@ -114,7 +114,7 @@ def test_keys_of_one_page_come_and_go_alone(keyring: FileKeyring, folder: Path, 
     assert len(pages_in(folder)) < len(wraps)
     gone = set(list(wraps)[::2])
     for bucket_key in gone:
-        assert keyring.destroy_bucket_key(bucket_key) is True
+        assert keyring.destroy_bucket_keys([bucket_key])
     for opened in (keyring, reopened(folder, clock)):
         assert opened.bucket_keys() == set(wraps) - gone
     for bucket_key, wrapped in wraps.items():
@@ -135,7 +135,7 @@ def test_a_destroyed_key_is_unusable_elsewhere_although_its_page_looks_as_before
     elsewhere.unwrap_in_bucket(bucket_key, wrapped, b"here")
     another = uuid.UUID(bytes=bytes(15) + bucket_key.bytes[-1:])
     keyring._pages.add(another, 0, KeyBytes(bytes(32)))
-    keyring.destroy_bucket_key(bucket_key)
+    keyring.destroy_bucket_keys([bucket_key])
     os.utime(page, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert page.stat().st_size == times.st_size
     with pytest.raises(KeyIsDestroyed):
@@ -145,7 +145,7 @@ def test_a_destroyed_key_is_unusable_elsewhere_although_its_page_looks_as_before
 def test_a_key_is_destroyed_without_its_root(keyring: FileKeyring, folder: Path) -> None:
     bucket_key, _ = a_wrap(keyring)
     (folder / "roots" / "000001.root").rename(folder / "away")
-    assert keyring.destroy_bucket_key(bucket_key) is True
+    assert keyring.destroy_bucket_keys([bucket_key])
     assert bucket_key.bytes not in page_with(folder, bucket_key).read_bytes()
 
 
@@ -317,7 +317,7 @@ def test_an_old_copy_of_a_wrap_opens_nothing_with_todays_keyring(
 ) -> None:
     destroyed, old_copy = a_wrap(keyring)
     neighbour, its_wrap = a_wrap(keyring)
-    keyring.destroy_bucket_key(destroyed)
+    keyring.destroy_bucket_keys([destroyed])
     today = reopened(folder, clock)
     assert today.unwrap_in_bucket(neighbour, its_wrap, b"here").reveal() == SEGMENT_KEY.reveal()
     with pytest.raises(KeyIsDestroyed):
@@ -333,7 +333,7 @@ def test_an_old_keyring_without_its_root_opens_nothing_after_a_root_rotation(
     destroyed, wrapped = a_wrap(keyring)
     old = folder.with_name("old")
     shutil.copytree(folder, old)
-    keyring.destroy_bucket_key(destroyed)
+    keyring.destroy_bucket_keys([destroyed])
     keyring.rotate_root()
     shutil.rmtree(old / "roots")
     shutil.copytree(folder / "roots", old / "roots")

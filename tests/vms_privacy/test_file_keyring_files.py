@@ -248,7 +248,7 @@ def test_a_keyring_that_is_gone_as_a_whole_is_unavailable_and_not_a_destroyed_ke
     folder.rename(folder.with_name("unmounted"))
     for ask in (
         lambda: keyring.unwrap_in_bucket(bucket_key, wrapped, b"here"),
-        lambda: keyring.destroy_bucket_key(bucket_key),
+        lambda: keyring.destroy_bucket_keys([bucket_key]),
         keyring.bucket_keys,
         keyring.create_bucket_key,
         lambda: keyring.sign(Purpose.TOKEN_SIGNING, b""),
@@ -266,7 +266,7 @@ def test_another_keyring_in_its_place_is_unavailable_and_not_a_destroyed_key(
     with pytest.raises(KeyringUnavailable):
         keyring.unwrap_in_bucket(bucket_key, wrapped, b"here")
     with pytest.raises(KeyringUnavailable):
-        keyring.destroy_bucket_key(bucket_key)
+        keyring.destroy_bucket_keys([bucket_key])
 
 
 def test_randomness_that_repeats_itself_overwrites_no_key(folder: Path, clock: HandClock) -> None:

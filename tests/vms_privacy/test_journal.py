@@ -142,7 +142,7 @@ def test_names_addresses_and_free_text_have_no_place_in_it(
 def test_an_entry_is_bounded(path: Path, clock: HandClock) -> None:
     with Journal(path, clock) as journal:
         with pytest.raises(ValueError, match="do not fit"):
-            journal.append(JournalKind.ERASURE, {f"segment_{number}": "x" * 100 for number in range(50)})
+            journal.append(JournalKind.ERASURE, {f"segment_{number}": "x" * 200 for number in range(400)})
         assert journal.append(JournalKind.ERASURE, {"yes": True}) == 1
         assert next(iter(journal.entries())).facts == {"yes": 1}
 
@@ -237,7 +237,7 @@ def test_missing_repeated_and_moved_entries_are_found(path: Path, clock: HandClo
 
 def test_a_whole_line_of_something_else_is_damage_and_not_a_torn_tail(path: Path, clock: HandClock) -> None:
     whole = filled(path, clock)
-    for line in (b"\n", b"{}\n", b"[]\n", b"null\n", b"\xff\xfe\n", b"[" * 3000 + b"\n", b"x" * 5000):
+    for line in (b"\n", b"{}\n", b"[]\n", b"null\n", b"\xff\xfe\n", b"[" * 3000 + b"\n", b"x" * 70_000):
         path.write_bytes(whole + line)
         with pytest.raises(JournalIsDamaged):
             Journal(path, clock)

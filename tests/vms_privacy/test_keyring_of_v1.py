@@ -84,7 +84,7 @@ def test_a_key_destroyed_since_comes_back_from_no_leftover(of_v1: OfV1, tmp_path
     gone, wrapped = next(iter(of_v1.wraps.items()))
     page = page_with(of_v1.folder, gone)
     with_it = page.read_bytes()
-    of_v1.place.open(of_v1.clock).destroy_bucket_key(gone)
+    of_v1.place.open(of_v1.clock).destroy_bucket_keys([gone])
     shutil.copy(before / "buckets" / f"{gone}.key", of_v1.folder / "buckets")
     with pytest.raises(KeyIsDestroyed):
         of_v1.place.open(of_v1.clock).unwrap_in_bucket(gone, wrapped, b"here")

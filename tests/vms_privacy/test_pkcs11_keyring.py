@@ -50,7 +50,7 @@ def test_after_a_root_rotation_no_older_copy_of_the_folder_opens_even_with_the_t
     destroyed, wrapped = kept.a_wrap()
     living, its_wrap = kept.a_wrap()
     old = kept.copy("old")
-    kept.keyring.destroy_bucket_key(destroyed)
+    kept.keyring.destroy_bucket_keys([destroyed])
     # Until then the copy opens: that is what is being waited for.
     assert opens(kept.place.at(old).open(kept.clock), destroyed, wrapped)
     kept.keyring.rotate_root()
@@ -240,7 +240,7 @@ def test_a_count_that_cannot_be_read_counts_as_used_up(kept: Kept, content: byte
 
 def test_a_destroyed_key_is_destroyed_with_the_token_too(kept: Kept) -> None:
     bucket_key, wrapped = kept.a_wrap()
-    kept.keyring.destroy_bucket_key(bucket_key)
+    kept.keyring.destroy_bucket_keys([bucket_key])
     kept.look_anew()
     with pytest.raises(KeyIsDestroyed):
         kept.opened().unwrap_in_bucket(bucket_key, wrapped, b"here")

@@ -134,7 +134,7 @@ def test_a_key_destroyed_while_the_root_rotates_does_not_come_back(filled: Fille
     gone, stays = filled.wraps
     for number, _ in enumerate(keyring.root_rotation(at_once=1).steps()):
         if number == 3:
-            keyring.destroy_bucket_key(gone)
+            keyring.destroy_bucket_keys([gone])
     with pytest.raises(KeyIsDestroyed):
         filled.opened().unwrap_in_bucket(gone, filled.wraps[gone], b"here")
     assert filled.opened().bucket_keys() == {stays}
@@ -150,7 +150,7 @@ def test_keys_made_used_and_destroyed_during_rotations_never_fail(filled: Filled
                 bucket_key = keyring.create_bucket_key()
                 wrapped = keyring.wrap_in_bucket(bucket_key, SEGMENT_KEY, b"here")
                 filled.opened().unwrap_in_bucket(bucket_key, wrapped, b"here")
-                keyring.destroy_bucket_key(bucket_key)
+                keyring.destroy_bucket_keys([bucket_key])
             except KeyringUnavailable as error:
                 failures.append(error.detail)
 
@@ -215,7 +215,7 @@ def test_a_key_destroyed_after_a_batch_was_cut_off_is_nowhere_any_more(filled: F
     moved = page.with_name(page.name + ".unfinished")
     moved.write_bytes(page.read_bytes())
     wrap_of_it = pages_in(filled.folder)[page].entries[gone.bytes].wrapped
-    assert elsewhere.destroy_bucket_key(gone)
+    assert elsewhere.destroy_bucket_keys([gone])
     held = {path: path.read_bytes() for path in filled.folder.rglob("*") if path.is_file()}
     assert [path for path, data in held.items() if wrap_of_it in data or gone.bytes in data] == []
     with pytest.raises(KeyIsDestroyed):

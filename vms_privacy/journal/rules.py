@@ -3,16 +3,21 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum, unique
 from types import MappingProxyType
 from typing import Any, Final
 
-LINE_LIMIT: Final = 4096
+LINE_LIMIT: Final = 64 * 1024
 """Bytes of one line, its newline included."""
 
+IDS_IN_AN_ENTRY: Final = 1500
+"""So many ids fit in one entry beside a few other facts."""
+
+_IDS_IN_A_WORD: Final = 5
 _LABEL: Final = b"vms-privacy custody-journal-v1\n"
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _WORD: Final = re.compile(r"[A-Za-z0-9._:+/=-]{0,200}")
@@ -73,6 +78,26 @@ class JournalEntry:
     def head(self) -> Head:
         """What the journal's head is while this is the last entry."""
         return Head(self.number, self.hash)
+
+
+def joined(prefix: str, ids: Sequence[uuid.UUID]) -> list[dict[str, Fact]]:
+    """Return ids as the facts of as few entries as hold them: words of some ids each, `prefix_0` and so on."""
+    words = ["+".join(one.hex for one in ids[at : at + _IDS_IN_A_WORD]) for at in range(0, len(ids), _IDS_IN_A_WORD)]
+    most = IDS_IN_AN_ENTRY // _IDS_IN_A_WORD
+    shares = [words[at : at + most] for at in range(0, len(words), most)]
+    return [{f"{prefix}_{number}": word for number, word in enumerate(share)} for share in shares]
+
+
+def ids_in(facts: Mapping[str, Fact], prefix: str) -> list[uuid.UUID]:
+    """Return the ids that `joined` wrote. Raises ValueError."""
+    words = [str(word) for name, word in facts.items() if name.startswith(f"{prefix}_")]
+    return [uuid.UUID(hex=one) for word in words for one in word.split("+") if one]
+
+
+def bucket_keys_in(facts: Mapping[str, Fact]) -> list[uuid.UUID]:
+    """Return the bucket keys that a `key-destroyed` names: many, or in older entries one. Raises ValueError."""
+    older = [uuid.UUID(str(facts["bucket_key"]))] if "bucket_key" in facts else []
+    return older + ids_in(facts, "bucket_keys")
 
 
 def next_entry(head: Head, at: datetime, kind: JournalKind, facts: Mapping[str, Fact]) -> JournalEntry:

@@ -6,7 +6,7 @@ change waits for whoever works on the same page, never for the others.
 
 import fcntl
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,7 @@ from vms_privacy.keyring.rules import KEY_SIZE
 from vms_privacy.keyring.wrapping import unwrap, wrap
 
 _ROLE: Final = "folder of bucket keys"
+_PAGES_AT_ONCE: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +84,19 @@ class BucketPages:
         page = self._read(number)
         return page is not None and bucket_key.bytes in page.entries
 
-    def destroy(self, bucket_key: UUID) -> bool:
-        """Take a key off its page, durable on return, the page before it overwritten; say whether it was there."""
-        number = page_of(bucket_key)
-        with self._files.changing(), self._at(number):
-            page = self._read(number)
-            if page is None or bucket_key.bytes not in page.entries:
-                return False
-            rest = page.without(bucket_key, self._edition())
-            with told(_role(number)):
-                durable_files.replace_durably([(self._path(number), rest.packed())])
-        return True
+    def destroy(self, bucket_keys: Iterable[UUID]) -> frozenset[UUID]:
+        """Take keys off their pages, durable on return, the pages before overwritten; return those that were there.
+
+        Some pages at a time: whoever makes a key on one of them waits for no more than those.
+        """
+        by_page = dict[int, set[UUID]]()
+        for one in bucket_keys:
+            by_page.setdefault(page_of(one), set()).add(one)
+        numbers = sorted(by_page)
+        gone = set[UUID]()
+        for at in range(0, len(numbers), _PAGES_AT_ONCE):
+            gone |= self._destroy_on({number: by_page[number] for number in numbers[at : at + _PAGES_AT_ONCE]})
+        return frozenset(gone)
 
     def keys(self) -> frozenset[UUID]:
         """Return the ids of all keys."""
@@ -163,6 +166,22 @@ class BucketPages:
         ]
         with told(_ROLE):
             durable_files.replace_durably(written)
+
+    def _destroy_on(self, doomed: Mapping[int, Set[UUID]]) -> set[UUID]:
+        """Take keys off these pages; the numbers rise."""
+        gone, rests = set[UUID](), list[tuple[Path, bytes]]()
+        with self._files.changing(), ExitStack() as locks:
+            for number in doomed:
+                locks.enter_context(self._at(number))
+            for number, wanted in doomed.items():
+                page = self._read(number)
+                there = set() if page is None else {one for one in wanted if one.bytes in page.entries}
+                if page is not None and there:
+                    rests.append((self._path(number), page.without(there, self._edition()).packed()))
+                    gone |= there
+            with told(_role(next(iter(doomed))) if len(doomed) == 1 else _ROLE):
+                durable_files.replace_durably(rests)
+        return gone
 
     def _find_once(self, bucket_key: UUID) -> FoundKey | None:
         number = page_of(bucket_key)

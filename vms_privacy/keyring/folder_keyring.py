@@ -9,6 +9,7 @@ open, a remembered copy included; and nothing that is missing is replaced in sil
 
 import functools
 import hmac
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -115,14 +116,16 @@ class FolderKeyring:
             raise WrapIsDamaged("a wrapped segment key is not of format 1")
         return KeyBytes(unwrap(key, wrapped[1:], context_of(b"segment key", bucket_key.bytes), associated))
 
-    def destroy_bucket_key(self, bucket_key: BucketKeyId) -> bool:
-        self._buckets.forget(bucket_key)
-        was_there = self._pages.destroy(bucket_key)
-        # Again: another thread may have read the page just before it went and remembered it just after.
-        self._buckets.forget(bucket_key)
-        if not was_there:
+    def destroy_bucket_keys(self, bucket_keys: Collection[BucketKeyId]) -> frozenset[BucketKeyId]:
+        self._forget(bucket_keys)
+        try:
+            were_there = self._pages.destroy(bucket_keys)
+        finally:
+            # Again: another thread may have read the page just before it went and remembered it just after.
+            self._forget(bucket_keys)
+        if not were_there.issuperset(bucket_keys):
             self.refuse_if_lost()
-        return was_there
+        return frozenset(map(BucketKeyId, were_there))
 
     def bucket_keys(self) -> frozenset[BucketKeyId]:
         self.refuse_if_lost()
@@ -243,6 +246,10 @@ class FolderKeyring:
     def remembered(self) -> int:
         """How many opened bucket keys are in memory now; for the metrics."""
         return len(self._buckets)
+
+    def _forget(self, bucket_keys: Collection[BucketKeyId]) -> None:
+        for one in bucket_keys:
+            self._buckets.forget(one)
 
     def _bucket(self, bucket_key: BucketKeyId) -> KeyBytes:
         known = self._buckets.get(bucket_key)

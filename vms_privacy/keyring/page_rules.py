@@ -8,7 +8,7 @@ import itertools
 import re
 import struct
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -58,9 +58,10 @@ class BucketPage:
         """Return the page with one key more."""
         return replace(self, entries={**self.entries, bucket_key.bytes: entry}, edition=edition)
 
-    def without(self, bucket_key: uuid.UUID, edition: bytes) -> "BucketPage":
-        """Return the page with one key less, which takes no key to write."""
-        rest = {one: entry for one, entry in self.entries.items() if one != bucket_key.bytes}
+    def without(self, bucket_keys: Collection[uuid.UUID], edition: bytes) -> "BucketPage":
+        """Return the page without these keys, which takes no key to write."""
+        gone = {one.bytes for one in bucket_keys}
+        rest = {one: entry for one, entry in self.entries.items() if one not in gone}
         return replace(self, entries=rest, edition=edition)
 
     def packed(self) -> bytes:

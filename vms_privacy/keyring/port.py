@@ -4,6 +4,7 @@ A wrap is authenticated (AES-256-GCM, NIST SP 800-38D) with associated data chos
 which key version it was made. Nothing in this interface hands out a root, a bucket key or a signing key.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, unique
@@ -88,8 +89,11 @@ class Keyring(Protocol):
         """Open a wrapped segment key. Raises KeyIsDestroyed, WrapIsDamaged."""
         ...
 
-    def destroy_bucket_key(self, bucket_key: BucketKeyId) -> bool:
-        """Destroy it, durable on return, evicted from every cache; say whether it was there. Raise if unsure."""
+    def destroy_bucket_keys(self, bucket_keys: Collection[BucketKeyId]) -> frozenset[BucketKeyId]:
+        """Destroy them, durable on return, evicted from every cache; return those that were there. Raise if unsure.
+
+        What is raised leaves each destroyed or as it was.
+        """
         ...
 
     def bucket_keys(self) -> frozenset[BucketKeyId]:

@@ -1,7 +1,7 @@
 """Broken parts on the way of what is kept: ledger, recorder, playback, sweep, keyring, store."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -294,10 +294,10 @@ _SILENT_S: Final = 1.0
 
 
 class _HoardingKeyring(FileKeyring):
-    def destroy_bucket_key(self, bucket_key: BucketKeyId) -> bool:
-        if bucket_key in self.bucket_keys():
-            self._hoard[bucket_key] = (self._clock.monotonic() + _SILENT_S, self._bucket(bucket_key))
-        return super().destroy_bucket_key(bucket_key)
+    def destroy_bucket_keys(self, bucket_keys: Collection[BucketKeyId]) -> frozenset[BucketKeyId]:
+        for one in self.bucket_keys().intersection(bucket_keys):
+            self._hoard[one] = (self._clock.monotonic() + _SILENT_S, self._bucket(one))
+        return super().destroy_bucket_keys(bucket_keys)
 
     def unwrap_in_bucket(self, bucket_key: BucketKeyId, wrapped: bytes, associated: bytes) -> KeyBytes:
         since_s, copy = self._hoard.get(bucket_key, (math.inf, None))

@@ -54,7 +54,7 @@ class Place:
         """Destroy a bucket key as the sweep does: in the journal first."""
         parts = self.parts()
         parts.journal.append(JournalKind.KEY_DESTROYED, {"bucket_key": str(bucket_key), "segments": 1})
-        parts.keyring.destroy_bucket_key(bucket_key)
+        parts.keyring.destroy_bucket_keys([bucket_key])
         parts.journal.close()
 
 

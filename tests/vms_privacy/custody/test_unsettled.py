@@ -135,7 +135,7 @@ def test_a_key_that_is_missing_though_nobody_destroyed_it_is_listed_and_its_foot
     house.withdraw()
     (key,) = _bucket_keys(house)
     # Past the journal: an older keyring, say, that was put in place by hand.
-    house.keyring.destroy_bucket_key(key)
+    house.keyring.destroy_bucket_keys([key])
     world.lose()
     with gone_on_with(world.url, world.folder, house.clock.now()) as again:
         assert world.replayed(again) == [Open(Unsettled.KEY_IS_MISSING, str(key))]
