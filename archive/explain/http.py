@@ -53,20 +53,22 @@ def explain_routes(db: Database, explainer: Explainer, gate: Gate) -> APIRouter:
         """Say what became of a moment: footage, a gap, a hold, a restriction, a receipt, a debt.
 
         It takes the right `archive`, as far back as that reaches, or one of those who look after recordings. Of holds
-        those learn with the right `hold` or `audit`, of receipts and debts those with `audit`.
+        those learn with the right `hold` or `audit`, of receipts and debts those with `audit`, of open requests those
+        with `erase` over the operator, who handle them.
         """
         with db.glancing() as connection:
             held = {one for one in _LOOKING_AFTER if _holds(gate, connection, asker, one, camera_id)}
+            handles = _holds(gate, connection, asker, Right.ERASE, None)
         if not held:
             gate.judge_moment(asker, Right.ARCHIVE, camera_id, moment)
-        may = MayKnow(holds=bool(held & {Right.HOLD, Right.AUDIT}), proof=Right.AUDIT in held)
+        may = MayKnow(holds=bool(held & {Right.HOLD, Right.AUDIT}), proof=Right.AUDIT in held, requests=handles)
         with db.reading() as session:
             return _shown(camera_id, moment, explainer.why(session, camera_id, microseconds(moment), may))
 
     return routes
 
 
-def _holds(gate: Gate, asked: Reading, asker: Principal, right: Right, camera_id: CameraId) -> bool:
+def _holds(gate: Gate, asked: Reading, asker: Principal, right: Right, camera_id: CameraId | None) -> bool:
     return asker.operator_id is not None and gate.holds(asked, asker, right, asker.operator_id, camera_id)
 
 

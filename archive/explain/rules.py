@@ -1,7 +1,7 @@
 """The answer to "why is this here, or gone": one verdict from what is known about a moment. Pure; times as `_us`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum, unique
 
 from archive.mandates.rules import Cause
@@ -43,7 +43,10 @@ class Footage:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Everything that is known about one moment of one camera. `mandate`: why it is to be destroyed before its time."""
+    """Everything that is known about one moment of one camera.
+
+    `mandate`: why it is to be destroyed before its time. `requests`: the open ones of people who ask about it, by id.
+    """
 
     moment_us: int
     now_us: int
@@ -53,14 +56,16 @@ class Known:
     orders: Sequence[Order]
     sweep_us: int
     mandate: Cause | None = None
+    requests: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class MayKnow:
-    """What an asker may be told beyond that something is there: of holds, and of how things were destroyed."""
+    """What an asker may be told beyond that something is there: of holds, of how things were destroyed, of requests."""
 
     holds: bool
     proof: bool
+    requests: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,13 @@ class Answer:
 
 def explain(known: Known, may: MayKnow) -> Answer:
     """Answer for one asker. Precedence as where it acts: restriction and hold before retention."""
+    answer = _explained(known, may)
+    if not may.requests:
+        return answer
+    return replace(answer, because=(*answer.because, *(Line("request-is-open", one) for one in known.requests)))
+
+
+def _explained(known: Known, may: MayKnow) -> Answer:
     if known.moment_us > known.now_us:
         return Answer(What.NOT_YET, (Line("lies-ahead"),))
     footage = known.footage

@@ -1,6 +1,7 @@
 """Looking up what is known about one moment of one camera."""
 
 from datetime import timedelta
+from typing import Protocol
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,14 +18,23 @@ from auth.tokens.rules import microseconds
 from vms_privacy.clock import Clock
 from vms_privacy.consent.ledger import ConsentLedger
 from vms_privacy.consent.rules import ConsentKind
-from vms_privacy.ids import CameraId
+from vms_privacy.ids import CameraId, RequestId
+
+
+class OpenRequests(Protocol):
+    """Whoever knows which requests of people are open."""
+
+    def open_over(self, session: Session, camera_id: CameraId, moment_us: int) -> list[RequestId]:
+        """Return the open requests about a moment of a camera, the oldest first."""
+        ...
 
 
 class Explainer:
     """Answers why something is there, or gone. Reads rows alone: no footage is opened for an answer."""
 
-    def __init__(self, ledger: ConsentLedger, clock: Clock, sweep_every: timedelta) -> None:
+    def __init__(self, ledger: ConsentLedger, requests: OpenRequests, clock: Clock, sweep_every: timedelta) -> None:
         self._ledger = ledger
+        self._requests = requests
         self._clock = clock
         self._sweep_us = sweep_every // timedelta(microseconds=1)
 
@@ -39,6 +49,7 @@ class Explainer:
             orders=orders.touching(session, camera_id, Span(moment_us, moment_us + 1)),
             sweep_us=self._sweep_us,
             mandate=mandates.cause_at(session, camera_id, moment_us),
+            requests=[str(one) for one in self._requests.open_over(session, camera_id, moment_us)],
         )
         return explain(known, may)
 

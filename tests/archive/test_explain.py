@@ -8,6 +8,7 @@ from archive.orders.rules import OrderKind
 from archive.recorder.standing import micros
 from archive.segments.rules import Span
 from tests.given.footage import House
+from vms_privacy.subject_requests.service import RequestService
 
 AUDITOR = MayKnow(holds=True, proof=True)
 VIEWER = MayKnow(holds=False, proof=False)
@@ -15,7 +16,8 @@ MINUTE = timedelta(minutes=1)
 
 
 def why(house: House, moment_us: int, may: MayKnow = AUDITOR) -> Answer:
-    explainer = Explainer(house.ledger, house.clock, MINUTE)
+    requests = RequestService(house.audit, house.journal, house.clock, house.randomness, house.keyring)
+    explainer = Explainer(house.ledger, requests, house.clock, MINUTE)
     with house.db.reading() as session:
         return explainer.why(session, house.camera.camera_id, moment_us, may)
 

@@ -22,6 +22,7 @@ from vms_privacy.consent.rules import RecordingPermit
 from vms_privacy.journal.rules import JournalKind
 from vms_privacy.recording_times.errors import RecordingTimesRefused, RecordingTimesUnreadable
 from vms_privacy.recording_times.tables import RecordingTimesRow
+from vms_privacy.subject_requests.service import RequestService
 
 EVERY_DAY: Final = "mon+tue+wed+thu+fri+sat+sun"
 SECOND: Final = timedelta(seconds=1)
@@ -223,7 +224,8 @@ def test_why_says_that_it_was_none_of_the_recording_times(house: House) -> None:
     house.opt_in()
     house.record_at(f"{EVERY_DAY}=12:01-18:00")
     go_to(house, at(12, 2))
-    explainer = Explainer(house.ledger, house.clock, timedelta(seconds=60))
+    requests = RequestService(house.audit, house.journal, house.clock, house.randomness, house.keyring)
+    explainer = Explainer(house.ledger, requests, house.clock, timedelta(seconds=60))
     with house.db.reading() as session:
         answer = explainer.why(session, house.camera.camera_id, micros(NOON) + 1, MayKnow(holds=False, proof=False))
     assert answer.what is What.GAP

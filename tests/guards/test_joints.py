@@ -48,6 +48,7 @@ KEPT_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "archive.blobs.router.StoreNames": ("archive.segments.store_names.RowStores",),
     "archive.recorder.standing.Policies": ("archive.retention.service.RetentionService",),
     "archive.erasure.tools.DerivedCopies": ("archive.playback.service.Footage", "archive.recorder.delivery.Delivery"),
+    "archive.explain.service.OpenRequests": ("vms_privacy.subject_requests.service.RequestService",),
     "archive.mandates.service.Minimums": ("archive.retention.terms.OperatorTerms",),
     # Inner shapes: who keeps them is known from the start.
     "streams.simulator.service.SimulatedCamera": (

@@ -37,7 +37,7 @@ def _order(kind: OrderKind) -> Order:
 
 _states = st.sampled_from(State)
 _kinds = st.lists(st.sampled_from(OrderKind), max_size=2)
-_mays = st.builds(MayKnow, holds=st.booleans(), proof=st.just(False)) | st.just(AUDITOR)
+_mays = st.builds(MayKnow, holds=st.booleans(), proof=st.just(False), requests=st.booleans()) | st.just(AUDITOR)
 
 
 @st.composite
@@ -62,6 +62,7 @@ def _known(draw: st.DrawFn) -> Known:
         gap=draw(st.sampled_from(["", "camera-lost"])),
         orders=[_order(kind) for kind in draw(_kinds)],
         sweep_us=5,
+        requests=draw(st.lists(st.sampled_from(["request-1", "request-2"]), max_size=2, unique=True)),
     )
 
 
@@ -101,6 +102,7 @@ def test_receipts_debts_and_cases_are_told_to_auditors_and_holds_to_who_may_know
         assert not codes & {"receipt", "key-destroyed", "deletion-debt", "being-destroyed"}
     if not may.holds:
         assert "hold" not in codes
+    assert ("request-is-open" in codes) == (may.requests and bool(known.requests))
 
 
 @given(_known())

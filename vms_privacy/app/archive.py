@@ -14,7 +14,6 @@ from archive.blobs.store_places import InBucket, InFolder, StorePlace
 from archive.check.service import Checker
 from archive.erasure.service import Eraser
 from archive.erasure.tools import Tools
-from archive.explain.service import Explainer
 from archive.forecast.service import Forecaster
 from archive.keys.service import BucketKeys
 from archive.keys.wrap import SegmentKeys
@@ -208,10 +207,6 @@ class ArchiveParts(StreamParts):
             self.settings.sweep_every,
             self.growing_segment,
         )
-
-    @cached_property
-    def explainer(self) -> Explainer:
-        return Explainer(self.ledger, self.clock, self.settings.sweep_every)
 
     @cached_property
     def receipts(self) -> ReceiptService:

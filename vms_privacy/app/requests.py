@@ -2,6 +2,7 @@
 
 from functools import cached_property
 
+from archive.explain.service import Explainer
 from vms_privacy.app.archive import ArchiveParts
 from vms_privacy.subject_requests.answering import RequestAnswers
 from vms_privacy.subject_requests.care import RequestCare
@@ -17,6 +18,10 @@ class RequestParts(ArchiveParts):
     @cached_property
     def requests(self) -> RequestService:
         return RequestService(self.audit, self.journal, self.clock, self.randomness, self.keyring)
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        return Explainer(self.ledger, self.requests, self.clock, self.settings.sweep_every)
 
     @cached_property
     def request_follower(self) -> RequestFollower:

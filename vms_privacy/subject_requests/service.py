@@ -15,7 +15,7 @@ from vms_privacy.audit.events import Event, Tag
 from vms_privacy.audit.log import AuditLog
 from vms_privacy.clock import Clock
 from vms_privacy.errors import Refusal
-from vms_privacy.ids import OperatorId, Randomness, RequestId
+from vms_privacy.ids import CameraId, OperatorId, Randomness, RequestId
 from vms_privacy.journal.journal import Journal
 from vms_privacy.journal.rules import Fact, JournalKind
 from vms_privacy.keyring.port import Keyring, Purpose
@@ -77,6 +77,10 @@ class RequestService:
             places=tuple(places),
         )
         return self._add(session, granted, new)
+
+    def open_over(self, session: Session, camera_id: CameraId, moment_us: int) -> list[RequestId]:
+        """Return the open requests about a moment of a camera, the oldest first."""
+        return store.open_over(session, camera_id, moment_us)
 
     def find(self, session: Session, operator_id: OperatorId, request_id: RequestId) -> Request:
         """Return one request of an operator. Raises NotFound: also for another operator's."""

@@ -53,6 +53,22 @@ def add(session: Session, request: Request, contact: bytes | None) -> None:
     _add_items(session, request)
 
 
+def open_over(session: Session, camera_id: CameraId, moment_us: int) -> list[RequestId]:
+    """Return the open requests about a moment of a camera, the oldest first."""
+    found = session.scalars(
+        select(RequestRow.id)
+        .join(RequestItemRow, RequestItemRow.request_id == RequestRow.id)
+        .where(
+            RequestItemRow.camera_id == camera_id,
+            RequestItemRow.from_us <= moment_us,
+            RequestItemRow.until_us > moment_us,
+            RequestRow.closed_at.is_(None),
+        )
+        .order_by(RequestRow.received_at, RequestRow.id)
+    )
+    return [RequestId(one) for one in dict.fromkeys(found)]
+
+
 def save(session: Session, before: Request, after: Request) -> None:
     """Keep what an act made of a request. Items of another scope take the place of undecided ones."""
     if [one.place for one in before.items] != [one.place for one in after.items]:
