@@ -49,6 +49,16 @@ class NameIsReserved(Refusal):
         super().__init__("this name is reserved for the service itself")
 
 
+class OperatorIsLeaving(Refusal):
+    """The operator's off-boarding has begun: no camera comes to it, and nobody is given anything to look at."""
+
+    kind: ClassVar[Kind] = Kind.CONFLICT
+    code: ClassVar[str] = "operator-is-leaving"
+
+    def __init__(self) -> None:
+        super().__init__("this operator leaves: nothing new comes to it, and nothing of it is given away")
+
+
 class RegionIsNotServed(Refusal):
     """No store of this installation is in that region: footage cannot be promised to go there."""
 

@@ -61,6 +61,10 @@ class Right(StrEnum):
     AUDIT = "audit"
 
 
+GIVES_FOOTAGE_AWAY: Final = frozenset({Right.LIVE, Right.ARCHIVE, Right.EXPORT, Right.DISCLOSE, Right.MASK_LIFT})
+"""Rights with which somebody gets to see footage: of an operator that leaves, nobody new does."""
+
+
 @unique
 class Role(StrEnum):
     """Named bundles of rights, widest last. A role is only ever a shorthand for its rights."""

@@ -10,6 +10,8 @@ from sqlalchemy import DDL, Table, event
 
 FOR_SHARE: Final = "{for_share}"
 """Ends a query inside a condition: nobody may change its row before this transaction is over. SQLite has one writer."""
+IS_LEAVING: Final = "EXISTS (SELECT 1 FROM operator WHERE id = NEW.operator_id AND leaving_since IS NOT NULL)"
+"""Of a new row that names its operator: that operator's off-boarding has begun."""
 _KEPT_IN: Final = "guards"
 _REFUSED_IN: Final = "refused"
 

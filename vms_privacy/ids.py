@@ -27,6 +27,8 @@ OrderId = NewType("OrderId", uuid.UUID)
 MandateId = NewType("MandateId", uuid.UUID)
 RequestId = NewType("RequestId", uuid.UUID)
 WorkerId = NewType("WorkerId", uuid.UUID)
+OffBoardingId = NewType("OffBoardingId", uuid.UUID)
+ManifestId = NewType("ManifestId", uuid.UUID)
 
 
 class Randomness(Protocol):

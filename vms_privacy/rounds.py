@@ -36,6 +36,9 @@ def jobs_of(parts: Assembly) -> list[Job]:
         Job("receipts", timedelta(minutes=1), lambda: ",".join(sign_due(parts.db, parts.receipts).failed.values())),
         Job("summaries", timedelta(hours=1), lambda: ",".join(parts.summaries.sign_due().failed.values())),
         Job("requests", timedelta(minutes=1), lambda: _see_to_requests(parts)),
+        # Apart: the files of a whole operator are read for hours, and nobody's destruction waits for that.
+        Job("manifests", _SECOND, parts.manifest_maker.round),
+        Job("off-boardings", _SECOND, parts.off_boarding_rounds.round),
         Job("root", timedelta(seconds=60), lambda: _quiet(parts.root_care.round)),
         Job("journal", timedelta(hours=1), lambda: _verify_journal(parts)),
     ]

@@ -90,6 +90,15 @@ def ended_of(session: Session, keys: Collection[BucketKeyId]) -> tuple[frozenset
     return frozenset(replaced), frozenset(gone)
 
 
+def living_of(session: Session, operator_id: OperatorId) -> list[BucketKeyId]:
+    """Return an operator's keys that the keyring must still have, of the oldest hour first."""
+    wanted = select(BucketRow.bucket_key_id).where(
+        BucketRow.operator_id == operator_id, BucketRow.destroyed_at.is_(None)
+    )
+    found = session.scalars(wanted.order_by(BucketRow.hour, BucketRow.bucket_key_id))
+    return [BucketKeyId(one) for one in found]
+
+
 def destroyed(session: Session) -> frozenset[BucketKeyId]:
     """Return the keys that are noted as destroyed."""
     found = session.scalars(select(BucketRow.bucket_key_id).where(BucketRow.destroyed_at.is_not(None)))

@@ -1,5 +1,6 @@
 """Proposing, previewing and following mandates."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -124,6 +125,24 @@ class MandateService:
             ),
         )
 
+    def place_for_off_boarding(
+        self, session: Session, approved: Approved, wanted: Mapping[CameraId, Sequence[Span]], reference: str
+    ) -> int:
+        """Let mandates stand over everything of an operator whose off-boarding is confirmed; return how many.
+
+        The confirmation itself is in the custody journal, and stands for each of them: replaying it places them again.
+        """
+        if approved.proposal.act is not Act.CONFIRM_OFF_BOARDING:
+            raise ValueError("the mandates of an off-boarding rest on its confirmation")
+        placed = 0
+        for camera_id, spans in wanted.items():
+            for span in spans:
+                mandate = _of_off_boarding(self._randomness, approved, camera_id, span, reference)
+                store.add(session, mandate, approved.proposal.reason)
+                self._note_placed(session, mandate, approved)
+                placed += 1
+        return placed
+
     def of_operator(self, session: Session, operator_id: OperatorId, *, only_standing: bool) -> list[Mandate]:
         """Return an operator's mandates, newest first."""
         return store.of_operator(session, operator_id, only_standing=only_standing, most=MOST_SHOWN)
@@ -181,24 +200,7 @@ class MandateService:
             last_failure="",
         )
         store.add(session, mandate, proposal.reason)
-        self._audit.note(
-            session,
-            Event(
-                Tag.MANDATE_PLACED,
-                self._clock.now(),
-                approved.second,
-                operator_id=mandate.operator_id,
-                camera_id=mandate.camera_id,
-                reason=str(mandate.cause),
-                detail={
-                    "mandate": str(mandate.id),
-                    "proposal": str(proposal.id),
-                    "proposed_by": proposal.proposed_by,
-                    "from_us": span.from_us,
-                    "until_us": span.until_us,
-                },
-            ),
-        )
+        self._note_placed(session, mandate, approved)
         # Last, when the database has taken everything: a restored older database must not bring the footage back.
         self._journal.append(
             JournalKind.MANDATE,
@@ -210,6 +212,26 @@ class MandateService:
                 "from_us": span.from_us,
                 "until_us": span.until_us,
             },
+        )
+
+    def _note_placed(self, session: Session, mandate: Mandate, approved: Approved) -> None:
+        self._audit.note(
+            session,
+            Event(
+                Tag.MANDATE_PLACED,
+                self._clock.now(),
+                approved.second,
+                operator_id=mandate.operator_id,
+                camera_id=mandate.camera_id,
+                reason=str(mandate.cause),
+                detail={
+                    "mandate": str(mandate.id),
+                    "proposal": str(approved.proposal.id),
+                    "proposed_by": approved.proposal.proposed_by,
+                    "from_us": mandate.span.from_us,
+                    "until_us": mandate.span.until_us,
+                },
+            ),
         )
 
     def _refuse_flaw(self, from_us: int, until_us: int, reference: str, reason: str) -> None:
@@ -253,6 +275,25 @@ class _Sum:
             unreadable=self.unreadable,
             kept_by_orders=left.kept_by_orders if knows_orders else None,
         )
+
+
+def _of_off_boarding(
+    randomness: Randomness, approved: Approved, camera_id: CameraId, span: Span, reference: str
+) -> Mandate:
+    return Mandate(
+        id=MandateId(randomness.uuid()),
+        operator_id=approved.proposal.operator_id,
+        camera_id=camera_id,
+        span=span,
+        cause=Cause.OFF_BOARDING,
+        reference=reference,
+        proposed_by=approved.proposal.proposed_by,
+        approved_by=approved.second,
+        placed_at=approved.at,
+        done_at=None,
+        attempts=0,
+        last_failure="",
+    )
 
 
 def _camera(granted: Granted) -> CameraId:

@@ -113,6 +113,15 @@ def of_operator(asked: Reading, operator_id: OperatorId, *, only_standing: bool,
     return [_mandate(row) for row in rows]
 
 
+def of_reference(asked: Reading, operator_id: OperatorId, cause: Cause, reference: str) -> list[Mandate]:
+    """Return an operator's mandates of one cause and reference, done or not, by camera and time."""
+    wanted = select(_MANDATES).where(
+        _MANDATES.c.operator_id == operator_id, _MANDATES.c.cause == cause, _MANDATES.c.reference == reference
+    )
+    rows = connection_of(asked).execute(wanted.order_by(_MANDATES.c.camera_id, _MANDATES.c.from_us))
+    return [_mandate(row) for row in rows]
+
+
 def ready(session: Session, now: datetime) -> list[Mandate]:
     """Return the mandates that stand and may be gone on with now, oldest first."""
     wanted = select(_MANDATES).where(_MANDATES.c.done_at.is_(None), _MANDATES.c.next_attempt_at <= now)

@@ -65,7 +65,11 @@ refuse(
     "NOT (NEW.proposed_by = 'worker:replay' AND NEW.journal_number IS NOT NULL) "
     "AND NOT EXISTS (SELECT 1 FROM proposal WHERE operator_id = NEW.operator_id AND camera_id = NEW.camera_id "
     "AND act = 'erase-footage' AND decision = 'approved' AND proposed_by = NEW.proposed_by "
-    "AND decided_by = NEW.approved_by)",
+    "AND decided_by = NEW.approved_by) "
+    # Whoever confirms an off-boarding has decided about all of an operator's cameras at once.
+    "AND NOT (NEW.cause = 'off-boarding' AND EXISTS (SELECT 1 FROM proposal WHERE operator_id = NEW.operator_id "
+    "AND act = 'confirm-off-boarding' AND decision = 'approved' AND proposed_by = NEW.proposed_by "
+    "AND decided_by = NEW.approved_by))",
 )
 refuse(
     MandateRow,

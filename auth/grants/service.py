@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from auth.errors import LastOwner, NotAllowed, NotFound, StaleVersion, TermsAreWrong
+from auth.errors import LastOwner, NotAllowed, NotFound, OperatorIsLeaving, StaleVersion, TermsAreWrong
 from auth.grants.rules import (
     Grant,
     Refused,
@@ -22,7 +22,7 @@ from auth.grants.rules import (
 )
 from auth.grants.store import GrantStore
 from auth.identities.store import PersonStore
-from auth.principal import RIGHTS_OF, Principal, Right, Role
+from auth.principal import GIVES_FOOTAGE_AWAY, RIGHTS_OF, Principal, Right, Role
 from auth.resources.store import ResourceStore
 from vms_privacy.audit.events import Event, Tag
 from vms_privacy.audit.log import AuditLog
@@ -68,7 +68,8 @@ class GrantService:
     def grant(self, session: Session, asker: Principal, person_id: PersonId, scope: Scope, terms: Terms) -> Grant:
         """Give a person of the same operator rights over a scope.
 
-        Raises NotFound for a person or camera that is not the operator's, NotAllowed for more than the asker holds.
+        Raises NotFound for a person or camera that is not the operator's, NotAllowed for more than the asker holds,
+        OperatorIsLeaving for a right to footage of an operator that leaves.
         """
         held, now = self._held(session, asker), self._clock.for_reading()
         if scope.camera_id is not None:
@@ -81,6 +82,7 @@ class GrantService:
             raise NotFound
         _check(may_give(asker, held, scope, terms, now))
         self._check_terms(terms)
+        self._check_stays(session, scope.operator_id, terms.rights)
         return self._give(session, asker, person_id, scope, terms)
 
     def give_owner(self, session: Session, actor: Principal, operator_id: OperatorId, person_id: PersonId) -> Grant:
@@ -94,7 +96,7 @@ class GrantService:
         """Replace the terms of a grant, under the next version; what rests on it is judged again at once.
 
         The asker must be able to take what it was and to give what it becomes. Raises NotFound, NotAllowed,
-        TermsAreWrong, StaleVersion, LastOwner.
+        TermsAreWrong, StaleVersion, LastOwner, OperatorIsLeaving.
         """
         held, now = self._held(session, asker), self._clock.for_reading()
         grant = self._living(session, operator_id, grant_id, self._reach(held))
@@ -103,6 +105,8 @@ class GrantService:
         self._check_terms(terms)
         if grant.version != version:
             raise StaleVersion(grant.version)
+        # Whoever has it already may keep it; in other terms it reaches what it did not.
+        self._check_stays(session, operator_id, terms.rights)
         return self._replace(session, asker, replace(grant, terms=terms, version=version + 1))
 
     def withdraw(self, session: Session, asker: Principal, operator_id: OperatorId, grant_id: GrantId) -> Grant:
@@ -114,6 +118,17 @@ class GrantService:
         grant = self._living(session, operator_id, grant_id, self._reach(held))
         _check(may_take(asker, held, grant, self._clock.for_reading()))
         return self._replace(session, asker, replace(grant, withdrawn_at=self._clock.now(), version=grant.version + 1))
+
+    def end_all(self, session: Session, actor: Principal, operator_id: OperatorId) -> int:
+        """End every grant of an operator that leaves, its owners' too; return how many. Twice is calm.
+
+        Only an off-boarding calls this. Each is in the custody journal before it returns.
+        """
+        held = self._grants.of_operator(session, operator_id)
+        now = self._clock.now()
+        for grant in held:
+            self._put(session, actor, replace(grant, withdrawn_at=now, version=grant.version + 1))
+        return len(held)
 
     def within_reach(
         self, session: Session, asker: Principal, operator_id: OperatorId, person_id: PersonId | None = None
@@ -153,6 +168,9 @@ class GrantService:
     def _replace(self, session: Session, actor: Principal, grant: Grant) -> Grant:
         others = [one for one in self._grants.of_operator(session, grant.scope.operator_id) if one.id != grant.id]
         self._check_owner(session, grant.scope.operator_id, [*others, grant])
+        return self._put(session, actor, grant)
+
+    def _put(self, session: Session, actor: Principal, grant: Grant) -> Grant:
         self._grants.put(session, grant)
         withdrawn = grant.withdrawn_at is not None
         self._audit.note(session, self._event(_EVENT_OF[withdrawn], actor, grant))
@@ -173,6 +191,10 @@ class GrantService:
         had_one = leaves_an_owner(self._grants.of_operator(session, operator_id), now)
         if had_one and not leaves_an_owner(afterwards, now):
             raise LastOwner
+
+    def _check_stays(self, session: Session, operator_id: OperatorId, rights: Iterable[Right]) -> None:
+        if not GIVES_FOOTAGE_AWAY.isdisjoint(rights) and self._resources.is_leaving(session, operator_id):
+            raise OperatorIsLeaving
 
     def _check_terms(self, terms: Terms) -> None:
         flaw = flaw_of(terms, self._clock.now())

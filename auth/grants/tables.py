@@ -2,12 +2,15 @@
 
 import uuid
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import CheckConstraint, ForeignKey, String, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
+from auth.principal import GIVES_FOOTAGE_AWAY
 from auth.resources.rules import GROUP_PATH_LENGTH
 from vms_privacy.db import Base, UTCDateTime
+from vms_privacy.db_guards import IS_LEAVING, refuse
 
 
 class GrantRow(Base):
@@ -43,3 +46,15 @@ class GrantRow(Base):
     version: Mapped[int] = mapped_column(comment="rises with every change and with the withdrawal")
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     withdrawn_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+_GIVES_FOOTAGE: Final = " OR ".join(
+    f"',' || NEW.rights || ',' LIKE '%,{right},%'" for right in sorted(GIVES_FOOTAGE_AWAY)
+)
+refuse(
+    GrantRow,
+    "access_grant_of_nobody_who_leaves",
+    "INSERT",
+    "nobody is given footage of an operator that leaves",
+    f"({_GIVES_FOOTAGE}) AND {IS_LEAVING}",
+)

@@ -24,16 +24,22 @@ RESERVED_NAMES: Final = frozenset(
         "watcher",
     }
 )
+_CLOSED: Final = "closed-"
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """One customer. `title` is for people; `name` is the first segment of its streaming URLs."""
+    """One customer. `title` is for people; `name` is the first segment of its streaming URLs.
+
+    Of one that leaves nothing new is recorded, registered or given away; of one that is closed nothing is left.
+    """
 
     id: OperatorId
     name: str
     title: str
     created_at: datetime
+    leaving_since: datetime | None = None
+    closed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +56,9 @@ class Regions:
 
 def name_is_free_to_take(name: str) -> bool:
     """Say whether a well-formed name may be an operator's at all."""
-    return name not in RESERVED_NAMES
+    return name not in RESERVED_NAMES and not name.startswith(_CLOSED)
+
+
+def closed_name(operator_id: OperatorId) -> str:
+    """Return what an operator is called of which nothing is left: nobody else ever is."""
+    return f"{_CLOSED}{operator_id.hex}"

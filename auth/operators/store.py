@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from auth.errors import NameIsTaken
-from auth.operators.rules import Operator
+from auth.operators.rules import Operator, closed_name
 from auth.operators.tables import OperatorRegionRow, OperatorRow
 from vms_privacy.ids import OperatorId, Randomness
 
@@ -35,6 +35,24 @@ class OperatorStore:
         """Return operators by name, from behind the name `after`, at most `limit`."""
         wanted = select(OperatorRow).where(OperatorRow.name > after).order_by(OperatorRow.name).limit(limit)
         return [_operator(row) for row in session.scalars(wanted)]
+
+    def leave(self, session: Session, operator_id: OperatorId, since: datetime | None) -> None:
+        """Note since when an operator leaves; None: it stays after all."""
+        session.get_one(OperatorRow, operator_id).leaving_since = since
+        session.flush()
+
+    def is_leaving(self, session: Session, operator_id: OperatorId) -> bool:
+        """Say whether an operator leaves, or has left."""
+        found = session.scalar(select(OperatorRow.leaving_since).where(OperatorRow.id == operator_id))
+        return found is not None
+
+    def close(self, session: Session, operator_id: OperatorId, at: datetime) -> None:
+        """Note that nothing of an operator is left; whoever comes after it may take its name. Twice is calm."""
+        row = session.get_one(OperatorRow, operator_id)
+        if row.closed_at is None:
+            row.closed_at = at
+            row.name = closed_name(operator_id)
+            session.flush()
 
     def region_of(self, session: Session, operator_id: OperatorId) -> str | None:
         """Return where this operator's footage goes from now on; None where nobody has said so."""
@@ -99,4 +117,4 @@ class OperatorStore:
 
 
 def _operator(row: OperatorRow) -> Operator:
-    return Operator(OperatorId(row.id), row.name, row.title, row.created_at)
+    return Operator(OperatorId(row.id), row.name, row.title, row.created_at, row.leaving_since, row.closed_at)

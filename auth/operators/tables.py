@@ -20,6 +20,10 @@ class OperatorRow(Base):
     name: Mapped[str] = mapped_column(String(63), unique=True, comment="first segment of its streaming URLs")
     title: Mapped[str] = mapped_column(String(200), comment="for people")
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    leaving_since: Mapped[datetime | None] = mapped_column(
+        UTCDateTime, comment="its off-boarding has begun: nothing new is recorded, registered or given away"
+    )
+    closed_at: Mapped[datetime | None] = mapped_column(UTCDateTime, comment="nothing of it is left; its name is free")
 
 
 class OperatorRegionRow(Base):
@@ -39,5 +43,13 @@ class OperatorRegionRow(Base):
     set_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
+refuse(
+    OperatorRow,
+    "operator_stays_closed",
+    "UPDATE",
+    "an operator leaves before it is closed, and stays closed",
+    "(NEW.closed_at IS NOT NULL AND NEW.leaving_since IS NULL) "
+    "OR (OLD.closed_at IS NOT NULL AND NEW.closed_at IS DISTINCT FROM OLD.closed_at)",
+)
 for _act in ("UPDATE", "DELETE", "TRUNCATE"):
     refuse(OperatorRegionRow, f"operator_region_no_{_act.lower()}", _act, "regions are only ever added")

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from auth.errors import NameIsTaken, NotFound
+from auth.operators.store import OperatorStore
 from auth.operators.tables import OperatorRow
 from auth.resources.rules import Resource
 from auth.resources.tables import ResourceRow
@@ -68,6 +69,10 @@ class ResourceStore:
         if not is_name(operator_name) or not is_name(camera_name):
             return None
         return _one(asked, _BY_NAME, {"operator_name": operator_name, "camera_name": camera_name})
+
+    def is_leaving(self, session: Session, operator_id: OperatorId) -> bool:
+        """Say whether the operator of cameras leaves, or has left."""
+        return OperatorStore().is_leaving(session, operator_id)
 
     def of_operator(self, session: Session, operator_id: OperatorId, *, even_removed: bool = False) -> list[Resource]:
         """Return an operator's cameras by name, without the removed ones if nothing else is said."""

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from auth.resources.rules import GROUP_PATH_LENGTH
 from vms_privacy.db import Base, UTCDateTime
+from vms_privacy.db_guards import IS_LEAVING, refuse
 
 
 class ResourceRow(Base):
@@ -27,3 +28,6 @@ class ResourceRow(Base):
     group_path: Mapped[str] = mapped_column(String(GROUP_PATH_LENGTH), comment="names joined by /; empty: in no group")
     version: Mapped[int] = mapped_column(comment="rises with every change of this row")
     removed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+refuse(ResourceRow, "resource_of_nobody_who_leaves", "INSERT", "no camera comes to an operator that leaves", IS_LEAVING)

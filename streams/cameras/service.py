@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from auth.errors import NotFound, StaleVersion
+from auth.errors import NotFound, OperatorIsLeaving, StaleVersion
 from auth.principal import Principal
 from auth.resources.store import ResourceStore
 from streams.address import Network, RtspAddress, parse_address
@@ -84,8 +84,11 @@ class CameraService:
     def create(self, session: Session, actor: Principal, operator_id: OperatorId, new: NewCamera) -> CameraId:
         """Register a camera. Nothing is recorded of it: that takes an opt-in of its own (P1).
 
-        Raises NameIsTaken, BadCameraAddress, AddressNotAllowed, PlainNeedsException, KeyringUnavailable.
+        Raises NameIsTaken, BadCameraAddress, AddressNotAllowed, PlainNeedsException, KeyringUnavailable,
+        OperatorIsLeaving.
         """
+        if self._resources.is_leaving(session, operator_id):
+            raise OperatorIsLeaving
         address = parse_address(new.url)
         check_place(address, self._networks)
         pin = read_fingerprint(new.pin)

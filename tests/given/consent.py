@@ -39,6 +39,9 @@ class Cameras:
     def by_id(self, session: Session, camera_id: CameraId) -> OwnedBy | None:
         return self.owners.get(camera_id)
 
+    def is_leaving(self, session: Session, operator_id: OperatorId) -> bool:
+        return False
+
 
 def make_ledger(
     db: Database, clock: HandClock, folder: Path, cameras: Cameras, journal: Journal | None = None

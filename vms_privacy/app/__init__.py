@@ -5,11 +5,11 @@ stand on those of the rooms below it.
 """
 
 from vms_privacy.app.archive import make_store
-from vms_privacy.app.requests import RequestParts
+from vms_privacy.app.leaving import LeavingParts
 from vms_privacy.app.streams import TAP_BYTES
 
 
-class Assembly(RequestParts):
+class Assembly(LeavingParts):
     """One service's parts, each made when it is first asked for."""
 
 

@@ -27,6 +27,8 @@ class Act(StrEnum):
     LIFT_RESTRICTION = "lift-restriction"
     SHORTEN_RETENTION = "shorten-retention"
     ERASE_FOOTAGE = "erase-footage"
+    BEGIN_OFF_BOARDING = "begin-off-boarding"
+    CONFIRM_OFF_BOARDING = "confirm-off-boarding"
 
 
 @unique

@@ -40,6 +40,13 @@ class NoSuchCamera(ConsentRefusal):
         super().__init__("there is nothing here that you may see")
 
 
+class RecordingHasEnded(ConsentRefusal):
+    """The operator's off-boarding has begun: it is recorded no more, and nothing is switched on."""
+
+    kind: ClassVar[Kind] = Kind.CONFLICT
+    code: ClassVar[str] = "recording-has-ended"
+
+
 class PurposeIsBlank(ConsentRefusal):
     """Recording without a purpose is recording for any purpose."""
 

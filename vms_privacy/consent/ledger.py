@@ -11,7 +11,13 @@ from sqlalchemy.orm import Session
 from vms_privacy.audit.events import Event, Outcome, Tag
 from vms_privacy.audit.log import AuditLog
 from vms_privacy.clock import Clock
-from vms_privacy.consent.errors import ConsentRefusal, LedgerDisagrees, NoSuchCamera, WordingIsUnknown
+from vms_privacy.consent.errors import (
+    ConsentRefusal,
+    LedgerDisagrees,
+    NoSuchCamera,
+    RecordingHasEnded,
+    WordingIsUnknown,
+)
 from vms_privacy.consent.rules import (
     Answer,
     ConsentEntry,
@@ -61,6 +67,10 @@ class CameraOwners(Protocol):
 
     def by_id(self, session: Session, camera_id: CameraId) -> OwnedCamera | None:
         """Return the camera, removed or not, or None."""
+        ...
+
+    def is_leaving(self, session: Session, operator_id: OperatorId) -> bool:
+        """Say whether the operator leaves: nothing is switched on for it any more."""
         ...
 
 
@@ -128,6 +138,8 @@ class ConsentLedger:
         now = self._clock.now()
         self._store.lock(session, camera_id)
         self._their_camera(session, operator_id, camera_id, even_removed=False)
+        if self._owners.is_leaving(session, operator_id):
+            raise RecordingHasEnded("this operator leaves: nothing is switched on for it any more")
         asked = OptIn(asker_label, kind, purpose, legal_basis, method, sign_confirmed_at, until)
         entries = self._store.newest(session, camera_id)
         refusal = judge_opt_in(asked, entries, camera_id, now)

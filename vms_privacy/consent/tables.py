@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, UniqueCo
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from vms_privacy.db import Base, UTCDateTime
-from vms_privacy.db_guards import refuse
+from vms_privacy.db_guards import IS_LEAVING, refuse
 
 _KIND_IS_KNOWN: Final = "kind IN ('video-recording', 'live-audio', 'recorded-audio')"
 
@@ -124,6 +124,13 @@ refuse(
     "NEW.kind = 'recorded-audio' AND NEW.answer = 'given' AND NOT EXISTS "
     "(SELECT 1 FROM consent_head WHERE camera_id = NEW.camera_id AND kind = 'video-recording' "
     "AND active_entry_id IS NOT NULL)",
+)
+refuse(
+    ConsentEntryRow,
+    "consent_entry_of_nobody_who_leaves",
+    "INSERT",
+    "nothing is switched on for an operator that leaves",
+    f"NEW.answer = 'given' AND {IS_LEAVING}",
 )
 _NEWEST_SAYS: Final = (
     "(SELECT CASE answer WHEN 'given' THEN id END FROM consent_entry "

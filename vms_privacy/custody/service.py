@@ -36,6 +36,7 @@ from vms_privacy.db import Database
 from vms_privacy.ids import Randomness
 from vms_privacy.journal.journal import Journal
 from vms_privacy.journal.rules import JournalEntry, JournalKind
+from vms_privacy.off_boarding.replay import replay_off_boardings
 from vms_privacy.recording_times.replay import replay_recording_times
 
 ACTOR: Final = "worker:custody"
@@ -181,6 +182,7 @@ class Custody:
             replay_withdrawn_tokens(session, entries, tokens, now, self._randomness)
             replay_removals(session, entries, self._audit, self._clock)
             replay_mandates(session, entries, self._audit, self._clock)
+            replay_off_boardings(session, entries, self._audit, self._clock, self._randomness)
             store.note_unsettled(session, restore.id, _unsettled_rights(taken), self._randomness)
 
     def _note(self, session: Session, tag: Tag, restore: Restore, reason: str = "", **counts: int) -> None:

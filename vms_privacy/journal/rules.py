@@ -46,6 +46,7 @@ class JournalKind(StrEnum):
     RECORDING_TIMES = "recording-times"
     DATABASE_RESTORED = "database-restored"
     CAMERA_REMOVED = "camera-removed"
+    OFF_BOARDING = "off-boarding"
 
 
 class BadLine(ValueError):

@@ -1,0 +1,315 @@
+"""Queries over off-boardings and their manifests. Nothing here decides; nothing here commits."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, cast
+
+from sqlalchemy import ColumnElement, Table, case, delete, func, insert, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from vms_privacy.db import Reading, changed, connection_of
+from vms_privacy.ids import CameraId, ManifestId, OffBoardingId, OperatorId, SegmentId
+from vms_privacy.off_boarding.manifest import Entry
+from vms_privacy.off_boarding.rules import Confirmation, OffBoarding, Step
+from vms_privacy.off_boarding.tables import ManifestEntryRow, ManifestRow, OffBoardingRow
+
+_OFF_BOARDINGS: Final = cast("Table", OffBoardingRow.__table__)
+_ENTRIES: Final = cast("Table", ManifestEntryRow.__table__)
+_IN_ORDER: Final = (_ENTRIES.c.camera_id, _ENTRIES.c.starts_us, _ENTRIES.c.segment_id)
+_PAGE: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A manifest that is being made, or is signed. `listed` counts the segments it has so far."""
+
+    id: ManifestId
+    off_boarding_id: OffBoardingId
+    operator_id: OperatorId
+    asked_by: str
+    asked_at: datetime
+    listed: int
+    attempts: int
+    last_failure: str
+    signed_at: datetime | None
+    digest: str
+    head: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a manifest lists, added up; sizes of what could not be read are what its rows say."""
+
+    segments: int
+    size_bytes: int
+    cameras: int
+    unreadable: int
+    kept_by_orders: int
+
+
+def add(session: Session, new: OffBoarding, reason: str) -> None:
+    """Keep an off-boarding that begins. The database refuses it without its two people."""
+    session.execute(
+        insert(OffBoardingRow).values(
+            id=new.id,
+            operator_id=new.operator_id,
+            reason=reason,
+            proposed_by=new.proposed_by,
+            approved_by=new.approved_by,
+            begun_at=new.begun_at,
+            taken_back_by="",
+            attempts=0,
+            last_failure="",
+            journal_number=new.journal_number,
+            step=Step.BEGUN,
+            manifest_digest="",
+            confirm_proposed_by="",
+            confirm_approved_by="",
+        )
+    )
+
+
+def confirm(session: Session, off_boarding_id: OffBoardingId, confirmation: Confirmation, number: int | None) -> None:
+    """Note what two people have confirmed; `number`: the journal's entry by which it is confirmed again."""
+    values: dict[str, Any] = {
+        "step": Step.CONFIRMED,
+        "manifest_id": confirmation.manifest_id,
+        "manifest_digest": confirmation.digest,
+        "confirm_proposed_by": confirmation.proposed_by,
+        "confirm_approved_by": confirmation.approved_by,
+        "confirmed_at": confirmation.at,
+    }
+    if number is not None:
+        values["journal_number"] = number
+    session.execute(update(OffBoardingRow).where(OffBoardingRow.id == off_boarding_id).values(values))
+
+
+def take_back(session: Session, off_boarding_id: OffBoardingId, by: str, at: datetime) -> None:
+    """Note that one that is not confirmed was taken back."""
+    session.execute(
+        update(OffBoardingRow).where(OffBoardingRow.id == off_boarding_id).values(taken_back_at=at, taken_back_by=by)
+    )
+
+
+def done(session: Session, off_boarding_id: OffBoardingId, step: Step, at: datetime) -> bool:
+    """Note that a step is done; say whether it was the next one."""
+    closed_at = at if step is Step.CLOSED else None
+    taken = (OffBoardingRow.id == off_boarding_id, OffBoardingRow.step == step - 1)
+    values = {"step": step, "closed_at": closed_at, "attempts": 0, "last_failure": ""}
+    return changed(session, update(OffBoardingRow).where(*taken).values(values)) > 0
+
+
+def note_failure(session: Session, off_boarding_id: OffBoardingId, code: str) -> None:
+    """Count a round that failed."""
+    stands = (OffBoardingRow.id == off_boarding_id, OffBoardingRow.closed_at.is_(None))
+    failed = {"attempts": OffBoardingRow.attempts + 1, "last_failure": code[:80]}
+    session.execute(update(OffBoardingRow).where(*stands).values(failed))
+
+
+def present(asked: Reading, operator_id: OperatorId) -> OffBoarding | None:
+    """Return an operator's off-boarding that was not taken back; else the one that was taken back last."""
+    newest = (_OFF_BOARDINGS.c.taken_back_at.is_not(None), _OFF_BOARDINGS.c.begun_at.desc())
+    found = _found(asked, _OFF_BOARDINGS.c.operator_id == operator_id, order=newest, most=1)
+    return found[0] if found else None
+
+
+def by_id(asked: Reading, off_boarding_id: OffBoardingId) -> OffBoarding | None:
+    """Return one off-boarding, whatever became of it."""
+    found = _found(asked, _OFF_BOARDINGS.c.id == off_boarding_id, order=(), most=1)
+    return found[0] if found else None
+
+
+def every(asked: Reading, most: int) -> list[OffBoarding]:
+    """Return the off-boardings of all operators, newest first."""
+    return _found(asked, order=(_OFF_BOARDINGS.c.begun_at.desc(), _OFF_BOARDINGS.c.id), most=most)
+
+
+def under_way(asked: Reading) -> list[OffBoarding]:
+    """Return the off-boardings that are confirmed and not at their end, oldest first."""
+    wanted = (_OFF_BOARDINGS.c.confirmed_at.is_not(None), _OFF_BOARDINGS.c.closed_at.is_(None))
+    return _found(asked, *wanted, order=(_OFF_BOARDINGS.c.confirmed_at, _OFF_BOARDINGS.c.id), most=10_000)
+
+
+def count_by_step(asked: Reading) -> dict[Step, int]:
+    """Count the off-boardings that were not taken back, by the last step that is done."""
+    wanted = select(_OFF_BOARDINGS.c.step, func.count()).where(_OFF_BOARDINGS.c.taken_back_at.is_(None))
+    rows = connection_of(asked).execute(wanted.group_by(_OFF_BOARDINGS.c.step))
+    return {Step(step): count for step, count in rows}
+
+
+def add_manifest(session: Session, new: Manifest) -> None:
+    """Keep a manifest that is to be made."""
+    session.execute(
+        insert(ManifestRow).values(
+            id=new.id,
+            off_boarding_id=new.off_boarding_id,
+            operator_id=new.operator_id,
+            asked_by=new.asked_by,
+            asked_at=new.asked_at,
+            listed=0,
+            attempts=0,
+            last_failure="",
+            digest="",
+        )
+    )
+
+
+def newest_manifest(session: Session, off_boarding_id: OffBoardingId) -> Manifest | None:
+    """Return the manifest that was asked for last."""
+    wanted = select(ManifestRow).where(ManifestRow.off_boarding_id == off_boarding_id)
+    found = _manifests(session, wanted.order_by(ManifestRow.asked_at.desc(), ManifestRow.id).limit(1))
+    return found[0] if found else None
+
+
+def manifests_to_make(session: Session) -> list[Manifest]:
+    """Return the newest manifest of each off-boarding that begins, where it is not signed."""
+    begins = select(OffBoardingRow.id).where(OffBoardingRow.step == Step.BEGUN, OffBoardingRow.taken_back_at.is_(None))
+    found = [
+        newest_manifest(session, OffBoardingId(one)) for one in session.scalars(begins.order_by(OffBoardingRow.id))
+    ]
+    return [one for one in found if one is not None and one.signed_at is None]
+
+
+def add_entries(session: Session, manifest_id: ManifestId, entries: Iterable[Entry]) -> None:
+    """List some segments, with how many that makes."""
+    rows = [
+        {
+            "manifest_id": manifest_id,
+            "camera_id": one.camera_id,
+            "starts_us": one.starts_us,
+            "segment_id": one.segment_id,
+            "ends_us": one.ends_us,
+            "size_bytes": one.size_bytes,
+            "sha256": one.sha256,
+            "flaw": one.flaw,
+            "is_kept": one.is_kept,
+        }
+        for one in entries
+    ]
+    session.execute(insert(ManifestEntryRow), rows)
+    counted = {"listed": ManifestRow.listed + len(rows), "attempts": 0, "last_failure": ""}
+    session.execute(update(ManifestRow).where(ManifestRow.id == manifest_id).values(counted))
+
+
+def last_listed(session: Session, manifest_id: ManifestId) -> tuple[CameraId, int, SegmentId] | None:
+    """Return the last place in the order of a manifest that it has something at."""
+    wanted = select(*_IN_ORDER).where(_ENTRIES.c.manifest_id == manifest_id)
+    row = session.execute(wanted.order_by(*(one.desc() for one in _IN_ORDER)).limit(1)).one_or_none()
+    return None if row is None else (CameraId(row.camera_id), row.starts_us, SegmentId(row.segment_id))
+
+
+def entries_after(
+    session: Session, manifest_id: ManifestId, after: tuple[CameraId, int, SegmentId] | None
+) -> list[Entry]:
+    """Return a page of a manifest's lines, in order, behind a place."""
+    wanted = select(_ENTRIES).where(_ENTRIES.c.manifest_id == manifest_id)
+    if after is not None:
+        wanted = wanted.where(tuple_(*_IN_ORDER) > tuple_(*after))
+    return [
+        Entry(
+            CameraId(row.camera_id),
+            SegmentId(row.segment_id),
+            row.starts_us,
+            row.ends_us,
+            row.size_bytes,
+            row.sha256,
+            row.flaw,
+            row.is_kept,
+        )
+        for row in session.execute(wanted.order_by(*_IN_ORDER).limit(_PAGE))
+    ]
+
+
+def entries(session: Session, manifest_id: ManifestId) -> Iterator[Entry]:
+    """Go through all lines of a manifest, in order, a page in memory at a time."""
+    after = None
+    while page := entries_after(session, manifest_id, after):
+        yield from page
+        after = page[-1].place
+
+
+def totals(session: Session, manifest_id: ManifestId) -> Totals:
+    """Add up what a manifest lists."""
+    row = session.execute(
+        select(
+            func.count(),
+            func.coalesce(func.sum(_ENTRIES.c.size_bytes), 0),
+            func.count(_ENTRIES.c.camera_id.distinct()),
+            func.coalesce(func.sum(case((_ENTRIES.c.flaw != "", 1), else_=0)), 0),
+            func.coalesce(func.sum(case((_ENTRIES.c.is_kept, 1), else_=0)), 0),
+        ).where(_ENTRIES.c.manifest_id == manifest_id)
+    ).one()
+    return Totals(*(int(one) for one in row))
+
+
+def sign(session: Session, manifest_id: ManifestId, head: bytes, digest: str, at: datetime) -> None:
+    """Keep the head of a manifest that is whole."""
+    wanted = update(ManifestRow).where(ManifestRow.id == manifest_id, ManifestRow.signed_at.is_(None))
+    session.execute(wanted.values(head=head, digest=digest, signed_at=at, attempts=0, last_failure=""))
+
+
+def note_manifest_failure(session: Session, manifest_id: ManifestId, code: str) -> None:
+    """Count a round of making one that failed."""
+    wanted = update(ManifestRow).where(ManifestRow.id == manifest_id, ManifestRow.signed_at.is_(None))
+    session.execute(wanted.values(attempts=ManifestRow.attempts + 1, last_failure=code[:80]))
+
+
+def forget_entries(session: Session, off_boarding_id: OffBoardingId, most: int) -> int:
+    """Forget some lines of an off-boarding's manifests; return how many."""
+    of_it = select(ManifestRow.id).where(ManifestRow.off_boarding_id == off_boarding_id)
+    some = select(ManifestEntryRow.segment_id).where(ManifestEntryRow.manifest_id.in_(of_it)).limit(most)
+    chosen = (ManifestEntryRow.manifest_id.in_(of_it), ManifestEntryRow.segment_id.in_(some))
+    return changed(session, delete(ManifestEntryRow).where(*chosen))
+
+
+def _found(asked: Reading, *wanted: ColumnElement[bool], order: Iterable[Any], most: int) -> list[OffBoarding]:
+    rows = connection_of(asked).execute(select(_OFF_BOARDINGS).where(*wanted).order_by(*order).limit(most))
+    return [_off_boarding(row) for row in rows]
+
+
+def _off_boarding(row: Any) -> OffBoarding:
+    confirmation = None
+    if row.confirmed_at is not None:
+        confirmation = Confirmation(
+            manifest_id=None if row.manifest_id is None else ManifestId(row.manifest_id),
+            digest=row.manifest_digest,
+            proposed_by=row.confirm_proposed_by,
+            approved_by=row.confirm_approved_by,
+            at=row.confirmed_at,
+        )
+    return OffBoarding(
+        id=OffBoardingId(row.id),
+        operator_id=OperatorId(row.operator_id),
+        proposed_by=row.proposed_by,
+        approved_by=row.approved_by,
+        begun_at=row.begun_at,
+        step=Step(row.step),
+        confirmation=confirmation,
+        taken_back_at=row.taken_back_at,
+        taken_back_by=row.taken_back_by,
+        closed_at=row.closed_at,
+        attempts=row.attempts,
+        last_failure=row.last_failure,
+        journal_number=row.journal_number,
+    )
+
+
+def _manifests(session: Session, wanted: Any) -> list[Manifest]:
+    rows = session.scalars(wanted.execution_options(populate_existing=True))
+    return [
+        Manifest(
+            id=ManifestId(row.id),
+            off_boarding_id=OffBoardingId(row.off_boarding_id),
+            operator_id=OperatorId(row.operator_id),
+            asked_by=row.asked_by,
+            asked_at=row.asked_at,
+            listed=row.listed,
+            attempts=row.attempts,
+            last_failure=row.last_failure,
+            signed_at=row.signed_at,
+            digest=row.digest,
+            head=row.head,
+        )
+        for row in rows
+    ]
