@@ -34,6 +34,7 @@ from vms_privacy.http.custody import CustodyDoor
 from vms_privacy.http.documents import document_routes
 from vms_privacy.http.edge import Edge
 from vms_privacy.http.health import Probe, health_routes
+from vms_privacy.http.off_boarding import off_boarding_routes
 from vms_privacy.http.problems import install_problems
 from vms_privacy.http.recording_times import recording_times_routes
 from vms_privacy.http.request_decisions import request_decision_routes
@@ -104,6 +105,7 @@ def build_api(parts: Assembly, probes: Mapping[str, Probe], registry: CollectorR
         request_decision_routes(of_requests),
         explain_routes(db, parts.explainer, parts.gate),
         approval_routes(db, parts.approvals, parts.gate),
+        off_boarding_routes(db, parts.off_boardings, parts.gate),
         media_session_routes(db, parts.gate, parts.sessions, parts.withdrawals),
         erasure_routes(parts.eraser, parts.settings.sweep_every),
         receipt_routes(db, parts.receipts),

@@ -11,6 +11,8 @@ from archive.orders import store as orders
 from streams.cameras.rules import CameraState
 from vms_privacy.app import Assembly
 from vms_privacy.camera_care import CameraCare
+from vms_privacy.off_boarding import store as off_boardings
+from vms_privacy.off_boarding.rules import Step
 from vms_privacy.subject_requests import store as requests
 from vms_privacy.worker import Jobs
 
@@ -33,6 +35,7 @@ class ServiceCollector(Collector):
         yield from self._orders()
         yield from self._room()
         yield from self._requests()
+        yield from self._off_boardings()
         yield from self._rounds()
         yield from self._recording()
         yield from self._cameras()
@@ -84,6 +87,16 @@ class ServiceCollector(Collector):
         yield _gauge("requests_seconds_left", "Until the next answer is due; below zero: since.", left_s)
         yield _counter("request_reminders", "Reminders of answers that are due.", self._parts.request_care.reminded)
 
+    def _off_boardings(self) -> Iterable[Metric]:
+        with self._parts.db.glancing() as connection:
+            found = off_boardings.count_by_step(connection)
+        steps = GaugeMetricFamily(
+            "vms_off_boardings", "Operators that leave or have left, by the last step that is done.", labels=["step"]
+        )
+        for step in Step:
+            steps.add_metric([step.name.lower().replace("_", "-")], found.get(step, 0))
+        yield steps
+
     def _rounds(self) -> Iterable[Metric]:
         rounds = CounterMetricFamily("vms_job_rounds", "Rounds of work that comes by time.", labels=["job"])
         failures = CounterMetricFamily("vms_job_failures", "Rounds that did not do all of it.", labels=["job"])
@@ -119,6 +132,10 @@ class ServiceCollector(Collector):
             "session_end_failures": ("Times ends of looks could not be written.", parts.sessions.unwritten_ends),
             "delivery_failures": ("Rounds of delivery between timers that failed.", parts.recorder.failed_deliveries),
             "damaged_segments_met": ("Segments left out of an answer because damaged.", parts.footage.damaged),
+            "off_boarding_failures_unnoted": (
+                "Failures of off-boardings that the database could not note.",
+                parts.off_boarding_rounds.uncounted_failures,
+            ),
             "writes_untold": ("Writes whose outcome nobody was left to hear.", parts.group.untold),
         }
         for name, (says, value) in counted.items():

@@ -37,8 +37,8 @@ def jobs_of(parts: Assembly) -> list[Job]:
         Job("summaries", timedelta(hours=1), lambda: ",".join(parts.summaries.sign_due().failed.values())),
         Job("requests", timedelta(minutes=1), lambda: _see_to_requests(parts)),
         # Apart: the files of a whole operator are read for hours, and nobody's destruction waits for that.
-        Job("manifests", _SECOND, parts.manifest_maker.round),
-        Job("off-boardings", _SECOND, parts.off_boarding_rounds.round),
+        Job("manifests", _SECOND, lambda: _list_everything(parts)),
+        Job("off-boardings", _SECOND, lambda: _off_board(parts)),
         Job("root", timedelta(seconds=60), lambda: _quiet(parts.root_care.round)),
         Job("journal", timedelta(hours=1), lambda: _verify_journal(parts)),
     ]
@@ -56,6 +56,14 @@ def cameras_job(care: CameraCare) -> Job:
 
 def _see_to_requests(parts: Assembly) -> str:
     return parts.request_care.round()
+
+
+def _list_everything(parts: Assembly) -> str:
+    return parts.manifest_maker.round()
+
+
+def _off_board(parts: Assembly) -> str:
+    return parts.off_boarding_rounds.round()
 
 
 def _forget_tokens(parts: Assembly) -> str:

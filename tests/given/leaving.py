@@ -2,6 +2,9 @@
 
 import io
 from collections.abc import Iterable
+from datetime import datetime
+from multiprocessing.connection import Connection
+from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -10,7 +13,7 @@ from archive.keys.service import BucketKeys
 from archive.recorder.camera import CameraRecorder
 from archive.recorder.heads import Heads
 from archive.segments.rules import Segment
-from auth.principal import Granted, Principal, Right, Role
+from auth.principal import Granted, Right, Role
 from auth.resources.rules import Resource
 from auth.resources.store import ResourceStore
 from streams.cameras.service import CameraService
@@ -19,7 +22,7 @@ from streams.cameras.tables import CameraRow
 from tests.given.access import Access
 from tests.given.consent import opt_in
 from tests.given.footage import House
-from tests.given.restored import grants_of, people_of
+from tests.given.restored import gone_on_with, grants_of, people_of
 from vms_privacy.approvals.rules import Decision, Proposal
 from vms_privacy.audit.events import Tag
 from vms_privacy.audit.tables import EventRow
@@ -28,6 +31,7 @@ from vms_privacy.keyring.port import Purpose
 from vms_privacy.off_boarding import store
 from vms_privacy.off_boarding.listing import ManifestMaker
 from vms_privacy.off_boarding.rounds import OffBoardingRounds, Rooms
+from vms_privacy.off_boarding.rules import Step
 from vms_privacy.off_boarding.service import HowFar, OffBoardingService, Progress, nobody
 from vms_privacy.off_boarding.store import Manifest
 
@@ -125,6 +129,10 @@ class Leaving:
         with self.db.writing() as session:
             self.service.ask_for_manifest(session, self.granted)
         assert self.maker.round() == ""
+        return self.list_again()
+
+    def list_again(self) -> Manifest:
+        """The signed manifest there is."""
         with self.db.reading() as session:
             return self.service.signed_manifest(session, self.house.operator_id)
 
@@ -137,6 +145,17 @@ class Leaving:
         """Begin, list and confirm."""
         self.begin()
         self.confirm(self.list_all().digest)
+
+    def go_on(self) -> None:
+        """Do whatever is left to do, from wherever it was stopped."""
+        with self.db.reading() as session:
+            present = store.present(session, self.house.operator_id)
+        if present is None:
+            self.begin()
+            present = self.how_far().off_boarding
+        if present.step is Step.BEGUN:
+            self.confirm(self.list_all().digest)
+        assert self.carry_out() == ""
 
     def carry_out(self) -> str:
         """What the worker does, once: its own steps, the engine, and its own steps again."""
@@ -158,9 +177,9 @@ class Leaving:
         return out.getvalue()
 
     def tags(self, *of: Tag) -> list[Tag]:
-        """What the audit tells of, in order; of these alone, if some are named."""
+        """What the audit tells of; of these alone, if some are named."""
         with self.db.reading() as session:
-            found = session.scalars(select(EventRow.tag).order_by(EventRow.number, EventRow.id)).all()
+            found = session.scalars(select(EventRow.tag)).all()
         return [Tag(one) for one in found if not of or Tag(one) in of]
 
     def events(self, tag: Tag) -> list[EventRow]:
@@ -189,9 +208,19 @@ class Leaving:
             CameraStore().add(session, row)
 
 
+def leave_until_killed(step: Step, tells: Connection, url: str, folder: Path, now: datetime) -> None:
+    """In a process of its own: leave, and stay at a step until the end."""
+    with gone_on_with(url, folder, now) as house:
+
+        def stay(reached: Step) -> None:
+            if reached is step:
+                tells.send(step)
+                # Until it is killed: nobody ever sends anything.
+                tells.poll(None)
+
+        Leaving(house, stay).go_on()
+
+
 def sizes(rows: Iterable[Segment]) -> int:
     """The bytes of some segments."""
     return sum(one.size_bytes or 0 for one in rows)
-
-
-__all__ = ["INSTALLATION", "REASON", "Leaving", "Principal", "sizes"]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from enum import IntEnum
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -68,7 +69,7 @@ def gone_on_with(url: str, folder: Path, now: datetime) -> Iterator[House]:
 
 
 @contextmanager
-def killed_at(step: Step, work: Callable[..., None], *given: object) -> Iterator[None]:
+def killed_at(step: IntEnum, work: Callable[..., None], *given: object) -> Iterator[None]:
     """Let a process do some work of a restore, and kill it once it has reached a step."""
     context = get_context("forkserver")
     context.set_forkserver_preload([__name__])

@@ -1,4 +1,4 @@
-"""The commands that verify a receipt, a summary, the audit and the journal. They change nothing."""
+"""The commands that verify a receipt, a summary, a manifest, the audit and the journal. They change nothing."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from archive.receipts.lines import Invalid
 from archive.receipts.monthly import check as check_summary
 from archive.receipts.monthly import compare
 from archive.receipts.rules import Valid
-from archive.receipts.service import read_history
+from archive.receipts.service import holds, read_history
 from archive.receipts.service import verify as verify_document
 from archive.receipts.summary import ValidSummary, follows
 from vms_privacy.audit.verify import verify as verify_audit_of
@@ -24,12 +24,26 @@ from vms_privacy.cli.parts import assembly_of, refuse_unless_installed, settings
 from vms_privacy.cli.refusals import NotReceiptKeys
 from vms_privacy.journal.journal import verify_journal as verify_journal_of
 from vms_privacy.keyring.port import Purpose
+from vms_privacy.off_boarding.manifest import check as check_manifest
 
-app = command_group("Verify a receipt, a summary, the audit or the journal.")
+app = command_group("Verify a receipt, a summary, a manifest, the audit or the journal.")
 
 LARGEST_HISTORY: Final = key_history.LABEL.largest_bytes
 LARGEST_SUMMARY: Final = summary.LABEL.largest_bytes
-
+_OF_A_MANIFEST: Final = (
+    "manifest_id",
+    "off_boarding_id",
+    "installation_id",
+    "operator_id",
+    "signed_at",
+    "segments",
+    "size_bytes",
+    "cameras",
+    "unreadable",
+    "kept_by_orders",
+    "destroyed_since_begun",
+    "does_not_say",
+)
 
 Keys = Annotated[Path, typer.Option(help="The installation's key history, as `receipt keys` writes it.")]
 Fingerprint = Annotated[
@@ -130,6 +144,42 @@ def verify_summary(
         "longest overdue": _duration(body["longest_overdue_us"]),
         "overdue when signed": f"{body['overdue_segments']} segments",
         "month before": "it follows that summary" if previous else "not compared",
+        **_key_facts(verdict.key, body["signed_at"], fingerprint),
+    }
+    tell(document, facts(told), as_json=as_json)
+
+
+@app.command("manifest")
+def verify_manifest(
+    file: Annotated[Path, typer.Argument(help="The manifest, as `off-boarding fetch` writes it.", show_default=False)],
+    keys: Keys,
+    fingerprint: Fingerprint = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Verify an off-boarding's manifest offline, line by line, and show its digest; exits 6 if it does not hold."""
+    history = _history(keys, fingerprint, as_json=as_json)
+    with file.open("rb") as lines:
+        verdict = check_manifest(lines, history, holds)
+    if isinstance(verdict, Invalid):
+        _does_not_hold(verdict, as_json=as_json)
+    body = verdict.body
+    document = {
+        "valid": True,
+        "digest": verdict.digest,
+        **{name: body[name] for name in _OF_A_MANIFEST},
+        **_key_document(verdict.key, body["signed_at"], fingerprint),
+    }
+    told = {
+        "valid": "yes, every byte of it",
+        "digest": f"{verdict.digest}, by which it is confirmed",
+        "operator": body["operator_id"],
+        "signed": moment(str(body["signed_at"])),
+        "listed": f"{body['segments']} segments of {body['cameras']} cameras, {size(body['size_bytes'])}",
+        "not readable": f"{body['unreadable']} segments",
+        "kept by orders": f"{body['kept_by_orders']} segments, when they were listed",
+        "gone before": f"{body['destroyed_since_begun']} segments, destroyed as usual since it began",
+        "does not say": body["does_not_say"],
         **_key_facts(verdict.key, body["signed_at"], fingerprint),
     }
     tell(document, facts(told), as_json=as_json)

@@ -42,6 +42,7 @@ class ManifestMaker:
         audit: AuditLog,
         clock: Clock,
         installation_id: str,
+        at_once: int = BATCH,
     ) -> None:
         self._db = db
         self._spool = spool
@@ -50,6 +51,7 @@ class ManifestMaker:
         self._audit = audit
         self._clock = clock
         self._installation_id = installation_id
+        self._at_once = at_once
 
     def round(self) -> str:
         """Work on every manifest that was asked for, some seconds on each; return what failed, by code."""
@@ -68,22 +70,26 @@ class ManifestMaker:
 
     def _go_on(self, manifest: Manifest) -> None:
         began_s = self._clock.monotonic()
-        while self._clock.monotonic() - began_s < AT_A_TIME_S:
-            with self._db.reading() as session:
-                found = self._next(session, manifest)
-            if not found:
-                self._finish(manifest)
+        while self._take_some(manifest):
+            if self._clock.monotonic() - began_s >= AT_A_TIME_S:
                 return
-            entries = [entry for one in found if (entry := self._listed(one)) is not None]
+        self._finish(manifest)
+
+    def _take_some(self, manifest: Manifest) -> bool:
+        """List some more files; say whether there were any."""
+        with self._db.reading() as session:
+            found = self._next(session, manifest)
+        entries = [entry for one in found if (entry := self._listed(one)) is not None]
+        if entries:
             with self._db.writing() as session:
-                if entries:
-                    store.add_entries(session, manifest.id, entries)
+                store.add_entries(session, manifest.id, entries)
+        return bool(entries)
 
     def _next(self, session: Session, manifest: Manifest) -> list[Stored]:
         after = store.last_listed(session, manifest.id)
-        found = footage.stored_after(session, manifest.operator_id, after, BATCH)
+        found = footage.stored_after(session, manifest.operator_id, after, self._at_once)
         # What has come to lie before that place since: a file that was closed late, or a kept part.
-        return found or footage.unlisted(session, manifest.operator_id, manifest.id, BATCH)
+        return found or footage.unlisted(session, manifest.operator_id, manifest.id, self._at_once)
 
     def _listed(self, one: Stored) -> Entry | None:
         """Return the line of a segment; None if it was destroyed meanwhile."""

@@ -102,7 +102,18 @@ class OffBoardingService:
         manifest_id = ManifestId(self._randomness.uuid())
         now = self._clock.now()
         made = Manifest(
-            manifest_id, present.id, present.operator_id, granted.principal.label, now, 0, 0, "", None, "", None
+            id=manifest_id,
+            off_boarding_id=present.id,
+            number=1 if newest is None else newest.number + 1,
+            operator_id=present.operator_id,
+            asked_by=granted.principal.label,
+            asked_at=now,
+            listed=0,
+            attempts=0,
+            last_failure="",
+            signed_at=None,
+            digest="",
+            head=None,
         )
         store.add_manifest(session, made)
         self._note(session, Tag.MANIFEST_BEGUN, present, granted.principal.label, manifest=str(manifest_id))

@@ -26,6 +26,7 @@ class Manifest:
 
     id: ManifestId
     off_boarding_id: OffBoardingId
+    number: int
     operator_id: OperatorId
     asked_by: str
     asked_at: datetime
@@ -144,6 +145,7 @@ def add_manifest(session: Session, new: Manifest) -> None:
         insert(ManifestRow).values(
             id=new.id,
             off_boarding_id=new.off_boarding_id,
+            number=new.number,
             operator_id=new.operator_id,
             asked_by=new.asked_by,
             asked_at=new.asked_at,
@@ -158,7 +160,7 @@ def add_manifest(session: Session, new: Manifest) -> None:
 def newest_manifest(session: Session, off_boarding_id: OffBoardingId) -> Manifest | None:
     """Return the manifest that was asked for last."""
     wanted = select(ManifestRow).where(ManifestRow.off_boarding_id == off_boarding_id)
-    found = _manifests(session, wanted.order_by(ManifestRow.asked_at.desc(), ManifestRow.id).limit(1))
+    found = _manifests(session, wanted.order_by(ManifestRow.number.desc()).limit(1))
     return found[0] if found else None
 
 
@@ -181,7 +183,7 @@ def add_entries(session: Session, manifest_id: ManifestId, entries: Iterable[Ent
             "segment_id": one.segment_id,
             "ends_us": one.ends_us,
             "size_bytes": one.size_bytes,
-            "sha256": one.sha256,
+            "file_digest": one.sha256,
             "flaw": one.flaw,
             "is_kept": one.is_kept,
         }
@@ -213,7 +215,7 @@ def entries_after(
             row.starts_us,
             row.ends_us,
             row.size_bytes,
-            row.sha256,
+            row.file_digest,
             row.flaw,
             row.is_kept,
         )
@@ -301,6 +303,7 @@ def _manifests(session: Session, wanted: Any) -> list[Manifest]:
         Manifest(
             id=ManifestId(row.id),
             off_boarding_id=OffBoardingId(row.off_boarding_id),
+            number=row.number,
             operator_id=OperatorId(row.operator_id),
             asked_by=row.asked_by,
             asked_at=row.asked_at,

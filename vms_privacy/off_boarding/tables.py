@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vms_privacy.db import Base, UTCDateTime
@@ -70,11 +70,12 @@ class ManifestRow(Base):
     __table_args__ = (
         CheckConstraint("(signed_at IS NULL) = (head IS NULL)", name="signed_with_a_head"),
         CheckConstraint("(signed_at IS NULL) = (digest = '')", name="signed_with_a_digest"),
-        Index("ix_off_boarding_manifest_off_boarding_id", "off_boarding_id", "asked_at"),
+        UniqueConstraint("off_boarding_id", "number"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     off_boarding_id: Mapped[uuid.UUID] = mapped_column(ForeignKey(OffBoardingRow.id))
+    number: Mapped[int] = mapped_column(comment="1, 2, 3, … of the off-boarding; the highest counts")
     operator_id: Mapped[uuid.UUID]
     asked_by: Mapped[str] = mapped_column(String(80), comment="a principal's label, an id")
     asked_at: Mapped[datetime] = mapped_column(UTCDateTime)
@@ -93,7 +94,7 @@ class ManifestEntryRow(Base):
 
     __tablename__ = "off_boarding_manifest_entry"
     __table_args__ = (
-        CheckConstraint("(sha256 IS NULL) = (flaw <> '')", name="hashed_or_told_why_not"),
+        CheckConstraint("(file_digest IS NULL) = (flaw <> '')", name="hashed_or_told_why_not"),
         CheckConstraint("ends_us > starts_us", name="runs_forward"),
     )
 
@@ -103,7 +104,7 @@ class ManifestEntryRow(Base):
     segment_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     ends_us: Mapped[int] = mapped_column(BigInteger)
     size_bytes: Mapped[int] = mapped_column(BigInteger, comment="of the sealed file, as its row says")
-    sha256: Mapped[bytes | None] = mapped_column(LargeBinary(32), comment="of the sealed file, all of it")
+    file_digest: Mapped[bytes | None] = mapped_column(LargeBinary(32), comment="SHA-256 of the sealed file, all of it")
     flaw: Mapped[str] = mapped_column(String(40), comment="why its bytes could not be hashed; a stable code")
     is_kept: Mapped[bool] = mapped_column(comment="a hold or a restriction covered it when it was listed")
 
@@ -155,6 +156,7 @@ refuse(
     "UPDATE",
     "what is signed stays as it is",
     "OLD.signed_at IS NOT NULL OR NEW.id <> OLD.id OR NEW.off_boarding_id <> OLD.off_boarding_id "
+    "OR NEW.number <> OLD.number "
     "OR NEW.operator_id <> OLD.operator_id OR NEW.asked_by <> OLD.asked_by OR NEW.asked_at <> OLD.asked_at",
 )
 refuse(

@@ -6,8 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
 from archive.orders.rules import FOREVER_US, Ground, NewOrder, OrderKind
 from archive.orders.service import RIGHT_FOR
+from archive.receipts import store as receipts
 from archive.receipts.months import month_of
 from archive.segments.rules import Span
 from auth.grants.rules import Grant
@@ -21,9 +24,12 @@ from tests.given.consent import opt_in
 from tests.given.destroyed import destroy, record
 from tests.given.stage import Stage
 from tests.given.tokens import token_for
+from vms_privacy.approvals.rules import Decision as Vote
+from vms_privacy.approvals.rules import Proposal
 from vms_privacy.consent.rules import ConsentKind
 from vms_privacy.consent.wording import current
 from vms_privacy.ids import OrderId, RequestId
+from vms_privacy.off_boarding.store import Manifest
 from vms_privacy.subject_requests.deciding import Decision
 from vms_privacy.subject_requests.kinds import Answer, Channel, IdentityState, RequestKind
 from vms_privacy.subject_requests.request import Place
@@ -391,6 +397,62 @@ def of_summary(stage: Stage) -> Ask:
     return Ask({**of_operator(stage).path, "month": month})
 
 
+def wanted_off_boarding(stage: Stage) -> Ask:
+    return Ask(of_operator(stage).path, {"reason": "the contract has ended"})
+
+
+def off_boarding(stage: Stage) -> Ask:
+    granted = stage.parts.gate.judge_operator(stage.owner, Right.ERASE, stage.operator_id)
+    assert granted is not None
+    with stage.parts.db.writing() as session:
+        _approve(stage, session, stage.parts.off_boardings.propose(session, granted, "the contract has ended"))
+    return of_operator(stage)
+
+
+def listed(stage: Stage) -> Ask:
+    _manifest(stage)
+    return of_operator(stage)
+
+
+def confirmed(stage: Stage) -> Ask:
+    body = {"manifest": _manifest(stage).digest, "reason": "all of it was taken away"}
+    return Ask(of_operator(stage).path, body)
+
+
+def receipt_of_a_closed_operator(stage: Stage) -> Ask:
+    destroy(stage)
+    manifest = _manifest(stage)
+    granted = stage.parts.gate.judge_operator(stage.owner, Right.ERASE, stage.operator_id)
+    assert granted is not None
+    off_boardings = stage.parts.off_boardings
+    with stage.parts.db.writing() as session:
+        _approve(stage, session, off_boardings.propose_confirmation(session, granted, manifest.digest, "it has ended"))
+    assert stage.parts.off_boarding_rounds.round() == ""
+    stage.parts.eraser.carry_out_mandates()
+    assert stage.parts.off_boarding_rounds.round() == ""
+    with stage.parts.db.reading() as session:
+        far = off_boardings.how_far(session, stage.operator_id)
+        (receipt,) = receipts.of_operator(session, stage.operator_id, 1, None)
+    assert far.off_boarding.closed_at is not None
+    return Ask({"off_boarding_id": str(far.off_boarding.id), "receipt_id": str(receipt.id)})
+
+
+def _manifest(stage: Stage) -> Manifest:
+    off_boarding(stage)
+    granted = stage.parts.gate.judge_operator(stage.owner, Right.ERASE, stage.operator_id)
+    assert granted is not None
+    with stage.parts.db.writing() as session:
+        stage.parts.off_boardings.ask_for_manifest(session, granted)
+    assert stage.parts.manifest_maker.round() == ""
+    with stage.parts.db.reading() as session:
+        return stage.parts.off_boardings.signed_manifest(session, stage.operator_id)
+
+
+def _approve(stage: Stage, session: Session, proposal: Proposal) -> None:
+    second = f"person:{stage.parts.randomness.uuid()}"
+    stage.parts.approvals.decide(session, proposal, Vote.APPROVED, second, lambda _: True)
+
+
 def issued(stage: Stage, *actions: Action) -> IssuedToken:
     """A viewer's token for the stage's camera; for live pictures if nothing else is said."""
     viewer = stage.person(Role.INVESTIGATOR)
@@ -505,6 +567,14 @@ ASKS: Final[Mapping[str, Callable[[Stage], Ask]]] = {
     f"POST {_Q}/refusal": refused_request,
     f"GET {_Q}/statement": answered_request,
     f"POST {_Q}/closing": closed_request,
+    f"POST {_O}/off-boarding": wanted_off_boarding,
+    f"GET {_O}/off-boarding": off_boarding,
+    f"DELETE {_O}/off-boarding": off_boarding,
+    f"POST {_O}/off-boarding/manifest": off_boarding,
+    f"GET {_O}/off-boarding/manifest": listed,
+    f"POST {_O}/off-boarding/confirmation": confirmed,
+    "GET /api/v1/off-boardings": nothing,
+    "GET /api/v1/off-boardings/{off_boarding_id}/receipts/{receipt_id}/document": receipt_of_a_closed_operator,
     f"POST {_C}/tokens": token_wish,
     "DELETE /api/v1/tokens/{token_id}": of_token,
 }

@@ -39,6 +39,7 @@ MISSING: Final = Cell(404, "not-found")
 FORBIDDEN: Final = Cell(403, "not-allowed")
 _FACELESS: Final = dict.fromkeys((Who.NOBODY, Who.STRANGER, Who.DISABLED), UNKNOWN)
 _OUTSIDE: Final = {**_FACELESS, Who.NEIGHBOUR: MISSING, Who.PLATFORM: MISSING}
+_OF_OTHERS: Final = {Who.NEIGHBOUR: FORBIDDEN}
 _NO_LONGER: Final = (Who.WITHDRAWN, Who.EXPIRED, Who.NOT_YET)
 
 
@@ -77,6 +78,10 @@ def _logged_in(done: Cell) -> Mapping[Who, Cell]:
 
 def _platform(done: int) -> Mapping[Who, Cell]:
     return {**_logged_in(FORBIDDEN), Who.PLATFORM: Cell(done)}
+
+
+def _closed(done: int) -> Mapping[Who, Cell]:
+    return {**{who: UNKNOWN for who in Who if who not in _OUTSIDE}, **_FACELESS, **_OF_OTHERS, Who.PLATFORM: Cell(done)}
 
 
 def _everybody(done: Cell) -> Mapping[Who, Cell]:
@@ -194,6 +199,15 @@ API: Final = (
     Row(f"POST {_Q}/closing", "erase on operator", _operator(200), _ERASE),
     # Whoever looks after recordings may ask as well.
     Row(f"GET {_C}/why", "any right on camera", _camera(200, other_right=Cell(200)), frozenset({Right.ARCHIVE})),
+    Row(f"POST {_O}/off-boarding", "erase on operator", _operator(202), _ERASE),
+    Row(f"GET {_O}/off-boarding", "audit on operator", _operator(200), _AUDIT),
+    Row(f"DELETE {_O}/off-boarding", "erase on operator", _operator(204), _ERASE),
+    Row(f"POST {_O}/off-boarding/manifest", "erase on operator", _operator(202), _ERASE),
+    Row(f"GET {_O}/off-boarding/manifest", "audit on operator", _operator(200), _AUDIT),
+    Row(f"POST {_O}/off-boarding/confirmation", "erase on operator", _operator(202), _ERASE),
+    Row("GET /api/v1/off-boardings", "platform", _platform(200)),
+    # Its own people are logged out with its end: nobody of it is left to ask.
+    Row("GET /api/v1/off-boardings/{off_boarding_id}/receipts/{receipt_id}/document", "platform", _closed(200)),
     Row(f"GET {_O}/approvals", "membership on operator", _people(200)),
     # What a proposal needs is asked of who decides over the camera that it is about.
     Row(f"POST {_O}/approvals/{{proposal_id}}/approve", "membership on operator", _camera(200), _HOLD),

@@ -27,9 +27,10 @@ class Asker:
 
     def __init__(self, stage: Stage, row: Row, who: Who) -> None:
         self.stage, self.row = stage, row
+        # Who asks is there before: of an operator that leaves, nobody new is given anything.
+        self.person: Principal | None = stage.somebody(who, row.rights)
         self.ask = ASKS[row.operation](stage)
         self._method, self._path = row.operation.split(" ")
-        self.person: Principal | None = stage.somebody(who, row.rights)
         self._token = stage.access_token(who, self.person)
         self.told: list[EventRow] = []
 

@@ -95,6 +95,7 @@ def upgrade() -> None:
         "off_boarding_manifest",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("off_boarding_id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False, comment="1, 2, 3, … of the off-boarding; the highest counts"),
         sa.Column("operator_id", sa.Uuid(), nullable=False),
         sa.Column("asked_by", sa.String(length=80), nullable=False, comment="a principal's label, an id"),
         sa.Column("asked_at", vms_privacy.db.UTCDateTime(timezone=True), nullable=False),
@@ -116,12 +117,7 @@ def upgrade() -> None:
             ["off_boarding_id"], ["off_boarding.id"], name=op.f("fk_off_boarding_manifest_off_boarding_id_off_boarding")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_off_boarding_manifest")),
-    )
-    op.create_index(
-        "ix_off_boarding_manifest_off_boarding_id",
-        "off_boarding_manifest",
-        ["off_boarding_id", "asked_at"],
-        unique=False,
+        sa.UniqueConstraint("off_boarding_id", "number", name=op.f("uq_off_boarding_manifest_off_boarding_id_number")),
     )
     op.create_table(
         "off_boarding_manifest_entry",
@@ -131,7 +127,9 @@ def upgrade() -> None:
         sa.Column("segment_id", sa.Uuid(), nullable=False),
         sa.Column("ends_us", sa.BigInteger(), nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False, comment="of the sealed file, as its row says"),
-        sa.Column("sha256", sa.LargeBinary(length=32), nullable=True, comment="of the sealed file, all of it"),
+        sa.Column(
+            "file_digest", sa.LargeBinary(length=32), nullable=True, comment="SHA-256 of the sealed file, all of it"
+        ),
         sa.Column(
             "flaw", sa.String(length=40), nullable=False, comment="why its bytes could not be hashed; a stable code"
         ),
@@ -139,7 +137,7 @@ def upgrade() -> None:
             "is_kept", sa.Boolean(), nullable=False, comment="a hold or a restriction covered it when it was listed"
         ),
         sa.CheckConstraint(
-            "(sha256 IS NULL) = (flaw <> '')", name=op.f("ck_off_boarding_manifest_entry_hashed_or_told_why_not")
+            "(file_digest IS NULL) = (flaw <> '')", name=op.f("ck_off_boarding_manifest_entry_hashed_or_told_why_not")
         ),
         sa.CheckConstraint("ends_us > starts_us", name=op.f("ck_off_boarding_manifest_entry_runs_forward")),
         sa.ForeignKeyConstraint(
@@ -170,7 +168,7 @@ _GUARDS = (
     """CREATE TRIGGER off_boarding_is_confirmed_by_two_on_update BEFORE UPDATE ON off_boarding WHEN NEW.confirmed_at IS NOT NULL AND NOT ((NEW.confirm_proposed_by = 'worker:replay' AND NEW.journal_number IS NOT NULL) OR EXISTS (SELECT 1 FROM proposal WHERE operator_id = NEW.operator_id AND act = 'confirm-off-boarding' AND decision = 'approved' AND proposed_by = NEW.confirm_proposed_by AND decided_by = NEW.confirm_approved_by)) BEGIN SELECT RAISE(ABORT, 'two people alone confirm an off-boarding'); END""",
     """CREATE TRIGGER off_boarding_stays BEFORE UPDATE ON off_boarding WHEN OLD.closed_at IS NOT NULL OR OLD.taken_back_at IS NOT NULL OR NEW.step < OLD.step OR NEW.id <> OLD.id OR NEW.operator_id <> OLD.operator_id OR NEW.reason <> OLD.reason OR NEW.proposed_by <> OLD.proposed_by OR NEW.approved_by <> OLD.approved_by OR NEW.begun_at <> OLD.begun_at OR (OLD.confirmed_at IS NOT NULL AND (NEW.confirmed_at IS NOT OLD.confirmed_at OR NEW.manifest_digest <> OLD.manifest_digest OR NEW.manifest_id IS NOT OLD.manifest_id OR NEW.confirm_proposed_by <> OLD.confirm_proposed_by OR NEW.confirm_approved_by <> OLD.confirm_approved_by)) BEGIN SELECT RAISE(ABORT, 'an off-boarding keeps what it says, and no step of it is taken back'); END""",
     """CREATE TRIGGER off_boarding_manifest_no_delete BEFORE DELETE ON off_boarding_manifest BEGIN SELECT RAISE(ABORT, 'manifests are never deleted'); END""",
-    """CREATE TRIGGER off_boarding_manifest_stays BEFORE UPDATE ON off_boarding_manifest WHEN OLD.signed_at IS NOT NULL OR NEW.id <> OLD.id OR NEW.off_boarding_id <> OLD.off_boarding_id OR NEW.operator_id <> OLD.operator_id OR NEW.asked_by <> OLD.asked_by OR NEW.asked_at <> OLD.asked_at BEGIN SELECT RAISE(ABORT, 'what is signed stays as it is'); END""",
+    """CREATE TRIGGER off_boarding_manifest_stays BEFORE UPDATE ON off_boarding_manifest WHEN OLD.signed_at IS NOT NULL OR NEW.id <> OLD.id OR NEW.off_boarding_id <> OLD.off_boarding_id OR NEW.number <> OLD.number OR NEW.operator_id <> OLD.operator_id OR NEW.asked_by <> OLD.asked_by OR NEW.asked_at <> OLD.asked_at BEGIN SELECT RAISE(ABORT, 'what is signed stays as it is'); END""",
     """CREATE TRIGGER off_boarding_manifest_entry_is_written_before_it_is_signed BEFORE INSERT ON off_boarding_manifest_entry WHEN EXISTS (SELECT 1 FROM off_boarding_manifest WHERE id = NEW.manifest_id AND signed_at IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'nothing is added to what is signed'); END""",
     """CREATE TRIGGER off_boarding_manifest_entry_no_update BEFORE UPDATE ON off_boarding_manifest_entry BEGIN SELECT RAISE(ABORT, 'what a manifest lists stays as it was listed'); END""",
 )
@@ -204,7 +202,7 @@ _GUARDS_POSTGRESQL = (
     """CREATE TRIGGER off_boarding_manifest_no_delete BEFORE DELETE ON off_boarding_manifest FOR EACH ROW EXECUTE FUNCTION off_boarding_manifest_no_delete()""",
     """CREATE FUNCTION off_boarding_manifest_no_truncate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'manifests are never deleted' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
     """CREATE TRIGGER off_boarding_manifest_no_truncate BEFORE TRUNCATE ON off_boarding_manifest FOR EACH STATEMENT EXECUTE FUNCTION off_boarding_manifest_no_truncate()""",
-    """CREATE FUNCTION off_boarding_manifest_stays() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF OLD.signed_at IS NOT NULL OR NEW.id <> OLD.id OR NEW.off_boarding_id <> OLD.off_boarding_id OR NEW.operator_id <> OLD.operator_id OR NEW.asked_by <> OLD.asked_by OR NEW.asked_at <> OLD.asked_at THEN RAISE EXCEPTION 'what is signed stays as it is' USING ERRCODE = 'integrity_constraint_violation'; END IF; RETURN NEW; END $$""",
+    """CREATE FUNCTION off_boarding_manifest_stays() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF OLD.signed_at IS NOT NULL OR NEW.id <> OLD.id OR NEW.off_boarding_id <> OLD.off_boarding_id OR NEW.number <> OLD.number OR NEW.operator_id <> OLD.operator_id OR NEW.asked_by <> OLD.asked_by OR NEW.asked_at <> OLD.asked_at THEN RAISE EXCEPTION 'what is signed stays as it is' USING ERRCODE = 'integrity_constraint_violation'; END IF; RETURN NEW; END $$""",
     """CREATE TRIGGER off_boarding_manifest_stays BEFORE UPDATE ON off_boarding_manifest FOR EACH ROW EXECUTE FUNCTION off_boarding_manifest_stays()""",
     """CREATE FUNCTION off_boarding_manifest_entry_is_written_before_it_is_signed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF EXISTS (SELECT 1 FROM off_boarding_manifest WHERE id = NEW.manifest_id AND signed_at IS NOT NULL) THEN RAISE EXCEPTION 'nothing is added to what is signed' USING ERRCODE = 'integrity_constraint_violation'; END IF; RETURN NEW; END $$""",
     """CREATE TRIGGER off_boarding_manifest_entry_is_written_before_it_is_signed BEFORE INSERT ON off_boarding_manifest_entry FOR EACH ROW EXECUTE FUNCTION off_boarding_manifest_entry_is_written_before_it_is_signed()""",
