@@ -63,7 +63,6 @@ class Leaving:
             house.db, house.spool, house.store, house.keyring, house.audit, house.clock, INSTALLATION
         )
         rooms = Rooms(
-            self.service,
             house.ledger,
             self.cameras,
             BucketKeys(house.keyring, house.keys, house.clock),

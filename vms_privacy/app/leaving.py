@@ -38,7 +38,6 @@ class LeavingParts(RequestParts):
             self.audit,
             self.clock,
             Rooms(
-                self.off_boardings,
                 self.ledger,
                 self.cameras,
                 self.buckets,

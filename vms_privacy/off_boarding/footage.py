@@ -14,6 +14,7 @@ from archive.mandates.tables import MandateRow
 from archive.orders.store import IS_KEPT, LAST_US
 from archive.segments.rules import Place, Span, State
 from archive.segments.tables import SegmentAheadRow, SegmentRow
+from auth.resources.tables import ResourceRow
 from vms_privacy.ids import CameraId, ManifestId, OffBoardingId, OperatorId, ReceiptId, SegmentId
 from vms_privacy.off_boarding.rules import Left
 from vms_privacy.off_boarding.tables import ManifestEntryRow
@@ -60,11 +61,29 @@ _STORED: Final[tuple[Any, ...]] = (
 )
 
 
+def _of(operator_id: OperatorId) -> tuple[ColumnElement[bool], ...]:
+    """Say of a segment that it is an operator's. By its cameras the index finds it; `is_anything_left` goes without."""
+    cameras = select(ResourceRow.camera_id).where(ResourceRow.operator_id == operator_id)
+    return SegmentRow.operator_id == operator_id, SegmentRow.camera_id.in_(cameras)
+
+
+def is_anything_left(session: Session, operator_id: OperatorId) -> bool:
+    """Say whether any row of an operator is not destroyed, of whatever camera: all rows there are are looked at."""
+    wanted = select(SegmentRow.id).where(SegmentRow.operator_id == operator_id, SegmentRow.state != State.ERASED)
+    return session.scalar(wanted.limit(1)) is not None
+
+
+def standing_mandates(session: Session, operator_id: OperatorId, off_boarding_id: OffBoardingId) -> int:
+    """Count the mandates of an off-boarding that stand."""
+    standing = select(func.count()).where(*_mandates(operator_id, off_boarding_id), MandateRow.done_at.is_(None))
+    return session.scalar(standing) or 0
+
+
 def stored_after(
     session: Session, operator_id: OperatorId, after: tuple[CameraId, int, SegmentId] | None, limit: int
 ) -> list[Stored]:
     """Return closed segments that are not destroyed, in the order of a manifest, behind a place in it."""
-    wanted = select(*_STORED).where(SegmentRow.operator_id == operator_id, SegmentRow.state == State.STORED)
+    wanted = select(*_STORED).where(*_of(operator_id), SegmentRow.state == State.STORED)
     if after is not None:
         wanted = wanted.where(tuple_(SegmentRow.camera_id, SegmentRow.starts_us, SegmentRow.id) > tuple_(*after))
     return _stored(session, wanted, limit)
@@ -72,9 +91,7 @@ def stored_after(
 
 def unlisted(session: Session, operator_id: OperatorId, manifest_id: ManifestId, limit: int) -> list[Stored]:
     """Return closed segments that are not destroyed and that a manifest does not list."""
-    wanted = select(*_STORED).where(
-        SegmentRow.operator_id == operator_id, SegmentRow.state == State.STORED, ~_is_listed(manifest_id)
-    )
+    wanted = select(*_STORED).where(*_of(operator_id), SegmentRow.state == State.STORED, ~_is_listed(manifest_id))
     return _stored(session, wanted, limit)
 
 
@@ -94,7 +111,7 @@ def is_stored(session: Session, segment_id: SegmentId) -> bool:
 
 def growing(session: Session, operator_id: OperatorId) -> int:
     """Count the files of an operator that grow, or may have begun while the database was away."""
-    grow = select(func.count()).where(SegmentRow.operator_id == operator_id, SegmentRow.state == State.WRITING)
+    grow = select(func.count()).where(SegmentRow.state == State.WRITING, SegmentRow.operator_id == operator_id)
     ahead = select(func.count()).where(SegmentAheadRow.operator_id == operator_id)
     return (session.scalar(grow) or 0) + (session.scalar(ahead) or 0)
 
@@ -121,21 +138,20 @@ def left(session: Session, operator_id: OperatorId, off_boarding_id: OffBoarding
     )
     rows = session.execute(
         select(kind.label("kind"), func.count())
-        .where(SegmentRow.operator_id == operator_id, SegmentRow.state != State.ERASED)
+        .where(*_of(operator_id), SegmentRow.state != State.ERASED)
         .group_by("kind")
     )
     counts = {str(row[0]): int(row[1]) for row in rows}
     ahead = select(func.count()).where(SegmentAheadRow.operator_id == operator_id)
     counts["growing"] = counts.get("growing", 0) + (session.scalar(ahead) or 0)
-    standing = select(func.count()).where(*_mandates(operator_id, off_boarding_id), MandateRow.done_at.is_(None))
-    return Left(**counts, standing_mandates=session.scalar(standing) or 0)
+    return Left(**counts, standing_mandates=standing_mandates(session, operator_id, off_boarding_id))
 
 
 def gone(session: Session, operator_id: OperatorId, off_boarding_id: OffBoardingId) -> Gone:
     """Say what was destroyed by the mandates of an off-boarding, and which receipts tell of it."""
     of_it = select(MandateRow.id).where(*_mandates(operator_id, off_boarding_id))
     destroyed = (
-        SegmentRow.operator_id == operator_id,
+        *_of(operator_id),
         SegmentRow.state == State.ERASED,
         SegmentRow.erasure_id.in_(select(ErasureRow.id).where(ErasureRow.mandate_id.in_(of_it))),
     )
@@ -154,7 +170,7 @@ def gone(session: Session, operator_id: OperatorId, off_boarding_id: OffBoarding
 def destroyed_since(session: Session, operator_id: OperatorId, since: datetime) -> int:
     """Count the segments of an operator whose bytes have gone since a moment, for whatever cause."""
     wanted = select(func.count()).where(
-        SegmentRow.operator_id == operator_id, SegmentRow.state == State.ERASED, SegmentRow.bytes_gone_at >= since
+        *_of(operator_id), SegmentRow.state == State.ERASED, SegmentRow.bytes_gone_at >= since
     )
     return session.scalar(wanted) or 0
 

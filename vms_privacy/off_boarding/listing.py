@@ -115,6 +115,8 @@ class ManifestMaker:
     def _finish(self, manifest: Manifest) -> None:
         """Sign what is whole; as long as a file is being closed still, there will be something to list."""
         with self._db.reading() as session:
+            if footage.growing(session, manifest.operator_id):
+                return
             off_boarding = store.by_id(session, manifest.off_boarding_id)
             newest = store.newest_manifest(session, manifest.off_boarding_id)
             hashed = lines_hash(store.entries(session, manifest.id))

@@ -32,7 +32,7 @@ from vms_privacy.off_boarding import footage, store
 from vms_privacy.off_boarding.evidence import sign_receipts
 from vms_privacy.off_boarding.listing import ACTOR
 from vms_privacy.off_boarding.rules import JournalAct, OffBoarding, Step
-from vms_privacy.off_boarding.service import OffBoardingService, Progress, nobody, write_journal
+from vms_privacy.off_boarding.service import Progress, nobody, write_journal
 from vms_privacy.subject_requests import store as requests
 
 _WORKER: Final = Principal(PrincipalKind.WORKER)
@@ -43,7 +43,6 @@ _LINES_AT_ONCE: Final = 5000
 class Rooms:
     """The rooms in which something of an operator is left."""
 
-    off_boardings: OffBoardingService
     ledger: ConsentLedger
     cameras: CameraService
     buckets: BucketKeys
@@ -123,8 +122,11 @@ class OffBoardingRounds:
     def _is_all_destroyed(self, one: OffBoarding) -> bool:
         """Wait for the engine: what an order or the minimum keeps, it destroys once that ends."""
         with self._db.reading() as session:
-            young_us = self._rooms.off_boardings.young_after_us(session, one.operator_id)
-            return footage.left(session, one.operator_id, one.id, young_us).is_nothing
+            # As long as a mandate stands nobody looks through all rows, each second.
+            if footage.standing_mandates(session, one.operator_id, one.id):
+                return False
+            grows = footage.growing(session, one.operator_id)
+            return not grows and not footage.is_anything_left(session, one.operator_id)
 
     def _destroy_keys(self, one: OffBoarding) -> bool:
         """Destroy what the destruction of its segments has left: keys of hours in which nothing was recorded."""

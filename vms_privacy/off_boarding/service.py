@@ -163,13 +163,10 @@ class OffBoardingService:
         """Say how far each operator's off-boarding is, newest first."""
         return [self._how_far(session, one) for one in store.every(session, MOST_SHOWN)]
 
-    def young_after_us(self, session: Session, operator_id: OperatorId) -> int:
-        """Return the moment after which an operator's minimum keeps what was recorded."""
-        return young_after_us(self._now_us(), self._minimums.at_least_us(session, operator_id))
-
     def _how_far(self, session: Session, present: OffBoarding) -> HowFar:
         manifest = store.newest_manifest(session, present.id)
-        left = footage.left(session, present.operator_id, present.id, self.young_after_us(session, present.operator_id))
+        young_us = young_after_us(self._now_us(), self._minimums.at_least_us(session, present.operator_id))
+        left = footage.left(session, present.operator_id, present.id, young_us)
         waiting = requests.count_open(session, present.operator_id)
         has_manifest = manifest is not None and manifest.signed_at is not None
         return HowFar(
