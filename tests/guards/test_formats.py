@@ -20,6 +20,7 @@ FORMATS: Final = (
     "stream-token-v1",
     "receipt-v1",
     "custody-journal-v1",
+    "manifest-v1",
 )
 _STATED: Final = re.compile(r"\*\*([A-Z]\d{1,2})\*\*|^\| ([A-Z]\d{1,2}) \|", re.MULTILINE)
 _HELD_BY: Final = re.compile(r"^\| ((?:[A-Z]\d{1,2}(?:, )?)+) \| ([^|]*`[^|]*) \|$", re.MULTILINE)

@@ -87,6 +87,16 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "media-not-decodable": "it cannot be played: take it again, or from another camera",
         "method-not-allowed": "take one of the methods that `Allow` names; /docs of the service lists them",
         "name-is-reserved": "take another name",
+        "manifest-does-not-cover": "have another one made: `vms-privacy off-boarding manifest`",
+        "manifest-is-another": "take the digest of the newest one: `vms-privacy off-boarding show`",
+        "manifest-is-forgotten": "the file that you fetched still verifies: `vms-privacy verify manifest`",
+        "manifest-is-not-ready": "have one made: `vms-privacy off-boarding manifest`; see how far it is: "
+        "`vms-privacy off-boarding show`",
+        "no-off-boarding": "two people begin it: `vms-privacy off-boarding begin`",
+        "off-boarding-is-confirmed": "see how far it is: `vms-privacy off-boarding show`",
+        "off-boarding-is-under-way": "see how far it is: `vms-privacy off-boarding show`",
+        "operator-is-leaving": "if it is to stay: `vms-privacy off-boarding take-back`, before it is confirmed",
+        "recording-has-ended": "if it is to stay: `vms-privacy off-boarding take-back`, before it is confirmed",
         "name-is-taken": "take another name, or a lost code: `vms-privacy operator invite LOGIN --again`",
         "no-footage": "see what there is: `vms-privacy camera ranges`",
         "no-store-for-region": "name a store of that region, or of that name, in VMS_STORES_FILE: "

@@ -8,6 +8,7 @@ from vms_privacy.cli.output import FOUND_WRONG
 RECEIPT: Final = "receipt verdict"
 KEYS: Final = "key history verdict"
 SUMMARY: Final = "summary verdict"
+MANIFEST: Final = "manifest verdict"
 GATE: Final = "reason of a refusal"
 DEBT: Final = "reason of deletion debt"
 _AGAIN: Final = "fetch it again: `vms-privacy receipt fetch ID --to FILE`; if it stays, somebody changed it"
@@ -19,6 +20,7 @@ _SUMMARY_AGAIN: Final = (
 _RECEIPTS_AGAIN: Final = (
     "fetch them again: `vms-privacy receipt fetch ID --to FILE`; one signed late stands in the next summary"
 )
+_MANIFEST_AGAIN: Final = "fetch it again: `vms-privacy off-boarding fetch --to FILE`; if it stays, somebody changed it"
 _BY_ITSELF: Final = "nothing has to be done: the next sweep tries again; if it stays, look at the service's log"
 _ASK_FOR_IT: Final = "with a reason for it, ask whoever gives rights here: `vms-privacy operator grant`"
 
@@ -94,6 +96,22 @@ REASONS: Final = (
             ("unlisted", "A receipt of its month is there that it does not list."),
             ("differs", "A receipt is there under an id that it lists, and is another one."),
             ("unusable", "What lies beside it is an extract, or no receipt that holds."),
+        )
+    ),
+    Reason("not-a-manifest", MANIFEST, "The file is no manifest of version 1.", _MANIFEST_AGAIN, FOUND_WRONG),
+    *(
+        Reason(f"manifest-{code}", MANIFEST, meaning, _MANIFEST_AGAIN, FOUND_WRONG)
+        for code, meaning in (
+            ("cut", "The manifest has no signature line."),
+            ("too-large", "No manifest begins with so long a line."),
+            ("not-canonical", "A line is not in its one form, or not in its place."),
+            ("of-another-installation", "The manifest names another installation than the key history."),
+            (
+                "unknown-key",
+                "It is signed with a key that was never this installation's, or is newer than the history.",
+            ),
+            ("signature", "The signature does not fit what it stands under."),
+            ("lines", "What it lists is not what was signed: changed, added or cut."),
         )
     ),
     Reason("nobody-asks", GATE, "Nobody was logged in.", "log in: `vms-privacy operator log-in`"),
