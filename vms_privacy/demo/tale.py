@@ -7,7 +7,18 @@ from pathlib import Path
 
 from vms_privacy.app import Assembly
 from vms_privacy.clock import SystemClock
-from vms_privacy.demo import auditing, erasing, keeping, ordering, pausing, proving, regions, requesting, watching
+from vms_privacy.demo import (
+    auditing,
+    erasing,
+    keeping,
+    leaving,
+    ordering,
+    pausing,
+    proving,
+    regions,
+    requesting,
+    watching,
+)
 from vms_privacy.demo.story import Step, document, tell
 from vms_privacy.demo.world import World, make_world
 from vms_privacy.serve import leave_no_core
@@ -98,6 +109,11 @@ def steps_of(world: World) -> list[Step]:
             "footage-stays-in-its-region",
             "An operator's footage lies in the store of its region, and in no other",
             lambda: regions.footage_stays_in_its_region(world),
+        ),
+        Step(
+            "operator-leaves",
+            "An operator leaves with a list of everything; what two people confirm reads as gone, and nothing is left",
+            lambda: leaving.operator_leaves(world),
         ),
         Step(
             "everything-is-accounted-for",

@@ -167,6 +167,12 @@ def person(world: World, operator: Operator, login: str, **terms: object) -> tup
     return session, invited["person_id"], grant["grant_id"]
 
 
+def session_of(world: World, who: str) -> ApiClient:
+    """Log somebody in whom the demo has made."""
+    found = next(one for one in world.log_ins if one.who == who)
+    return _logged_in(world.url, found.login, found.password)
+
+
 def iso(moment: datetime) -> str:
     """Write a moment as the API reads it."""
     return moment.astimezone(UTC).isoformat()

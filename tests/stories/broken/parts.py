@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from tests.stories.broken import erasing, keeping, looking, ordering, proving, requesting
+from tests.stories.broken import erasing, keeping, leaving, looking, ordering, proving, requesting
 from vms_privacy.app import Assembly
 
 BROKEN: Final[Mapping[str, tuple[str, type[Assembly]]]] = {
@@ -28,6 +28,7 @@ BROKEN: Final[Mapping[str, tuple[str, type[Assembly]]]] = {
     "receipt-of-another-key": ("receipt-verifies", proving.ReceiptOfAnotherKey),
     "keyring-keeps-copies": ("older-copy-opens-nothing", keeping.KeyringKeepsCopies),
     "everybody-to-one-store": ("footage-stays-in-its-region", keeping.EverybodyToOneStore),
+    "camera-is-forgotten": ("operator-leaves", leaving.CameraIsForgotten),
     "stranger-in-the-store": ("everything-is-accounted-for", keeping.StrangerInTheStore),
     "chain-is-unsigned": ("audit-verifies", proving.ChainIsUnsigned),
     "chain-of-another-key": ("audit-verifies", proving.ChainOfAnotherKey),
