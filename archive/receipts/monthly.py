@@ -119,7 +119,7 @@ class MonthlySummaries:
         now = self._clock.for_destroying()
         with self._db.reading() as session:
             found = summaries.reached(session)
-        months = {one.operator_id: next(due(one.since, one.last, now), None) for one in found}
+        months = {one.operator_id: next(due(one.since, one.last, now, one.until), None) for one in found}
         return {operator_id: month for operator_id, month in months.items() if month is not None}
 
     def _read(self, operator_id: OperatorId, wanted: Sequence[ReceiptId]) -> Totals:

@@ -33,9 +33,12 @@ def end_of(month: str) -> datetime:
     return datetime(int(following[:4]), int(following[5:]), 1, tzinfo=UTC)
 
 
-def due(since: datetime, last: str | None, now: datetime) -> Iterator[str]:
-    """Return the months to be summed up by now, in order: from the one of `since`, or from the one after `last`."""
+def due(since: datetime, last: str | None, now: datetime, until: datetime | None = None) -> Iterator[str]:
+    """Return the months to be summed up by now, in order: from the one of `since`, or from the one after `last`.
+
+    The month of `until`, if there is one, is the last.
+    """
     month = month_of(since) if last is None else next_month(last)
-    while end_of(month) + GRACE <= now:
+    while end_of(month) + GRACE <= now and (until is None or month <= month_of(until)):
         yield month
         month = next_month(month)

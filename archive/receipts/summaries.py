@@ -14,22 +14,26 @@ from vms_privacy.ids import OperatorId, ReceiptId
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """How far an operator's months are summed up: `last` is the newest month that is, None if none is."""
+    """How far an operator's months are summed up: `last` is the newest month that is, None if none is.
+
+    Of one that was closed at `until` there is nothing to say of a month behind that.
+    """
 
     operator_id: OperatorId
     since: datetime
     last: str | None
+    until: datetime | None
 
 
 def reached(session: Session) -> list[Reached]:
     """Return of every operator since when there is something to say, and how far it was said."""
     found = session.execute(
-        select(OperatorRow.id, OperatorRow.created_at, func.max(SummaryRow.month))
+        select(OperatorRow.id, OperatorRow.created_at, func.max(SummaryRow.month), OperatorRow.closed_at)
         .outerjoin(SummaryRow, SummaryRow.operator_id == OperatorRow.id)
-        .group_by(OperatorRow.id, OperatorRow.created_at)
+        .group_by(OperatorRow.id, OperatorRow.created_at, OperatorRow.closed_at)
         .order_by(OperatorRow.created_at, OperatorRow.id)
     )
-    return [Reached(OperatorId(row[0]), row[1], row[2]) for row in found]
+    return [Reached(OperatorId(row[0]), row[1], row[2], row[3]) for row in found]
 
 
 def newest(session: Session, operator_id: OperatorId) -> SummaryRow | None:

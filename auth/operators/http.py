@@ -34,13 +34,18 @@ class WantedRegion(Strict):
 
 
 class OperatorShown(Strict):
-    """One operator. `region` is where its footage goes from now on; what is there lies where it was put."""
+    """One operator. `region` is where its footage goes from now on; what is there lies where it was put.
+
+    Since `leaving_since` nothing new comes to it; of one that is closed nothing is left, nor its name.
+    """
 
     operator_id: OperatorId
     name: str
     title: str
     region: str | None
     created_at: Moment
+    leaving_since: Moment | None
+    closed_at: Moment | None
 
 
 def operator_routes(db: Database, operators: OperatorService) -> APIRouter:
@@ -91,4 +96,6 @@ def _shown(operator: Operator, region: str | None) -> OperatorShown:
         title=operator.title,
         region=region,
         created_at=operator.created_at,
+        leaving_since=operator.leaving_since,
+        closed_at=operator.closed_at,
     )

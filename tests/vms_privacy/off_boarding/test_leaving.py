@@ -311,3 +311,12 @@ def test_a_step_that_fails_is_counted_told_and_tried_again(house: House, leaving
     hidden.rename(keyring)
     assert leaving.rounds.round() == ""
     assert leaving.how_far().off_boarding.step is Step.CLOSED
+
+
+def test_the_month_of_its_end_is_the_last_that_is_summed_up(house: House, leaving: Leaving) -> None:
+    leaving.recorded()
+    leaving.leave()
+    assert leaving.carry_out() == ""
+    house.clock.forward(timedelta(days=100))
+    assert len(house.summaries.sign_due().signed) == 1
+    assert house.summaries.sign_due().signed == []
