@@ -18,6 +18,7 @@ from vms_privacy.audit.log import AuditLog
 from vms_privacy.clock import Clock
 from vms_privacy.db import Database
 from vms_privacy.errors import Refusal
+from vms_privacy.ids import ManifestId
 from vms_privacy.keyring.port import Keyring, Purpose
 from vms_privacy.off_boarding import footage, store
 from vms_privacy.off_boarding.footage import Stored
@@ -28,6 +29,7 @@ AT_A_TIME_S: Final = 5.0
 BATCH: Final = 50
 ACTOR: Final = "worker:off-boarding"
 _STEP: Final = 1024 * 1024
+_LINES_AT_ONCE: Final = 5000
 
 
 class ManifestMaker:
@@ -54,9 +56,14 @@ class ManifestMaker:
         self._at_once = at_once
 
     def round(self) -> str:
-        """Work on every manifest that was asked for, some seconds on each; return what failed, by code."""
+        """Work on every manifest that was asked for, some seconds on each; return what failed, by code.
+
+        Lines of those that nobody needs any more are forgotten.
+        """
         with self._db.reading() as session:
-            wanted = store.manifests_to_make(session)
+            wanted, needless = store.manifests_to_make(session), store.manifests_to_forget(session)
+        for manifest_id in needless:
+            forget_lines(self._db, manifest_id)
         failed = set()
         for manifest in wanted:
             try:
@@ -159,3 +166,11 @@ class ManifestMaker:
                 "unreadable": totals.unreadable,
             }
             self._audit.note(session, Event(Tag.MANIFEST_SIGNED, now, ACTOR, operator_id=operator_id, detail=detail))
+
+
+def forget_lines(db: Database, manifest_id: ManifestId) -> None:
+    """Forget the lines of a manifest, some thousand in a transaction; its head stays."""
+    while True:
+        with db.writing() as session:
+            if not store.forget_entries(session, manifest_id, _LINES_AT_ONCE):
+                return

@@ -30,13 +30,12 @@ from vms_privacy.journal.journal import Journal
 from vms_privacy.journal.rules import JournalKind
 from vms_privacy.off_boarding import footage, store
 from vms_privacy.off_boarding.evidence import sign_receipts
-from vms_privacy.off_boarding.listing import ACTOR
+from vms_privacy.off_boarding.listing import ACTOR, forget_lines
 from vms_privacy.off_boarding.rules import JournalAct, OffBoarding, Step
 from vms_privacy.off_boarding.service import Progress, nobody, write_journal
 from vms_privacy.subject_requests import store as requests
 
 _WORKER: Final = Principal(PrincipalKind.WORKER)
-_LINES_AT_ONCE: Final = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +158,11 @@ class OffBoardingRounds:
 
     def _forget(self, one: OffBoarding) -> bool:
         """Forget the lines of its manifests; receipts tell what became of each segment."""
-        while True:
-            with self._db.writing() as session:
-                if not store.forget_entries(session, one.id, _LINES_AT_ONCE):
-                    return True
+        with self._db.reading() as session:
+            manifests = store.manifests_of(session, one.id)
+        for manifest_id in manifests:
+            forget_lines(self._db, manifest_id)
+        return True
 
     def _note_done(self, one: OffBoarding, step: Step) -> None:
         now = self._clock.now()

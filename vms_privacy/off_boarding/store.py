@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
 
-from sqlalchemy import ColumnElement, Table, case, delete, func, insert, select, tuple_, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Table, case, delete, exists, func, insert, select, tuple_, update
+from sqlalchemy.orm import Session, aliased
 
 from vms_privacy.db import Reading, changed, connection_of
 from vms_privacy.ids import CameraId, ManifestId, OffBoardingId, OperatorId, SegmentId
@@ -257,12 +257,29 @@ def note_manifest_failure(session: Session, manifest_id: ManifestId, code: str) 
     session.execute(wanted.values(attempts=ManifestRow.attempts + 1, last_failure=code[:80]))
 
 
-def forget_entries(session: Session, off_boarding_id: OffBoardingId, most: int) -> int:
-    """Forget some lines of an off-boarding's manifests; return how many."""
-    of_it = select(ManifestRow.id).where(ManifestRow.off_boarding_id == off_boarding_id)
-    some = select(ManifestEntryRow.segment_id).where(ManifestEntryRow.manifest_id.in_(of_it)).limit(most)
-    chosen = (ManifestEntryRow.manifest_id.in_(of_it), ManifestEntryRow.segment_id.in_(some))
-    return changed(session, delete(ManifestEntryRow).where(*chosen))
+def manifests_of(session: Session, off_boarding_id: OffBoardingId) -> list[ManifestId]:
+    """Return every manifest of an off-boarding, oldest first."""
+    wanted = select(ManifestRow.id).where(ManifestRow.off_boarding_id == off_boarding_id)
+    return [ManifestId(one) for one in session.scalars(wanted.order_by(ManifestRow.number))]
+
+
+def manifests_to_forget(session: Session) -> list[ManifestId]:
+    """Return the manifests with lines that nobody needs: a newer one was asked for, or it was taken back."""
+    newer = aliased(ManifestRow)
+    is_replaced = exists().where(
+        newer.off_boarding_id == ManifestRow.off_boarding_id, newer.number > ManifestRow.number
+    )
+    has_lines = exists().where(ManifestEntryRow.manifest_id == ManifestRow.id)
+    wanted = select(ManifestRow.id).join(OffBoardingRow, OffBoardingRow.id == ManifestRow.off_boarding_id)
+    found = session.scalars(wanted.where(has_lines, is_replaced | OffBoardingRow.taken_back_at.is_not(None)))
+    return [ManifestId(one) for one in found]
+
+
+def forget_entries(session: Session, manifest_id: ManifestId, most: int) -> int:
+    """Forget some lines of a manifest; return how many."""
+    of_it = ManifestEntryRow.manifest_id == manifest_id
+    some = select(ManifestEntryRow.segment_id).where(of_it).limit(most)
+    return changed(session, delete(ManifestEntryRow).where(of_it, ManifestEntryRow.segment_id.in_(some)))
 
 
 def _found(asked: Reading, *wanted: ColumnElement[bool], order: Iterable[Any], most: int) -> list[OffBoarding]:

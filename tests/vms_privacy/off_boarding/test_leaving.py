@@ -76,6 +76,8 @@ def test_in_the_end_nothing_of_an_operator_is_left(house: House, leaving: Leavin
     assert operator.name == f"closed-{house.operator_id.hex}"
     assert house.keyring.bucket_keys() == frozenset()
     assert list(house.store.names()) == []
+    with pytest.raises(FootageIsGone):
+        _look_at(house, house.look())
     assert house.is_in_order
 
 

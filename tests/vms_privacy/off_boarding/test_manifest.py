@@ -260,3 +260,35 @@ def test_what_a_stranger_is_told_of_one_that_does_not_hold(house: House, leaving
         "unsigned": "manifest-signature",
         "long": "not-a-manifest",
     }
+
+
+def _lines_kept(house: House) -> int:
+    with house.db.reading() as session:
+        return session.scalar(text("SELECT count(*) FROM off_boarding_manifest_entry")) or 0
+
+
+def test_the_lines_of_one_that_nobody_needs_any_more_are_forgotten(house: House, leaving: Leaving) -> None:
+    leaving.recorded()
+    leaving.begin()
+    first = leaving.list_all()
+    second = leaving.list_all()
+    assert (first.listed, second.listed) == (2, 2)
+    assert first.digest != second.digest
+    assert leaving.maker.round() == ""
+    assert _lines_kept(house) == 2
+    assert isinstance(_checked(house, leaving.document(second)), ValidManifest)
+    with house.db.writing() as session:
+        leaving.service.take_back(session, leaving.granted)
+    assert leaving.maker.round() == ""
+    assert _lines_kept(house) == 0
+
+
+def test_nothing_of_its_lines_is_left_with_the_operator_but_its_head_is(house: House, leaving: Leaving) -> None:
+    leaving.recorded()
+    leaving.leave()
+    assert leaving.carry_out() == ""
+    assert _lines_kept(house) == 0
+    manifest = leaving.how_far().manifest
+    assert manifest is not None
+    assert manifest.head is not None
+    assert hashlib.sha256(b"".join(manifest.head.splitlines(True)[:2])).hexdigest() == manifest.digest
