@@ -28,12 +28,13 @@ from vms_privacy.audit.events import Tag
 from vms_privacy.audit.tables import EventRow
 from vms_privacy.ids import GrantId
 from vms_privacy.keyring.port import Purpose
+from vms_privacy.off_boarding import manifest_store as manifests
 from vms_privacy.off_boarding import store
 from vms_privacy.off_boarding.listing import ManifestMaker
+from vms_privacy.off_boarding.manifest_store import Manifest
 from vms_privacy.off_boarding.rounds import OffBoardingRounds, Rooms
 from vms_privacy.off_boarding.rules import Step
 from vms_privacy.off_boarding.service import HowFar, OffBoardingService, Progress, nobody
-from vms_privacy.off_boarding.store import Manifest
 
 INSTALLATION = "installation-1"
 REASON = "the contract has ended and everything goes"
@@ -171,7 +172,7 @@ class Leaving:
         out = io.BytesIO(manifest.head)
         out.seek(0, io.SEEK_END)
         with self.db.reading() as session:
-            for one in store.entries(session, manifest.id):
+            for one in manifests.entries(session, manifest.id):
                 out.write(one.octets() + b"\n")
         return out.getvalue()
 

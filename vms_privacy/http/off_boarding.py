@@ -15,10 +15,10 @@ from auth.gate import Allowed, Gate, On, needs
 from auth.principal import Right
 from vms_privacy.db import Database
 from vms_privacy.ids import ManifestId, OffBoardingId, OperatorId, ReceiptId
-from vms_privacy.off_boarding import store
+from vms_privacy.off_boarding import manifest_store as manifests
+from vms_privacy.off_boarding.manifest_store import Manifest
 from vms_privacy.off_boarding.rules import WaitsFor
 from vms_privacy.off_boarding.service import HowFar, OffBoardingService
-from vms_privacy.off_boarding.store import Manifest
 from vms_privacy.web import LINES, Moment, Strict
 
 _LINES: Final = "application/x-ndjson"
@@ -191,7 +191,7 @@ def _document(db: Database, manifest_id: ManifestId, head: bytes) -> Iterator[by
     after = None
     while True:
         with db.reading() as session:
-            page = store.entries_after(session, manifest_id, after)
+            page = manifests.entries_after(session, manifest_id, after)
         if not page:
             return
         yield b"".join(entry.octets() + b"\n" for entry in page)

@@ -21,14 +21,15 @@ from vms_privacy.errors import Refusal
 from vms_privacy.ids import ManifestId
 from vms_privacy.keyring.port import Keyring, Purpose
 from vms_privacy.off_boarding import footage, store
+from vms_privacy.off_boarding import manifest_store as manifests
 from vms_privacy.off_boarding.footage import Stored
 from vms_privacy.off_boarding.manifest import Entry, Head, digest_of, lines_hash, signed_part, write_head
-from vms_privacy.off_boarding.store import Manifest
+from vms_privacy.off_boarding.manifest_store import Manifest
 
 AT_A_TIME_S: Final = 5.0
 BATCH: Final = 50
 ACTOR: Final = "worker:off-boarding"
-_STEP: Final = 1024 * 1024
+_STEP: Final = 4 * 1024 * 1024
 _LINES_AT_ONCE: Final = 5000
 
 
@@ -61,7 +62,7 @@ class ManifestMaker:
         Lines of those that nobody needs any more are forgotten.
         """
         with self._db.reading() as session:
-            wanted, needless = store.manifests_to_make(session), store.manifests_to_forget(session)
+            wanted, needless = manifests.to_make(session), manifests.to_forget(session)
         for manifest_id in needless:
             forget_lines(self._db, manifest_id)
         failed = set()
@@ -72,7 +73,7 @@ class ManifestMaker:
                 code = error.code if isinstance(error, Refusal) else type(error).__name__
                 failed.add(code)
                 with self._db.writing() as session:
-                    store.note_manifest_failure(session, manifest.id, code)
+                    manifests.note_failure(session, manifest.id, code)
         return ",".join(sorted(failed))
 
     def _go_on(self, manifest: Manifest) -> None:
@@ -89,11 +90,11 @@ class ManifestMaker:
         entries = [entry for one in found if (entry := self._listed(one)) is not None]
         if entries:
             with self._db.writing() as session:
-                store.add_entries(session, manifest.id, entries)
-        return bool(entries)
+                manifests.add_entries(session, manifest.id, entries)
+        return bool(found)
 
     def _next(self, session: Session, manifest: Manifest) -> list[Stored]:
-        after = store.last_listed(session, manifest.id)
+        after = manifests.last_listed(session, manifest.id)
         found = footage.stored_after(session, manifest.operator_id, after, self._at_once)
         # What has come to lie before that place since: a file that was closed late, or a kept part.
         return found or footage.unlisted(session, manifest.operator_id, manifest.id, self._at_once)
@@ -125,9 +126,9 @@ class ManifestMaker:
             if footage.growing(session, manifest.operator_id):
                 return
             off_boarding = store.by_id(session, manifest.off_boarding_id)
-            newest = store.newest_manifest(session, manifest.off_boarding_id)
-            hashed = lines_hash(store.entries(session, manifest.id))
-            totals = store.totals(session, manifest.id)
+            newest = manifests.newest(session, manifest.off_boarding_id)
+            hashed = lines_hash(manifests.entries(session, manifest.id))
+            totals = manifests.totals(session, manifest.id)
             destroyed = 0
             if off_boarding is not None:
                 destroyed = footage.destroyed_since(session, manifest.operator_id, off_boarding.begun_at)
@@ -158,7 +159,7 @@ class ManifestMaker:
             if not is_whole or footage.growing(session, operator_id) or newest.listed != totals.segments:
                 return
             digest = digest_of(head)
-            store.sign(session, manifest.id, write_head(head, kid, signature), digest, now)
+            manifests.sign(session, manifest.id, write_head(head, kid, signature), digest, now)
             detail: dict[str, str | int | bool | None] = {
                 "manifest": str(manifest.id),
                 "digest": digest,
@@ -172,5 +173,5 @@ def forget_lines(db: Database, manifest_id: ManifestId) -> None:
     """Forget the lines of a manifest, some thousand in a transaction; its head stays."""
     while True:
         with db.writing() as session:
-            if not store.forget_entries(session, manifest_id, _LINES_AT_ONCE):
+            if not manifests.forget_entries(session, manifest_id, _LINES_AT_ONCE):
                 return

@@ -29,6 +29,7 @@ from vms_privacy.ids import BucketKeyId, CameraId
 from vms_privacy.journal.journal import Journal
 from vms_privacy.journal.rules import JournalKind
 from vms_privacy.off_boarding import footage, store
+from vms_privacy.off_boarding import manifest_store as manifests
 from vms_privacy.off_boarding.evidence import sign_receipts
 from vms_privacy.off_boarding.listing import ACTOR, forget_lines
 from vms_privacy.off_boarding.rules import JournalAct, OffBoarding, Step
@@ -159,8 +160,8 @@ class OffBoardingRounds:
     def _forget(self, one: OffBoarding) -> bool:
         """Forget the lines of its manifests; receipts tell what became of each segment."""
         with self._db.reading() as session:
-            manifests = store.manifests_of(session, one.id)
-        for manifest_id in manifests:
+            made = manifests.of_off_boarding(session, one.id)
+        for manifest_id in made:
             forget_lines(self._db, manifest_id)
         return True
 

@@ -25,10 +25,11 @@ from vms_privacy.ids import ManifestId, OffBoardingId, OperatorId, Randomness
 from vms_privacy.journal.journal import Journal
 from vms_privacy.journal.rules import JournalKind
 from vms_privacy.off_boarding import footage, rules, store
+from vms_privacy.off_boarding import manifest_store as manifests
 from vms_privacy.off_boarding.errors import ManifestIsForgotten, ManifestIsNotReady, OffBoardingIsUnderWay
 from vms_privacy.off_boarding.footage import Gone
+from vms_privacy.off_boarding.manifest_store import Manifest
 from vms_privacy.off_boarding.rules import Confirmation, JournalAct, Left, OffBoarding, Step, WaitsFor
-from vms_privacy.off_boarding.store import Manifest
 from vms_privacy.subject_requests import store as requests
 
 MOST_SHOWN: Final = 1000
@@ -96,7 +97,7 @@ class OffBoardingService:
         Raises NoOffBoarding, OffBoardingIsConfirmed.
         """
         present = self._begun(session, granted.operator_id)
-        newest = store.newest_manifest(session, present.id)
+        newest = manifests.newest(session, present.id)
         if newest is not None and newest.signed_at is None:
             return newest
         manifest_id = ManifestId(self._randomness.uuid())
@@ -115,14 +116,14 @@ class OffBoardingService:
             digest="",
             head=None,
         )
-        store.add_manifest(session, made)
+        manifests.add(session, made)
         self._note(session, Tag.MANIFEST_BEGUN, present, granted.principal.label, manifest=str(manifest_id))
         return made
 
     def signed_manifest(self, session: Session, operator_id: OperatorId) -> Manifest:
         """Return the manifest that was confirmed, or the newest one. Raises ManifestIsNotReady, ManifestIsForgotten."""
         present = store.present(session, operator_id)
-        newest = None if present is None else store.newest_manifest(session, present.id)
+        newest = None if present is None else manifests.newest(session, present.id)
         if present is None or newest is None or newest.head is None:
             raise ManifestIsNotReady("no manifest is signed yet: have one made, and wait for it")
         if present.step >= Step.ACCESS_ENDED:
@@ -164,7 +165,7 @@ class OffBoardingService:
         return [self._how_far(session, one) for one in store.every(session, MOST_SHOWN)]
 
     def _how_far(self, session: Session, present: OffBoarding) -> HowFar:
-        manifest = store.newest_manifest(session, present.id)
+        manifest = manifests.newest(session, present.id)
         young_us = young_after_us(self._now_us(), self._minimums.at_least_us(session, present.operator_id))
         left = footage.left(session, present.operator_id, present.id, young_us)
         waiting = requests.count_open(session, present.operator_id)
@@ -259,7 +260,7 @@ class OffBoardingService:
 
     def _covering(self, session: Session, present: OffBoarding, digest: str) -> Manifest:
         """Return the newest manifest, if it is the one that is named and lists everything."""
-        newest = store.newest_manifest(session, present.id)
+        newest = manifests.newest(session, present.id)
         if newest is None:
             raise ManifestIsNotReady("no manifest is signed yet: have one made, and read it")
         signed = newest.digest if newest.signed_at is not None else None

@@ -29,7 +29,7 @@ from vms_privacy.approvals.rules import Proposal
 from vms_privacy.consent.rules import ConsentKind
 from vms_privacy.consent.wording import current
 from vms_privacy.ids import OrderId, RequestId
-from vms_privacy.off_boarding.store import Manifest
+from vms_privacy.off_boarding.manifest_store import Manifest
 from vms_privacy.subject_requests.deciding import Decision
 from vms_privacy.subject_requests.kinds import Answer, Channel, IdentityState, RequestKind
 from vms_privacy.subject_requests.request import Place

@@ -21,10 +21,10 @@ from tests.given.clock import HandClock
 from tests.given.footage import House
 from tests.given.leaving import INSTALLATION, Leaving, sizes
 from vms_privacy.ids import SegmentId
-from vms_privacy.off_boarding import store
+from vms_privacy.off_boarding import manifest_store as manifests
 from vms_privacy.off_boarding.listing import ManifestMaker
 from vms_privacy.off_boarding.manifest import ValidManifest, check
-from vms_privacy.off_boarding.store import Manifest
+from vms_privacy.off_boarding.manifest_store import Manifest
 
 
 def _checked(house: House, document: bytes) -> ValidManifest | Invalid:
@@ -210,9 +210,9 @@ def test_nothing_is_added_to_what_is_signed_nor_changed_in_it(house: House, leav
     leaving.begin()
     manifest = leaving.list_all()
     with house.db.reading() as session:
-        (first, _) = store.entries(session, manifest.id)
+        (first, _) = manifests.entries(session, manifest.id)
     with pytest.raises(IntegrityError, match="nothing is added"), house.db.writing() as session:
-        store.add_entries(session, manifest.id, [replace(first, segment_id=SegmentId(house.randomness.uuid()))])
+        manifests.add_entries(session, manifest.id, [replace(first, segment_id=SegmentId(house.randomness.uuid()))])
     with pytest.raises(IntegrityError, match="stays as it was listed"), house.db.writing() as session:
         session.execute(text("UPDATE off_boarding_manifest_entry SET flaw = 'x', file_digest = NULL"))
 
