@@ -1,7 +1,8 @@
 """The receipts of an off-boarding: the one place that has them signed.
 
-Everything that is destroyed of the operator and that no receipt tells of is told here, once all of it is. What the
-hourly round has told of before is in its receipts; `footage.gone` finds all of them by the mandates.
+Everything that is destroyed of the operator and that no receipt tells of is told here, once all of it is: what its
+mandates had destroyed in receipts of its own, what had expired before in one more. `footage.gone` finds them by the
+mandates.
 """
 
 from archive.receipts.service import NothingToTell, ReceiptService
@@ -15,10 +16,10 @@ def sign_receipts(db: Database, receipts: ReceiptService, off_boarding: OffBoard
 
     Raises DestructionIsUnproven, KeyringUnavailable.
     """
-    signed = []
+    signed: list[ReceiptId] = []
     while True:
         try:
             with db.writing() as session:
-                signed.append(receipts.sign_now(session, off_boarding.operator_id, actor))
+                signed += receipts.sign_now(session, off_boarding.operator_id, actor)
         except NothingToTell:
             return signed

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from archive.keys import store as buckets
-from archive.keys.service import BucketKeys
+from archive.keys.service import BucketKeys, Replacement
 from archive.receipts.service import ReceiptService
 from auth.grants.service import GrantService
 from auth.identities.service import PersonService
@@ -25,9 +25,9 @@ from vms_privacy.consent.ledger import ConsentLedger
 from vms_privacy.consent.rules import ConsentKind
 from vms_privacy.db import Database
 from vms_privacy.errors import Refusal
-from vms_privacy.ids import BucketKeyId, CameraId
+from vms_privacy.ids import CameraId
 from vms_privacy.journal.journal import Journal
-from vms_privacy.journal.rules import JournalKind
+from vms_privacy.journal.rules import JournalKind, joined
 from vms_privacy.off_boarding import footage, store
 from vms_privacy.off_boarding import manifest_store as manifests
 from vms_privacy.off_boarding.evidence import sign_receipts
@@ -132,17 +132,14 @@ class OffBoardingRounds:
         """Destroy what the destruction of its segments has left: keys of hours in which nothing was recorded."""
         with self._db.reading() as session:
             keys = buckets.living_of(session, one.operator_id)
-        for key in keys:
-            self._destroy_key(key)
+        with self._db.writing() as session:
+            self._rooms.buckets.replace(session, [Replacement(key) for key in keys])
+        for facts in joined("bucket_keys", keys):
+            self._journal.append(JournalKind.KEY_DESTROYED, {"segments": 0} | facts)
+        self._rooms.buckets.destroy(keys, ())
+        with self._db.writing() as session:
+            self._rooms.buckets.note_destroyed(session, keys)
         return True
-
-    def _destroy_key(self, key: BucketKeyId) -> None:
-        with self._db.writing() as session:
-            self._rooms.buckets.replace(session, key, None, ())
-        self._journal.append(JournalKind.KEY_DESTROYED, {"bucket_key": str(key), "segments": 0})
-        self._rooms.buckets.destroy(key, ())
-        with self._db.writing() as session:
-            self._rooms.buckets.note_destroyed(session, key)
 
     def _sign_receipts(self, one: OffBoarding) -> bool:
         sign_receipts(self._db, self._rooms.receipts, one, ACTOR)
