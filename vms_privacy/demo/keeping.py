@@ -4,10 +4,11 @@ import shutil
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
+from io import BytesIO
 
 from sqlalchemy import select
 
+from archive.blobs.rules import DEFAULT_STORE, NAME_OCTETS, name_of
 from archive.check.service import CheckReport
 from archive.segments.rules import State
 from archive.segments.tables import SegmentRow
@@ -15,9 +16,9 @@ from streams.simulator.reading import read_bar_codes
 from vms_privacy.client import ApiClient
 from vms_privacy.demo.ordering import place_hold
 from vms_privacy.demo.rows import every_segment
-from vms_privacy.demo.search import search
+from vms_privacy.demo.search import search, search_world
 from vms_privacy.demo.story import Detail, hold
-from vms_privacy.demo.theft import open_all, take_copy
+from vms_privacy.demo.theft import Copy, open_all, take_copy
 from vms_privacy.demo.viewer import ListedPiece, ask, fetch, follow, pieces_of
 from vms_privacy.demo.world import World, iso
 from vms_privacy.ids import SegmentId
@@ -49,13 +50,11 @@ def opt_in_records(world: World) -> Detail:
 
 
 def disk_is_ciphertext(world: World) -> Detail:
-    """Search every file for the canaries and for what stands in every MP4; show that the search finds what is clear."""
-    size, found = search(world.data_dir, world.canaries)
+    """Search every file, blob and row for what is in clear; show that the search finds a clear copy."""
+    size, found = search_world(world)
     hold(not found, f"nothing in clear is on the disk, but: {found[:3]}")
-    sealed = [
-        path for folder in ("spool", "archive") for path in (world.data_dir / folder).rglob("*") if path.is_file()
-    ]
-    hold(sum(path.stat().st_size for path in sealed) > 100_000, "there is footage on the disk")
+    sealed = _sealed_sizes(world)
+    hold(sum(sealed) > 100_000, "there is footage on the disk")
     control = world.folder / "control"
     control.mkdir(exist_ok=True)
     (control / "clear.mp4").write_bytes(_clear(world, "gate"))
@@ -112,7 +111,7 @@ def expiry_to_the_second(world: World) -> Detail:
     watched = _watch_it_go(world, owner, piece.url, expires_at)
     # All of it is brought about before anything is said of it: later steps look at the same footage.
     waited = world.until(lambda: _all_destroyed(world, yard), 40, "everything that expired is destroyed")
-    names = {*world.parts.store.names(), *(path.name for path in (world.data_dir / "spool").iterdir())}
+    names = {*world.parts.store.names(), *(path.name for path in world.parts.settings.spool.iterdir())}
     gone = [row for row in every_segment(world.parts.db) if row.state == State.ERASED]
     with world.parts.db.reading() as session:
         late_s = [_late_s(*row) for row in session.execute(_DESTROYED)]
@@ -136,7 +135,7 @@ def expiry_to_the_second(world: World) -> Detail:
 
 def older_copy_opens_nothing(world: World) -> Detail:
     """Take the copy of database and files from before the destruction, and today's keyring, past gate and state."""
-    copy: Path = world.kept["copy"]
+    copy: Copy = world.kept["copy"]
     opened_before: set[SegmentId] = world.kept["opened-before"]
     erased = set(world.kept["erased"])
     hold(opened_before & erased, "the copy opened what was destroyed later, when it was made")
@@ -155,13 +154,18 @@ def everything_is_accounted_for(world: World) -> Detail:
     """Check every second, row, blob and key; then hide a stranger, and see it found."""
     report = _check(world)
     hold(report.is_clean, f"check finds nothing, but: {[str(one) for one in report.findings[:3]]}")
-    stranger = world.data_dir / "archive" / "zz"
-    stranger.mkdir(mode=0o700, exist_ok=True)
-    (stranger / ("z" * 22)).write_bytes(b"not ours")
+    stranger, store = name_of(world.randomness.octets(NAME_OCTETS)), world.parts.stores[DEFAULT_STORE]
+    store.put(stranger, BytesIO(b"not ours"), 8)
     found = _check(world)
-    (stranger / ("z" * 22)).unlink()
+    store.erase(stranger)
     hold(not found.is_clean, "a file that nobody wrote down is found")
     return {"totals": report.totals, "findings": 0, "with a stranger": len(found.findings)}
+
+
+def _sealed_sizes(world: World) -> list[int]:
+    """Return the size of each sealed file in spool and stores."""
+    spooled = [path.stat().st_size for path in world.parts.settings.spool.iterdir()]
+    return spooled + [store.size(blob) or 0 for store in world.parts.stores.values() for blob in store.names()]
 
 
 def _check(world: World) -> CheckReport:

@@ -1,19 +1,23 @@
-"""A thief in the story: an older copy of database and files, today's keyring, our own code, and nobody who is asked."""
+"""A thief in the story: older copies of database and stores, today's keyring, our own code, and nobody who is asked."""
 
 import shutil
-import sqlite3
-from contextlib import closing
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 
 from archive.blobs.folder_store import FolderStore
+from archive.blobs.router import StoreRouter
+from archive.blobs.store import BlobStore
 from archive.keys.rules import DecryptPermit
 from archive.keys.wrap import SegmentKeys
 from archive.playback.opening import Look
 from archive.playback.service import Footage
 from archive.segments.rules import Span, State
-from vms_privacy.db import Database
-from vms_privacy.demo.rows import every_segment
+from archive.segments.store_names import RowStores
+from vms_privacy.demo.copies import copy_database, opened
+from vms_privacy.demo.rows import every_segment, read_whole
 from vms_privacy.demo.story import hold
 from vms_privacy.demo.world import World
 from vms_privacy.errors import Refusal
@@ -21,34 +25,57 @@ from vms_privacy.ids import CameraId, OperatorId, SegmentId
 from vms_privacy.keyring.port import KeyIsDestroyed
 
 
-def take_copy(world: World) -> Path:
-    """Copy database, spool and store while the service works, over any copy before; return the folder."""
-    to = world.folder / "older-copy"
-    if to.exists():
-        shutil.rmtree(to)
-    to.mkdir()
-    source = sqlite3.connect(world.data_dir / "vms-privacy.db")
-    with closing(source), closing(sqlite3.connect(to / "old.db")) as target:
-        source.backup(target)
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """What was taken at one moment: the database's address, and a folder with the spool and every store."""
+
+    database: str
+    folder: Path
+
+    @property
+    def spool(self) -> Path:
+        return self.folder / "spool"
+
+    @property
+    def stores(self) -> Mapping[str, FolderStore]:
+        """Return every store of the copy by its name; whatever each was, it is in folders now."""
+        return {path.name: FolderStore(path) for path in (self.folder / "stores").iterdir()}
+
+
+def take_copy(world: World) -> Copy:
+    """Copy database, spool and stores while the service works, over any copy before."""
+    copy = Copy(copy_database(world, "older"), world.folder / "older-copy")
+    if copy.folder.exists():
+        shutil.rmtree(copy.folder)
+    (copy.folder / "stores").mkdir(parents=True)
     # In this order: what is delivered meanwhile goes from the one to the other.
-    for folder in ("spool", "archive"):
-        shutil.copytree(world.data_dir / folder, to / folder, copy_function=_copy_if_there)
-    return to
+    shutil.copytree(world.parts.settings.spool, copy.spool, copy_function=_copy_if_there)
+    copy_stores(world.parts.stores, copy.folder / "stores")
+    return copy
 
 
-def open_all(world: World, copy: Path) -> tuple[set[SegmentId], set[SegmentId]]:
+def copy_stores(stores: Mapping[str, BlobStore], to: Path) -> None:
+    """Copy every blob of every store into a folder of the store's name."""
+    for name, store in stores.items():
+        copied = FolderStore.create(to / name)
+        for blob in store.names():
+            data = read_whole(store, blob)
+            if data is not None:
+                copied.put(blob, BytesIO(data), len(data))
+
+
+def open_all(world: World, copy: Copy) -> tuple[set[SegmentId], set[SegmentId]]:
     """Return what of a copy opens with today's keyring, and what does not because its key is destroyed.
 
     Raises DoesNotHold if something is kept from opening by anything else.
     """
-    old = Database(f"sqlite:///{copy / 'old.db'}")
     keys = SegmentKeys(world.parts.keyring, world.randomness, world.clock)
-    store = FolderStore(copy / "archive")
-    there = {*store.names(), *(path.name for path in (copy / "spool").iterdir())}
-    opened, refused = set(), set()
-    try:
+    opened_ids, refused = set(), set()
+    with opened(copy.database) as old:
+        store = StoreRouter(copy.stores, RowStores(old))
+        there = {*store.names(), *(path.name for path in copy.spool.iterdir())}
         rows = [row for row in every_segment(old) if row.state == State.STORED and row.blob_name in there]
-        stolen = Footage(old, _Early(), keys, copy / "spool", store, lambda _: None)
+        stolen = Footage(old, _Early(), keys, copy.spool, store, lambda _: None)
         for row in rows:
             camera_id, segment_id = CameraId(row.camera_id), SegmentId(row.id)
             permit = DecryptPermit(OperatorId(row.operator_id), camera_id)
@@ -56,14 +83,12 @@ def open_all(world: World, copy: Path) -> tuple[set[SegmentId], set[SegmentId]]:
             try:
                 sealed, index = stolen.segment(look, segment_id)
                 stolen.read(look, sealed, index, range(len(index.entries)))
-                opened.add(segment_id)
+                opened_ids.add(segment_id)
             except KeyIsDestroyed:
                 refused.add(segment_id)
             except Refusal as refusal:
                 hold(condition=False, what=f"a copied segment opens or its key is destroyed, but: {refusal.code}")
-    finally:
-        old.close()
-    return opened, refused
+    return opened_ids, refused
 
 
 class _Early:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from streams.simulator.reading import find_canary, read_bar_codes
 from streams.simulator.rules import BarCode
 from vms_privacy.client import Answer, ApiClient
-from vms_privacy.demo.search import search
+from vms_privacy.demo.search import search_world
 from vms_privacy.demo.story import Detail, hold
 from vms_privacy.demo.viewer import LiveViewer, ask, fetch, follow, pieces_of
 from vms_privacy.demo.world import World, iso, person, refusal_of
@@ -32,7 +32,7 @@ def live_leaves_nothing(world: World) -> Detail:
     canary = world.canaries[0]
     hold(find_canary(seen, canary), "the canary is in the live video (or the search could not find it at all)")
     hold(find_canary(hls, canary), "the canary is in HLS")
-    size, found = search(world.data_dir, world.canaries)
+    size, found = search_world(world)
     hold(not found, f"no media byte is on the disk, but: {found[:3]}")
     hold(not world.ranges(world.north, "gate"), "there is nothing to play from the archive")
     return {

@@ -17,6 +17,7 @@ from streams.simulator.service import Login, SimulatorThread
 from vms_privacy.app import Assembly
 from vms_privacy.client import ApiClient, ApiRefused
 from vms_privacy.clock import Clock, SystemClock
+from vms_privacy.demo.ground import refuse_used_database
 from vms_privacy.demo.story import hold
 from vms_privacy.ids import Randomness, SystemRandomness
 from vms_privacy.install import initialise
@@ -66,6 +67,8 @@ class World:
     north: Operator
     south: Operator
     log_ins: list[LogIn]
+    at_end: Callable[[Callable[[], object]], object]
+    copies: list[str] = field(default_factory=list)
     kept: dict[str, Any] = field(default_factory=dict)
 
     def client(self) -> ApiClient:
@@ -112,7 +115,11 @@ class World:
 
 @contextmanager
 def make_world(folder: Path | None, assemble: Callable[[Settings], Assembly] = Assembly) -> Iterator[World]:
-    """Start cameras and service in a folder (a new one if none is named), and enrol everybody; stop them at the end."""
+    """Start cameras and service in a folder (a new one if none is named), and enrol everybody; stop them at the end.
+
+    Database, store and keyring are those of the environment's settings; by default all of them are in the folder.
+    Raises DatabaseIsUsed, and what making an installation raises.
+    """
     clock, randomness = SystemClock(), SystemRandomness()
     with ExitStack() as stack:
         if folder is None:
@@ -128,6 +135,7 @@ def make_world(folder: Path | None, assemble: Callable[[Settings], Assembly] = A
             store_capacity_bytes=CAPACITY_BYTES,
             stores_file=_stores_file(folder),
         )
+        refuse_used_database(settings)
         made = initialise(settings)
         parts = assemble(settings)
         running = Running(parts)
@@ -149,7 +157,20 @@ def make_world(folder: Path | None, assemble: Callable[[Settings], Assembly] = A
                 f"/api/v1/operators/{operator.operator_id}/cameras",
                 {"name": name, "url": address, "purpose": "protection of the premises against burglary"},
             )["camera_id"]
-        yield World(folder, settings.data_dir, parts, running, url, clock, randomness, canaries, north, south, log_ins)
+        yield World(
+            folder,
+            settings.data_dir,
+            parts,
+            running,
+            url,
+            clock,
+            randomness,
+            canaries,
+            north,
+            south,
+            log_ins,
+            stack.callback,
+        )
 
 
 def person(world: World, operator: Operator, login: str, **terms: object) -> tuple[ApiClient, str, str]:
