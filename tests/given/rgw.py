@@ -121,6 +121,12 @@ class Rgw:
         finally:
             gateway.send_signal(signal.SIGCONT)
 
+    def lay_down(self) -> None:
+        """End the store in order: what it kept in memory is in its files from then on, and it serves no more."""
+        keeper = self._children["osd"]
+        keeper.terminate()
+        keeper.wait(DEADLINE_S)
+
     def stop(self) -> None:
         """Kill everything and remove what it had."""
         for child in self._children.values():
@@ -235,6 +241,7 @@ paxos_min_wait = 0.01
 osd_data = {here}/osd
 osd_objectstore = memstore
 memstore_device_bytes = {1 << 30}
+osd_fast_shutdown = false
 [client.rgw]
 rgw_data = {here}/rgw
 rgw_frontends = {front}

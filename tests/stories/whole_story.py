@@ -8,6 +8,7 @@ import json
 import sys
 from pathlib import Path
 
+from archive.blobs.rules import DEFAULT_STORE
 from vms_privacy.cli.logs import log_to_standard_error
 from vms_privacy.clock import SystemClock
 from vms_privacy.demo.story import document, tell
@@ -20,7 +21,12 @@ def main(folder: str) -> None:
     with make_world(Path(folder)) as world:
         told = tell(steps_of(world), SystemClock(), lambda _: None)
         canaries = [canary.hex() for canary in world.canaries]
-    json.dump({"story": json.loads(document(told)), "canaries": canaries}, sys.stdout)
+        parts = {
+            "database": world.parts.db.engine.dialect.name,
+            "store": type(world.parts.stores[DEFAULT_STORE]).__name__,
+            "keyring": type(world.parts.keyring).__name__,
+        }
+    json.dump({"story": json.loads(document(told)), "canaries": canaries, "parts": parts}, sys.stdout)
 
 
 if __name__ == "__main__":
