@@ -19,19 +19,13 @@ from vms_privacy.journal.journal import Journal
 from vms_privacy.journal.rules import JournalEntry, JournalKind
 
 _KINDS = {JournalKind.HOLD: OrderKind.HOLD, JournalKind.RESTRICTION: OrderKind.RESTRICTION}
+_JOURNAL_KINDS = {kind: name for name, kind in _KINDS.items()}
 _ACTOR = "worker:replay"
 
 
 def replay_orders(db: Database, journal: Journal, audit: AuditLog, clock: Clock, randomness: Randomness) -> int:
     """Place every order that is missing; return how many. For the start. Raises what reading the journal raises."""
-    standing: dict[str, JournalEntry] = {}
-    for entry in journal.entries():
-        if entry.kind in _KINDS:
-            name = str(entry.facts["order"])
-            if entry.facts["act"] == "placed":
-                standing[name] = entry
-            else:
-                standing.pop(name, None)
+    standing = _standing(journal)
     if not standing:
         return 0
     with db.writing() as session:
@@ -52,6 +46,33 @@ def replay_orders(db: Database, journal: Journal, audit: AuditLog, clock: Clock,
                 ),
             )
     return len(missing)
+
+
+def journal_what_stands_again(db: Database, journal: Journal) -> int:
+    """Write into the journal what the database has in force and the journal says is lifted; return how many.
+
+    For a restore: an older database brings back what was lifted since, and from then on somebody relies on it. The
+    next restore, of a still older one, must find it. May be repeated. Raises what the journal raises.
+    """
+    standing = _standing(journal)
+    with db.reading() as session:
+        again = [one for one in store.in_force(session) if str(one.id) not in standing]
+    for one in again:
+        journal.append(_JOURNAL_KINDS[one.kind], one.journal_facts("placed"))
+    return len(again)
+
+
+def _standing(journal: Journal) -> dict[str, JournalEntry]:
+    """Return the entry of each order that was placed and not lifted since, as the journal says."""
+    standing: dict[str, JournalEntry] = {}
+    for entry in journal.entries():
+        if entry.kind in _KINDS:
+            name = str(entry.facts["order"])
+            if entry.facts["act"] == "placed":
+                standing[name] = entry
+            else:
+                standing.pop(name, None)
+    return standing
 
 
 def _order(name: str, entry: JournalEntry) -> Order:

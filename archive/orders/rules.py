@@ -110,6 +110,18 @@ class Order:
         """Say whether it should have been reviewed by now."""
         return self.is_in_force and now >= self.review_at
 
+    def journal_facts(self, act: str) -> dict[str, str | int | None]:
+        """Return what the custody journal keeps of the order when it is `placed` or `lifted`."""
+        return {
+            "act": act,
+            "order": str(self.id),
+            "operator": str(self.operator_id),
+            "camera": str(self.camera_id),
+            "from_us": self.from_us,
+            "until_us": None if self.until_us == FOREVER_US else self.until_us,
+            "review_at": self.review_at.isoformat(),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Covered:

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from archive.orders import store
 from archive.orders.errors import OrderIsLifted, OrderRefused, TooManyOrders
 from archive.orders.rules import (
-    FOREVER_US,
     MOST_IN_FORCE,
     MOST_PEOPLE,
     Covered,
@@ -226,18 +225,7 @@ class OrderService:
                 raise NotFound
 
     def _write_journal(self, order: Order, act: str) -> None:
-        self._journal.append(
-            _JOURNAL[order.kind],
-            {
-                "act": act,
-                "order": str(order.id),
-                "operator": str(order.operator_id),
-                "camera": str(order.camera_id),
-                "from_us": order.from_us,
-                "until_us": None if order.until_us == FOREVER_US else order.until_us,
-                "review_at": order.review_at.isoformat(),
-            },
-        )
+        self._journal.append(_JOURNAL[order.kind], order.journal_facts(act))
 
     def _note(self, session: Session, tag: Tag, order: Order, actor: str, **detail: str | int | bool) -> None:
         self._audit.note(

@@ -139,6 +139,11 @@ def of_operator(asked: Reading, operator_id: OperatorId, *, only_in_force: bool,
     return _orders(asked, wanted.order_by(_ORDERS.c.placed_at.desc(), _ORDERS.c.id).limit(most), {})
 
 
+def in_force(asked: Reading) -> list[Order]:
+    """Return every order in force, of all operators, in the order of their ids."""
+    return _orders(asked, select(_ORDERS).where(_ORDERS.c.lifted_at.is_(None)).order_by(_ORDERS.c.id), {})
+
+
 def was_kept(since: datetime) -> ColumnElement[bool]:
     """Say of a segment whether an order has kept it at some moment after `since`, so that no sweep could have it."""
     return IS_KEPT | exists(_covering(OrderRow.lifted_at > since, OrderRow.id))

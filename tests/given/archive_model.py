@@ -1,4 +1,4 @@
-"""What is known of an archive without knowing how it works: what was fed, for how long, and what was said of it since."""
+"""What is known of an archive without knowing how it works: what was fed, for how long, and what was said of it."""
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field

@@ -129,7 +129,9 @@ class ArchiveMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.orders)
     @rule(data=st.data())
     def lift(self, data: st.DataObject) -> None:
-        order = data.draw(st.sampled_from(self.model.orders))
+        self.lift_one(data.draw(st.sampled_from(self.model.orders)))
+
+    def lift_one(self, order: Order) -> None:
         self.house.lift(order)
         self.model.orders.remove(order)
 

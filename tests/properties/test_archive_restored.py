@@ -38,7 +38,8 @@ _ACTS: Final[Mapping[str, Callable[..., None]]] = {
     "keep-for": ArchiveMachine.keep_for,
     "withdraw": ArchiveMachine.withdraw,
     "request": ArchiveMachine.request,
-    "restrict": lambda machine, since_s, length_s: machine.order(OrderKind.RESTRICTION, since_s, length_s),
+    "hold": lambda machine, since_s, length_s: machine.order(OrderKind.HOLD, since_s, length_s),
+    "lift": lambda machine: machine.lift_one(machine.model.orders[0]),
     "deliver": ArchiveMachine.deliver,
     "sweep": ArchiveMachine.sweep,
     "copy": ArchiveMachine.copy,
@@ -96,3 +97,24 @@ def test_a_replay_that_leaves_something_out_breaks_a_promise_and_a_whole_one_non
     _play(Whole(), *acts)
     with pytest.raises(AssertionError):
         _play(Broken(), *acts)
+
+
+def test_what_stood_again_after_a_restore_stands_after_that_of_a_still_older_copy(
+    database_server: DatabaseServer,
+) -> None:
+    class Here(ArchiveMachine):
+        server = database_server
+
+    acts = (
+        "record 3",
+        "copy",
+        "hold 5 20",
+        "deliver",
+        "copy",
+        "lift",
+        "put-back",
+        "put-back",
+        "keep-for 10",
+        "wait 31",
+    )
+    _play(Here(), *acts, "sweep")

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from archive.blobs.store import BlobStore
 from archive.erasure.service import Eraser
 from archive.mandates.replay import replay_mandates
-from archive.orders.replay import replay_orders
+from archive.orders.replay import journal_what_stands_again, replay_orders
 from archive.recorder.recovery import Recovery
 from archive.retention.replay import Shortenings
 from archive.segments import store as segments
@@ -109,6 +109,7 @@ class Custody:
         self._mark_again(restore, entries)
         self._progress(Step.MARKED)
         replay_orders(self._db, self._journal, self._audit, self._clock, self._randomness)
+        journal_what_stands_again(self._db, self._journal)
         self._progress(Step.ORDERED)
         self._replay_rules(restore, entries)
         self._progress(Step.RULED)
