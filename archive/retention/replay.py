@@ -45,15 +45,17 @@ class Shortenings:
         camera_id = CameraId(UUID(str(entry.facts["camera_id"])))
         keep_for, version = _told(entry)
         camera = ResourceStore().by_id(session, camera_id)
-        # One of an operator's own terms has a version below nothing: none of the camera's own is there yet.
-        if camera is None or store.current(session, camera_id).version >= version:
+        if camera is None:
+            return False
+        known = store.history(session, camera_id)
+        if _is_known(((one.version, one.keep_seconds) for one in known), version, keep_for):
             return False
         session.add(
             RetentionPolicyRow(
                 id=self._randomness.uuid(),
                 operator_id=camera.operator_id,
                 camera_id=camera_id,
-                version=version,
+                version=max(version, known[0].version + 1 if known else version),
                 keep_seconds=int(keep_for.total_seconds()),
                 justification=_WHY,
                 set_by=_ACTOR,
@@ -69,13 +71,13 @@ class Shortenings:
         operator_id = OperatorId(UUID(str(entry.facts["operator"])))
         keep_for, version = _told(entry)
         present = store.terms(session, operator_id)
-        if present.version >= version:
+        if _is_known(store.terms_numbers(session, operator_id), version, keep_for):
             return False
         session.add(
             RetentionTermsRow(
                 id=self._randomness.uuid(),
                 operator_id=operator_id,
-                version=version,
+                version=max(version, present.version + 1),
                 profile=present.profile,
                 keep_seconds=int(keep_for.total_seconds()),
                 at_least_seconds=int(min(present.at_least, keep_for).total_seconds()),
@@ -109,6 +111,14 @@ class Shortenings:
         }
         event = Event(tag, self._clock.now(), _ACTOR, operator_id=operator_id, camera_id=camera_id, detail=detail)
         self._audit.note(session, event)
+
+
+def _is_known(versions: Iterable[tuple[int, int]], version: int, keep_for: timedelta) -> bool:
+    """Say whether a database knows of a shortening, given the number and the seconds of each version it has.
+
+    Not by the number alone: after an earlier restore there may be another rule under it, of what came to nothing.
+    """
+    return any(number >= version and kept <= keep_for.total_seconds() for number, kept in versions)
 
 
 def _told(entry: JournalEntry) -> tuple[timedelta, int]:

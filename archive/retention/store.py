@@ -64,6 +64,14 @@ def terms_versions(session: Session, operator_id: OperatorId) -> list[Version]:
     return [Version(row.set_at, timedelta(seconds=row.keep_seconds)) for row in rows]
 
 
+def terms_numbers(session: Session, operator_id: OperatorId) -> list[tuple[int, int]]:
+    """Return the number and the seconds of each version of an operator's terms."""
+    found = select(RetentionTermsRow.version, RetentionTermsRow.keep_seconds).where(
+        RetentionTermsRow.operator_id == operator_id
+    )
+    return [(number, seconds) for number, seconds in session.execute(found)]
+
+
 def all_terms(session: Session) -> dict[OperatorId, Terms]:
     """Return what holds for each operator that has set anything for all its cameras."""
     rows = session.scalars(select(RetentionTermsRow).order_by(RetentionTermsRow.version))

@@ -43,6 +43,7 @@ _ACTS: Final[Mapping[str, Callable[..., None]]] = {
     "deliver": ArchiveMachine.deliver,
     "sweep": ArchiveMachine.sweep,
     "copy": ArchiveMachine.copy,
+    "put-back-first": lambda machine: machine.put_back(machine.copies[0]),
     "put-back": lambda machine: machine.put_back(machine.copies[-1]),
 }
 
@@ -118,3 +119,13 @@ def test_what_stood_again_after_a_restore_stands_after_that_of_a_still_older_cop
         "wait 31",
     )
     _play(Here(), *acts, "sweep")
+
+
+def test_a_shortening_holds_after_a_restore_of_a_copy_that_has_another_rule_of_the_same_number(
+    database_server: DatabaseServer,
+) -> None:
+    class Here(ArchiveMachine):
+        server = database_server
+
+    two_lines = ("keep-for 40", "record 3", "deliver", "copy", "keep-for 120", "copy", "put-back-first", "keep-for 10")
+    _play(Here(), *two_lines, "put-back", "wait 31", "sweep")
