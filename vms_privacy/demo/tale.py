@@ -17,6 +17,7 @@ from vms_privacy.demo import (
     proving,
     regions,
     requesting,
+    restoring,
     watching,
 )
 from vms_privacy.demo.story import Step, document, tell
@@ -114,6 +115,11 @@ def steps_of(world: World) -> list[Step]:
             "operator-leaves",
             "An operator leaves with a list of everything; what two people confirm reads as gone, and nothing is left",
             lambda: leaving.operator_leaves(world),
+        ),
+        Step(
+            "restore-forgets-nothing",
+            "An older database that is put back is told of all that was destroyed or withdrawn since",
+            lambda: restoring.restore_forgets_nothing(world),
         ),
         Step(
             "everything-is-accounted-for",

@@ -49,7 +49,7 @@ def take_copy(world: World) -> Copy:
         shutil.rmtree(copy.folder)
     (copy.folder / "stores").mkdir(parents=True)
     # In this order: what is delivered meanwhile goes from the one to the other.
-    shutil.copytree(world.parts.settings.spool, copy.spool, copy_function=_copy_if_there)
+    shutil.copytree(world.parts.settings.spool, copy.spool, copy_function=copy_if_there)
     copy_stores(world.parts.stores, copy.folder / "stores")
     return copy
 
@@ -107,9 +107,9 @@ class _Early:
         return 0.0
 
 
-def _copy_if_there(source: str, target: str) -> str:
+def copy_if_there(source: str, target: str) -> str:
+    """Copy a file, unless it was moved or destroyed since its folder was listed."""
     try:
         return shutil.copy2(source, target)
     except FileNotFoundError:
-        # Delivered or destroyed since the folder was listed.
         return ""

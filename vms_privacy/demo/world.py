@@ -133,7 +133,7 @@ def make_world(folder: Path | None, assemble: Callable[[Settings], Assembly] = A
             port=0,
             sweep_every=SWEEP,
             store_capacity_bytes=CAPACITY_BYTES,
-            stores_file=_stores_file(folder),
+            stores_file=name_stores(folder, folder),
         )
         refuse_used_database(settings)
         made = initialise(settings)
@@ -230,11 +230,11 @@ def _platform_admin(url: str, code: str, randomness: Randomness, log_ins: list[L
     return _logged_in(url, login, password)
 
 
-def _stores_file(folder: Path) -> Path:
-    """Name a second store beside the data folder; the settings name the first."""
+def name_stores(folder: Path, of_others: Path) -> Path:
+    """Write the file that names a second store, in a folder of others; the settings name the first."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "stores.toml"
-    place = json.dumps(str((folder / ELSEWHERE).absolute()))
+    place = json.dumps(str((of_others / ELSEWHERE).absolute()))
     told = f'name = "{ELSEWHERE}"\nregion = "{ELSEWHERE}"\nkind = "folder"\nfolder = {place}\n'
     file.write_text(f"[[store]]\n{told}capacity_bytes = {CAPACITY_BYTES}\n")
     return file

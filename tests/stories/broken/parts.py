@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from tests.stories.broken import erasing, keeping, leaving, looking, ordering, proving, requesting
+from tests.stories.broken import erasing, keeping, leaving, looking, ordering, proving, requesting, restoring
 from vms_privacy.app import Assembly
 
 BROKEN: Final[Mapping[str, tuple[str, type[Assembly]]]] = {
@@ -29,6 +29,8 @@ BROKEN: Final[Mapping[str, tuple[str, type[Assembly]]]] = {
     "keyring-keeps-copies": ("older-copy-opens-nothing", keeping.KeyringKeepsCopies),
     "everybody-to-one-store": ("footage-stays-in-its-region", keeping.EverybodyToOneStore),
     "camera-is-forgotten": ("operator-leaves", leaving.CameraIsForgotten),
+    "replay-leaves-out-erasures": ("restore-forgets-nothing", restoring.ReplayLeavesOutErasures),
+    "replay-leaves-out-mandates": ("restore-forgets-nothing", restoring.ReplayLeavesOutMandates),
     "stranger-in-the-store": ("everything-is-accounted-for", keeping.StrangerInTheStore),
     "chain-is-unsigned": ("audit-verifies", proving.ChainIsUnsigned),
     "chain-of-another-key": ("audit-verifies", proving.ChainOfAnotherKey),
