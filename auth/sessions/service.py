@@ -146,8 +146,10 @@ class LoginService:
         kind = PrincipalKind.PLATFORM_ADMIN if person.operator_id is None else PrincipalKind.PERSON
         principal = Principal(kind, person.id, person.operator_id, session_id)
         fresh = self._fresh(new_opaque(self._randomness, REFRESH_PREFIX))
-        now = self._clock.now()
-        expires_at = now + SESSION_LIFE
+        # In doubt about the time it is judged by the later one, as every right: given by the earlier it would have
+        # ended before it was used, and nobody could log in to settle the doubt.
+        now, judged_from = self._clock.now(), self._clock.for_reading()
+        expires_at = judged_from + SESSION_LIFE
         with self._db.writing() as session:
             # The hashing took its time: meanwhile the person may have been disabled or changed the password.
             known = self._people.by_login(session, person.login)
@@ -156,10 +158,10 @@ class LoginService:
             if renewed is not None:
                 self._people.set_password(session, person.id, renewed)
             self._sessions.forget_expired(session, person.id, now)
-            until = access_until(expires_at, now)
+            until = access_until(expires_at, judged_from)
             self._sessions.add(session, session_id, person.id, fresh.digests, now, until, expires_at)
             self._note(session, Tag.LOGGED_IN, principal)
-        return Tokens(fresh.access, fresh.refresh, int((until - now).total_seconds()))
+        return Tokens(fresh.access, fresh.refresh, int((until - judged_from).total_seconds()))
 
     def _rotate(self, session: Session, family: str, refresh_token: str) -> Tokens | WhyNot:
         found = self._sessions.by_family(session, digest_of(family))

@@ -40,10 +40,12 @@ class Site:
         self.url = url
         self.clock = SystemClock()
         self.cameras: dict[str, str] = {}
-        admin = _enrolled(url, "bootstrap", bootstrap_code, "admin@example.org")
-        self.operator_id = admin.call("POST", "/api/v1/operators", {"name": "north", "title": "North"})["operator_id"]
+        self.admin = _enrolled(url, "bootstrap", bootstrap_code, "admin@example.org")
+        self.operator_id = self.admin.call("POST", "/api/v1/operators", {"name": "north", "title": "North"})[
+            "operator_id"
+        ]
         body = {"login": "owner@north.example.org", "display_name": "Owner"}
-        invited = admin.call("POST", f"/api/v1/operators/{self.operator_id}/owner", body)
+        invited = self.admin.call("POST", f"/api/v1/operators/{self.operator_id}/owner", body)
         self.owner = _enrolled(url, "enrolment", invited["code"], "owner@north.example.org")
 
     def add(self, name: str, address: str, **terms: str) -> None:
@@ -265,13 +267,25 @@ def service_process(folder: Path, settings: Mapping[str, str] | None = None) -> 
             service.kill()
 
 
-def _enrolled(url: str, way: str, code: str, login: str) -> ApiClient:
-    client, password = ApiClient(url), SystemRandomness().octets(12).hex()
-    body = {"code": code, "password": password}
-    client.call("POST", f"/api/v1/auth/{way}", body | ({"login": login} if way == "bootstrap" else {}))
-    wanted = {"grant_type": "password", "username": login, "password": password}
-    client.access_token = client.call("POST", "/api/v1/auth/token", wanted)["access_token"]
-    return client
+class Person(ApiClient):
+    """Somebody who is logged in, and knows their password."""
+
+    def __init__(self, url: str, login: str) -> None:
+        super().__init__(url)
+        self.login, self.password = login, SystemRandomness().octets(12).hex()
+
+    def log_in(self) -> None:
+        """Log in, at once or again."""
+        wanted = {"grant_type": "password", "username": self.login, "password": self.password}
+        self.access_token = self.call("POST", "/api/v1/auth/token", wanted)["access_token"]
+
+
+def _enrolled(url: str, way: str, code: str, login: str) -> Person:
+    person = Person(url, login)
+    body = {"code": code, "password": person.password}
+    person.call("POST", f"/api/v1/auth/{way}", body | ({"login": login} if way == "bootstrap" else {}))
+    person.log_in()
+    return person
 
 
 __all__ = ["ApiRefused", "ServiceProcess", "Site", "service_process", "site", "until"]

@@ -46,6 +46,19 @@ async def me(client: httpx.AsyncClient, token: str) -> httpx.Response:
     return await client.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"})
 
 
+async def test_in_doubt_about_the_time_one_can_log_in_and_the_tokens_count(auth: AuthParts) -> None:
+    anna = given_anna(auth)
+    auth.clock.doubt = timedelta(days=1)
+    async with auth.client() as client:
+        told = (await log_in(client)).json()
+        assert told["expires_in"] == 900
+        assert (await me(client, told["access_token"])).json()["person_id"] == str(anna)
+        again = (await refresh(client, told["refresh_token"])).json()
+        assert (await me(client, again["access_token"])).status_code == 200
+        auth.clock.forward(timedelta(seconds=900))
+        assert (await me(client, again["access_token"])).status_code == 401
+
+
 async def test_a_person_with_the_right_password_gets_tokens_that_say_who_they_are(auth: AuthParts) -> None:
     anna = given_anna(auth)
     async with auth.client() as client:
