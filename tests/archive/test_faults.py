@@ -27,6 +27,7 @@ from tests.given.s3 import TERMS, bucket_of, everything_in
 from tests.given.s3_wire import LossyWire, served
 from vms_privacy.guarded_clock import GuardedClock
 from vms_privacy.ids import SegmentId
+from vms_privacy.journal.rules import JournalKind
 from vms_privacy.keyring.port import KeyringUnavailable
 
 _MINUTE = timedelta(minutes=1)
@@ -188,6 +189,26 @@ def test_a_sweep_on_a_full_disk_destroys_nothing_by_half_and_is_done_once_there_
     keys = house.keyring.bucket_keys()
     house.revive()
     assert house.keyring.bucket_keys() <= keys
+    _destroyed(house)
+    assert [segment for segment, _ in _told(house)] == sorted(str(row.id) for row in rows)
+
+
+def test_a_sweep_with_no_room_for_the_journal_alone_destroys_nothing_that_it_could_not_write_down(house: House) -> None:
+    rows = house.record_in_turn(3)
+    keys = house.keyring.bucket_keys()
+    largest = max(path.stat().st_size for path in house.folder.rglob("*") if path.is_file())
+    filling: dict[str, str | int | None] = {f"filling_{at}": "x" * 200 for at in range(16)}
+    journal = house.folder / "journal"
+    # Whatever else the sweep writes stays below it: the journal is the one file that finds its disk full.
+    while journal.stat().st_size < largest + 500_000:
+        house.journal.append(JournalKind.REQUEST, filling)
+    house.clock.forward(5 * _MINUTE)
+    with a_full_disk(journal.stat().st_size + 8):
+        report = house.eraser.sweep()
+    assert (report.erased, set(report.failed.values())) == ([], {"journal-unavailable"})
+    assert house.keyring.bucket_keys() == keys
+    assert {row.state for row in house.rows()} == {State.STORED}
+    house.revive()
     _destroyed(house)
     assert [segment for segment, _ in _told(house)] == sorted(str(row.id) for row in rows)
 
