@@ -25,6 +25,7 @@ from tests.given.softhsm import SoftHsm
 from tests.guards.sources import ROOT
 
 DEADLINE_S = 240.0
+_SERVERS = ("files of PostgreSQL", "files of the token")
 
 pytestmark = [pytest.mark.story, pytest.mark.timeout(DEADLINE_S + 60)]
 
@@ -106,6 +107,3 @@ def test_no_file_table_log_or_object_holds_a_canary_and_one_planted_in_each_is_f
     # Of its own objects the planted one alone is in clear: the other canaries are nowhere.
     assert everything.places_in_the_stores_files(Looks(played.canaries[1:])) == set()
     sys.stdout.write(f"{searched} bytes searched; found when planted: {sorted(found)}\n")
-
-
-_SERVERS = ("files of PostgreSQL", "files of the token")
