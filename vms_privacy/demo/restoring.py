@@ -71,7 +71,7 @@ def _beside(world: World, copy: Copy) -> Settings:
     copy_stores(world.parts.stores, folder / "stores")
     shutil.copytree(today.keyring, data / "keyring", copy_function=copy_if_there)
     for file in (today.journal, today.anchor, today.data_dir / "installation-id"):
-        shutil.copy2(file, data / file.name)
+        copy_if_there(str(file), str(data / file.name))
     return Settings(
         data_dir=data,
         database_url=copy.database,
