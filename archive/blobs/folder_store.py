@@ -104,6 +104,9 @@ class FolderStore:
         except OSError as error:
             raise StoreUnavailable(f"looking for a blob failed: {fault_of(error)}") from None
 
+    def keeps(self, name: str) -> bool:
+        return self.size(name) is not None
+
     def erase(self, name: str) -> bool:
         path = self._path(name)
         self._refuse_if_lost()

@@ -45,6 +45,9 @@ class MemoryStore:
             data = self._kept.get(checked(name))
         return None if data is None else len(data)
 
+    def keeps(self, name: str) -> bool:
+        return self.size(name) is not None
+
     def erase(self, name: str) -> bool:
         with self._lock:
             return self._kept.pop(checked(name), None) is not None

@@ -63,6 +63,9 @@ class StoreRouter:
         store = self._store_of(name) or self._first_with(name)
         return None if store is None else store.size(name)
 
+    def keeps(self, name: str) -> bool:
+        return self._in_each(name, lambda store: store.keeps(name))
+
     def erase(self, name: str) -> bool:
         return self._in_each(name, lambda store: store.erase(name))
 

@@ -140,6 +140,14 @@ class S3Store:
             self._refuse_if_lost()
         return size
 
+    def keeps(self, name: str) -> bool:
+        checked(name)
+        self._refuse_until_fit()
+        is_kept = bool(self._s3.versions(name))
+        if not is_kept:
+            self._refuse_if_lost()
+        return is_kept
+
     def erase(self, name: str) -> bool:
         self._refuse_until_fit()
         became = self._erase([checked(name)])[name]

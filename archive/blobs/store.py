@@ -48,6 +48,10 @@ class BlobStore(Protocol):
         """Return the size in bytes, or None where there is no such blob."""
         ...
 
+    def keeps(self, name: str) -> bool:
+        """Say whether anything lies under a name, in whatever version, also what `size` and `read` do not show."""
+        ...
+
     def erase(self, name: str) -> bool:
         """Remove it in every version, durable on return; say whether it was there. Raise if we cannot tell."""
         ...

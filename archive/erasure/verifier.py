@@ -60,7 +60,7 @@ class Sample:
             if _opens(self._tools, one):
                 raise DestroyedStillOpens("a key that was destroyed still opens what it sealed")
             name = one.sealed.segment.blob_name
-            if (self._tools.spool / name).exists() or self._tools.blobs.size(name) is not None:
+            if (self._tools.spool / name).exists() or self._tools.blobs.keeps(name):
                 raise DestroyedStillOpens("the bytes of what was destroyed are still there")
         return len(tried)
 

@@ -68,6 +68,7 @@ def test_erasing_removes_every_version_and_every_marker(rgw: Rgw, versioned: tup
     assert [one.object_name for one in raw.list_objects(bucket)] == [MARK]
     assert len(everything_in(rgw, bucket)) == 27
     assert list(store.names()) == [NAME], "what is hidden is accounted for"
+    assert (store.size(NAME), store.keeps(NAME)) == (None, True), "and whoever looks whether it is gone finds it"
     assert store.erase(NAME) is True
     assert everything_in(rgw, bucket) == []
     assert store.erase(NAME) is False

@@ -39,6 +39,9 @@ class CountedStore:
     def size(self, name: str) -> int | None:
         return self._store.size(name)
 
+    def keeps(self, name: str) -> bool:
+        return self._store.keeps(name)
+
     def erase(self, name: str) -> bool:
         return self._store.erase(name)
 

@@ -141,9 +141,12 @@ def test_erasing_twice_is_calm_but_truthful(store: BlobStore, names: Iterator[st
     name, other = next(names), next(names)
     put(store, name)
     put(store, other)
+    assert store.keeps(name)
     assert store.erase(name) is True
     assert store.erase(name) is False
     assert store.size(name) is None
+    assert not store.keeps(name)
+    assert store.keeps(other)
     with pytest.raises(FileNotFoundError):
         store.read(name, 0, 1)
     assert store.read(other, 0, 5) == SEALED[:5], "its neighbour stays"
