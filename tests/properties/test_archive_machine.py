@@ -239,7 +239,7 @@ class ArchiveMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_kept_longer_than_was_promised(self) -> None:
-        for row in self._living():
+        for row in self.house.rows():
             assert row.keep_us <= self._kept.get(row.id, row.keep_us), "P10"
             self._kept[row.id] = row.keep_us
 

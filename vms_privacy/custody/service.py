@@ -106,6 +106,9 @@ class Custody:
         self._rooms.recovery.recover()
         self._note_places()
         self._progress(Step.RECOVERED)
+        # First: what is marked keeps its retention as it is, and a receipt is to tell the one that it had in the end.
+        with self._db.writing() as session:
+            self._rooms.shortenings.replay(session, entries)
         self._mark_again(restore, entries)
         self._progress(Step.MARKED)
         replay_orders(self._db, self._journal, self._audit, self._clock, self._randomness)
@@ -170,13 +173,12 @@ class Custody:
             store.note_unsettled(session, restore.id, found, self._randomness)
 
     def _replay_rules(self, restore: Restore, entries: list[JournalEntry]) -> None:
-        """Withdraw, shorten, narrow, take away and mandate again, in one transaction."""
+        """Withdraw, narrow, take away and mandate again, in one transaction."""
         rooms, now = self._rooms, self._clock.now()
         with self._db.writing() as session:
             for entry in entries:
                 if entry.kind is JournalKind.WITHDRAWAL:
                     rooms.ledger.replay(session, entry)
-            rooms.shortenings.replay(session, entries)
             replay_recording_times(session, entries, self._audit, self._clock, self._randomness)
             taken = rooms.revocations.replay(session, entries)
             tokens = TokenStore(self._db.engine.dialect)
