@@ -159,7 +159,7 @@ def test_the_platform_gets_receipts_once_nobody_of_the_operator_is_left_and_not_
     operator.confirm()
     assert parts.off_boarding_rounds.round() == ""
     assert parts.eraser.carry_out_mandates().is_clean
-    made = operator.ask(operator.stage.owner, "POST", f"{operator.path}/receipts").json()
+    (made,) = operator.ask(operator.stage.owner, "POST", f"{operator.path}/receipts").json()
     off_boarding = _seen_by_the_platform(operator, admin)["off_boarding_id"]
     path = f"/api/v1/off-boardings/{off_boarding}/receipts/{made['id']}/document"
     assert operator.ask(admin, "GET", path).status_code == 404
