@@ -53,6 +53,7 @@ class S3Store:
         self._lock = threading.Lock()
         self._was_fit = False
         self._looks_first = True
+        self._lists_all = True
         # As in FolderStore: an erasure takes the ticket of an upload under way, and the upload never becomes a blob.
         self._tickets: dict[str, object] = {}
 
@@ -223,7 +224,7 @@ class S3Store:
         doomed = [(name, version) for name, kept in before.items() if isinstance(kept, list) for version in kept]
         doubts = self._remove(doomed)
         # What the store said is no proof, and a silence is no failure: it is asked what it still keeps.
-        after = self._versions_of(list(dict.fromkeys(name for name, _ in doomed)))
+        after = self._still_kept(list(dict.fromkeys(name for name, _ in doomed)))
         absent: bool | Refusal = False
         if any(kept == [] for kept in before.values()):
             absent = self._said(self._refuse_if_lost) or False
@@ -258,16 +259,33 @@ class S3Store:
         return doubts
 
     def _versions_of(self, names: Sequence[str]) -> dict[str, _Versions]:
-        """Ask for the versions of names, many with one answer where they lie close to each other in the bucket."""
+        """Ask for the versions of names; of each that a list does not show it is asked by itself.
+
+        A list that left one out is the last that this store is believed.
+        """
+        found, rest = self._listed(names)
+        absent = [name for name, kept in found.items() if not kept]
+        alone = self._versions_one_by_one(absent)
+        if any(isinstance(kept, list) and kept for kept in alone.values()):
+            self._lists_all = False
+        return found | alone | self._versions_one_by_one(rest)
+
+    def _still_kept(self, names: Sequence[str]) -> dict[str, _Versions]:
+        """Ask what is left of names that were all there before: lists that have shown each of them are believed."""
+        found, rest = self._listed(names)
+        return found | self._versions_one_by_one(rest)
+
+    def _listed(self, names: Sequence[str]) -> tuple[dict[str, _Versions], list[str]]:
+        """Look for names in lists, where they lie close together in the bucket; return also those not looked for."""
         found: dict[str, _Versions] = {}
         rest = sorted(names)
-        while len(rest) >= _CLOSE:
+        while self._lists_all and len(rest) >= _CLOSE:
             told = self._told_from(rest)
             if len(told) < _CLOSE:
                 break
             found |= told
             rest = rest[len(told) :]
-        return found | self._versions_one_by_one(rest)
+        return found, rest
 
     def _told_from(self, names: Sequence[str]) -> dict[str, _Versions]:
         """Ask once for all that lies in the bucket from the first of these names on; return those it tells all of."""
@@ -301,8 +319,8 @@ class S3Store:
                 silence.append(refusal)
                 return refusal
 
-        if len(names) == 1:
-            return {names[0]: ask(names[0])}
+        if len(names) < 2:
+            return {name: ask(name) for name in names}
         with ThreadPoolExecutor(_ASKING_AT_ONCE) as pool:
             return dict(zip(names, pool.map(ask, names), strict=True))
 

@@ -80,7 +80,10 @@ class ReceiptService:
         Raises NothingToTell, DestructionIsUnproven.
         """
         until = self._hour() if line.cause is None or store.is_under_way(session, line) else self._just_now()
-        return self._sign(session, line, until, line.cause or "hourly", "worker:receipts")
+        signed = self._sign(session, line, until, line.cause or "hourly", "worker:receipts")
+        if signed is None:
+            raise NothingToTell("nothing was destroyed since the last receipt")
+        return signed
 
     def sign_now(self, session: Session, operator_id: OperatorId, actor: str) -> list[ReceiptId]:
         """Sign receipts over everything destroyed so far, up to `most_leaves` each; a further call tells of the rest.
@@ -88,9 +91,15 @@ class ReceiptService:
         Raises NothingToTell, DestructionIsUnproven.
         """
         lines = store.untold_lines(session, operator_id, MOST_LINES)
-        if not lines:
+        made = [self._sign(session, one, self._just_now(), one.cause or "on-demand", actor) for one in lines]
+        signed = [one for one in made if one is not None]
+        if not signed:
             raise NothingToTell("nothing was destroyed since the last receipt")
-        return [self._sign(session, one, self._just_now(), one.cause or "on-demand", actor) for one in lines]
+        return signed
+
+    def is_all_told(self, session: Session, operator_id: OperatorId) -> bool:
+        """Say whether a receipt tells of everything destroyed of an operator, whatever the clock says."""
+        return not store.untold_lines(session, operator_id, 1)
 
     @property
     def history(self) -> KeyHistory:
@@ -115,10 +124,10 @@ class ReceiptService:
         # One microsecond on: what was destroyed in this very moment is told too.
         return self._clock.now() + timedelta(microseconds=1)
 
-    def _sign(self, session: Session, line: Line, until: datetime, kind: str, actor: str) -> ReceiptId:
+    def _sign(self, session: Session, line: Line, until: datetime, kind: str, actor: str) -> ReceiptId | None:
         rows = store.untold(session, line, until, self._most_leaves)
         if not rows:
-            raise NothingToTell("nothing was destroyed since the last receipt")
+            return None
         leaves = [_leaf(row).octets() for row in rows]
         now = self._clock.now()
         receipt_id, operator_id = ReceiptId(self._randomness.uuid()), line.operator_id

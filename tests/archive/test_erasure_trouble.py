@@ -1,6 +1,8 @@
 """What erasing does when something stands against it: it says so, tries again, and nobody else waits for it."""
 
+import errno
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -12,6 +14,7 @@ from archive.segments.rules import Segment, State
 from tests.given.failing_db import FailingDatabase, lost_connection
 from tests.given.footage import House
 from tests.given.tampering import past_the_guards, tamper
+from vms_privacy import durable_files
 from vms_privacy.ids import OperatorId, WorkerId
 from vms_privacy.journal.rules import JournalKind
 
@@ -250,3 +253,32 @@ def test_a_store_that_is_away_for_hours_is_asked_less_and_less_often_and_debt_is
     house.clock.forward(timedelta(minutes=15))
     assert eraser.sweep().is_clean
     assert eraser.debt(_MINUTE).is_clear
+
+
+def test_a_key_is_not_called_destroyed_before_the_folder_of_keys_was_synced(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P5: its page was replaced and the disk did not confirm it; that it is not there any more proves nothing yet."""
+    house.record_in_turn(1)
+    house.clock.forward(5 * _MINUTE)
+    synced = []
+    sync = durable_files.sync_folder
+
+    def refuse(folder: Path) -> None:
+        if folder.name == "buckets":
+            raise OSError(errno.EIO, "the disk says no")
+        sync(folder)
+
+    def tell(folder: Path) -> None:
+        sync(folder)
+        synced.append(folder.name)
+
+    monkeypatch.setattr(durable_files, "sync_folder", refuse)
+    for _ in range(3):
+        assert list(house.eraser.sweep().failed.values()) == ["keyring-unavailable"]
+        house.clock.forward(20 * _MINUTE)
+    assert [row.state for row in house.rows()] == [State.ERASING]
+    monkeypatch.setattr(durable_files, "sync_folder", tell)
+    assert house.eraser.sweep().is_clean
+    assert [row.state for row in house.rows()] == [State.ERASED]
+    assert "buckets" in synced

@@ -74,7 +74,7 @@ def outcome_of(one: Mapping[str, Any]) -> str:
 
 
 def item_lines(one: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
-    """Return the table of a request's items, and where the receipts are that prove them."""
+    """Return the table of a request's items."""
     rows = (
         (
             item["item"],
@@ -87,12 +87,7 @@ def item_lines(one: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
         )
         for item in one["items"]
     )
-    proofs = [
-        f"Proof of item {item['item']}: vms-privacy receipt fetch {receipt} --to FILE"
-        for item in one["items"]
-        for receipt in item["receipts"]
-    ]
-    return [*table(_HEAD, rows, "It says neither camera nor time yet: vms-privacy request scope"), *proofs]
+    return table(_HEAD, rows, "It says neither camera nor time yet: vms-privacy request scope")
 
 
 def _store(store: Mapping[str, Any]) -> str:

@@ -48,7 +48,7 @@ class StoreShown(Strict):
 
 
 class ItemShown(Strict):
-    """One item, what was decided, and how far it is; `receipts` tell what of it was destroyed."""
+    """One item, what was decided, and how far it is."""
 
     item: int
     camera_id: UUID
@@ -62,7 +62,6 @@ class ItemShown(Strict):
     proposal_id: UUID | None
     order_id: UUID | None
     stores: list[StoreShown]
-    receipts: list[UUID]
 
 
 class RequestListed(Strict):
@@ -221,7 +220,6 @@ def _item(one: Followed) -> dict[str, object]:
         "proposal_id": item.proposal_id,
         "order_id": item.order_id,
         "stores": _stores(one),
-        "receipts": [] if one.carrying is None else one.carrying.receipts,
     }
 
 

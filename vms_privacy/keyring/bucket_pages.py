@@ -181,6 +181,9 @@ class BucketPages:
                     gone |= there
             with told(_role(next(iter(doomed))) if len(doomed) == 1 else _ROLE):
                 durable_files.replace_durably(rests)
+                if len(gone) < sum(map(len, doomed.values())):
+                    # An attempt before may have taken it off and not been sure: "not there" is durable as well.
+                    durable_files.sync_folder(self._files.buckets)
         return gone
 
     def _find_once(self, bucket_key: UUID) -> FoundKey | None:

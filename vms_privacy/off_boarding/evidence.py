@@ -7,19 +7,20 @@ mandates.
 
 from archive.receipts.service import NothingToTell, ReceiptService
 from vms_privacy.db import Database
-from vms_privacy.ids import ReceiptId
 from vms_privacy.off_boarding.rules import OffBoarding
 
 
-def sign_receipts(db: Database, receipts: ReceiptService, off_boarding: OffBoarding, actor: str) -> list[ReceiptId]:
-    """Sign receipts until nothing that was destroyed of the operator waits for one; each in a transaction of its own.
+def sign_receipts(db: Database, receipts: ReceiptService, off_boarding: OffBoarding, actor: str) -> bool:
+    """Sign receipts until nothing that was destroyed of the operator waits for one; say whether nothing does.
+
+    What another node's clock says was destroyed in a moment that is to come here waits for that moment.
 
     Raises DestructionIsUnproven, KeyringUnavailable.
     """
-    signed: list[ReceiptId] = []
     while True:
         try:
             with db.writing() as session:
-                signed += receipts.sign_now(session, off_boarding.operator_id, actor)
+                receipts.sign_now(session, off_boarding.operator_id, actor)
         except NothingToTell:
-            return signed
+            with db.reading() as session:
+                return receipts.is_all_told(session, off_boarding.operator_id)

@@ -142,8 +142,7 @@ class OffBoardingRounds:
         return True
 
     def _sign_receipts(self, one: OffBoarding) -> bool:
-        sign_receipts(self._db, self._rooms.receipts, one, ACTOR)
-        return True
+        return sign_receipts(self._db, self._rooms.receipts, one, ACTOR)
 
     def _end_access(self, one: OffBoarding) -> bool:
         """End everybody's rights, sessions and tokens; whoever has asked something gets an answer before (P11)."""

@@ -6,7 +6,7 @@ from auth.operators.service import OperatorService
 from auth.resources.store import ResourceStore
 from vms_privacy.clock import Clock
 from vms_privacy.errors import Refusal
-from vms_privacy.ids import OperatorId, ReceiptId, RequestId
+from vms_privacy.ids import OperatorId, RequestId
 from vms_privacy.subject_requests import rules
 from vms_privacy.subject_requests.errors import RequestIsUndecided, RequestIsUnderWay
 from vms_privacy.subject_requests.following import Followed, RequestFollower, standings_of
@@ -38,7 +38,7 @@ class RequestAnswers:
         cameras = self._resources.by_ids(session, {one.place.camera_id for one in request.items})
         return statement(
             request,
-            [Told(one.item, one.standing, waits_for(one), _receipts(one)) for one in followed],
+            [Told(one.item, one.standing, waits_for(one)) for one in followed],
             _outcome(request, followed),
             self._operators.by_id(session, operator_id).title,
             {camera_id: one.name for camera_id, one in cameras.items()},
@@ -56,10 +56,6 @@ def waits_for(one: Followed) -> tuple[str, ...]:
     keyring = (KEYRING,) if not is_begun or found.keys_gone < found.segments else ()
     store = (STORE,) if not is_begun or found.bytes_gone < found.segments or found.unfinished else ()
     return (*keyring, *store)
-
-
-def _receipts(one: Followed) -> tuple[ReceiptId, ...]:
-    return () if one.carrying is None else one.carrying.receipts
 
 
 def _outcome(request: Request, followed: list[Followed]) -> Outcome | None:

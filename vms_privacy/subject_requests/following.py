@@ -10,11 +10,9 @@ from sqlalchemy.orm import Session
 from archive.mandates.rules import Mandate
 from archive.mandates.service import MandateService
 from archive.mandates.store import Left
-from archive.receipts.store import of_mandate
 from vms_privacy.approvals.rules import Decision, Proposal
 from vms_privacy.approvals.service import Approvals
 from vms_privacy.clock import Clock
-from vms_privacy.ids import ReceiptId
 from vms_privacy.subject_requests import footage
 from vms_privacy.subject_requests.footage import Confirmed
 from vms_privacy.subject_requests.kinds import Answer, Standing
@@ -31,12 +29,14 @@ _PLAIN: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Carrying:
-    """The mandate that an item was granted by, what is left of it, what keyring and store confirmed, and receipts."""
+    """The mandate that an item was granted by, what is left of it, and what keyring and store have confirmed.
+
+    No receipts: beside what was asked for, what was destroyed tells of what is held (P6).
+    """
 
     mandate: Mandate
     left: Left
     confirmed: Confirmed
-    receipts: tuple[ReceiptId, ...] = ()
 
     @property
     def is_begun(self) -> bool:
@@ -92,12 +92,7 @@ class RequestFollower:
         if mandate_id is None:
             return Followed(item, Standing.UNDER_WAY)
         mandate = self._mandates.find(session, request.operator_id, mandate_id)
-        carrying = Carrying(
-            mandate,
-            self._mandates.left(session, mandate),
-            footage.confirmed(session, mandate_id),
-            tuple(of_mandate(session, mandate_id)),
-        )
+        carrying = Carrying(mandate, self._mandates.left(session, mandate), footage.confirmed(session, mandate_id))
         return Followed(item, Standing.DONE if carrying.is_done else Standing.UNDER_WAY, carrying)
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
-from vms_privacy.ids import CameraId, ReceiptId
+from vms_privacy.ids import CameraId
 from vms_privacy.subject_requests.kinds import Answer, Channel, Outcome, Reason, RequestKind, Standing
 from vms_privacy.subject_requests.request import Item, Request
 
@@ -65,15 +65,11 @@ _RIGHTS: Final = "You can complain to {whom}, and you can go to court (GDPR, Art
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One item as far as its requester is told of it. `waits_for`: who has not confirmed yet that it is gone.
-
-    `receipts`: those that prove what was destroyed; none, if nothing was there any more or none is signed yet.
-    """
+    """One item as far as its requester is told of it. `waits_for`: who has not confirmed yet that it is gone."""
 
     item: Item
     standing: Standing
     waits_for: tuple[str, ...] = ()
-    receipts: tuple[ReceiptId, ...] = ()
 
 
 def statement(
@@ -126,8 +122,6 @@ def _body(
         yield ""
         yield f"{one.item.number}. Camera {camera}, {since} to {until}:"
         yield f"   {_said(one)}"
-        for receipt in one.receipts:
-            yield f"   Signed proof: receipt {receipt}."
 
 
 def _said(one: Told) -> str:

@@ -322,3 +322,19 @@ def test_the_month_of_its_end_is_the_last_that_is_summed_up(house: House, leavin
     house.clock.forward(timedelta(days=100))
     assert len(house.summaries.sign_due().signed) == 1
     assert house.summaries.sign_due().signed == []
+
+
+def test_an_operator_is_not_closed_before_receipts_tell_of_everything(house: House, leaving: Leaving) -> None:
+    """A node whose clock is a second ahead noted the destruction: here that moment is still to come."""
+    leaving.recorded()
+    leaving.leave()
+    assert leaving.rounds.round() == ""
+    assert house.eraser.carry_out_mandates().is_clean
+    house.clock.forward(-timedelta(seconds=1))
+    assert leaving.rounds.round() == ""
+    far = leaving.how_far()
+    assert far.off_boarding.step < Step.RECEIPTS_SIGNED
+    house.clock.forward(timedelta(seconds=2))
+    assert leaving.rounds.round() == ""
+    far = leaving.how_far()
+    assert (far.off_boarding.step, far.gone.untold) == (Step.CLOSED, 0)
