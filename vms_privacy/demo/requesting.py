@@ -5,7 +5,7 @@ from typing import Any, Final
 from archive.segments.rules import State
 from archive.segments.tables import SegmentRow
 from vms_privacy.demo.ordering import iso_us, second_person
-from vms_privacy.demo.proving import keys_of, read, signed_now
+from vms_privacy.demo.proving import head_of, signed_now
 from vms_privacy.demo.rows import every_segment
 from vms_privacy.demo.story import Detail, hold
 from vms_privacy.demo.viewer import ask, fetch
@@ -63,8 +63,7 @@ def _item(world: World, wanted: SegmentRow) -> dict[str, str]:
 
 def _hold_proof(world: World, request_id: str) -> None:
     """Hold that the request has a receipt of its own, which says why, and that two people decided."""
-    keys = keys_of(world)
-    heads = [read(world, keys, one).head for one in signed_now(world)]
+    heads = [head_of(world, one) for one in signed_now(world)]
     own = [head for head in heads if (head["kind"], head.get("reference")) == ("request", request_id)]
     hold(len(own) == 1, f"the request has one receipt of its own: {len(own)}")
     (mandate,) = own[0]["mandates"]
