@@ -3,8 +3,13 @@
 An older database in the place of the present one has lost what was ordered since. The journal is written before an
 order is answered, so nothing that somebody relied on is missing in it. What it tells of and was never committed is
 placed as well: that keeps too much, never too little, and two people lift it like any other.
+
+What is lifted stays lifted. Where the journal says that such an order stands, as after a restore of an older copy from
+before its end, another one takes its place, with an id of its own that the journal knows of.
 """
 
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -24,13 +29,22 @@ _ACTOR = "worker:replay"
 
 
 def replay_orders(db: Database, journal: Journal, audit: AuditLog, clock: Clock, randomness: Randomness) -> int:
-    """Place every order that is missing; return how many. For the start. Raises what reading the journal raises."""
-    standing = _standing(journal)
+    """Place every order that is missing or lifted; return how many. For the start. Raises what the journal raises."""
+    standing = _standing(journal.entries())
     if not standing:
         return 0
     with db.writing() as session:
-        told = [_order(name, entry) for name, entry in standing.items()]
-        missing = [one for one in told if store.by_id(session, one.id) is None]
+        missing: list[Order] = []
+        lifted: dict[OrderId, Order] = {}
+        for name, entry in standing.items():
+            told = _order(name, entry)
+            known = store.by_id(session, told.id)
+            if known is None:
+                missing.append(told)
+            elif not known.is_in_force:
+                again = replace(told, id=OrderId(randomness.uuid()), case=known.case)
+                lifted[known.id] = again
+                missing.append(again)
         for one in missing:
             store.add(session, one, randomness)
             audit.note(
@@ -45,6 +59,10 @@ def replay_orders(db: Database, journal: Journal, audit: AuditLog, clock: Clock,
                     detail={"order": str(one.id), "kind": str(one.kind)},
                 ),
             )
+        # Last, when the database has taken everything, and in one entry each: the next start places no third one.
+        for before, one in lifted.items():
+            facts = one.journal_facts("placed") | {"in_place_of": str(before)}
+            journal.append(_JOURNAL_KINDS[one.kind], facts)
     return len(missing)
 
 
@@ -54,7 +72,7 @@ def journal_what_stands_again(db: Database, journal: Journal) -> int:
     For a restore: an older database brings back what was lifted since, and from then on somebody relies on it. The
     next restore, of a still older one, must find it. May be repeated. Raises what the journal raises.
     """
-    standing = _standing(journal)
+    standing = _standing(journal.entries())
     with db.reading() as session:
         again = [one for one in store.in_force(session) if str(one.id) not in standing]
     for one in again:
@@ -62,12 +80,13 @@ def journal_what_stands_again(db: Database, journal: Journal) -> int:
     return len(again)
 
 
-def _standing(journal: Journal) -> dict[str, JournalEntry]:
-    """Return the entry of each order that was placed and not lifted since, as the journal says."""
+def _standing(entries: Iterable[JournalEntry]) -> dict[str, JournalEntry]:
+    """Return the entry of each order that was placed and neither lifted nor replaced since, as the journal says."""
     standing: dict[str, JournalEntry] = {}
-    for entry in journal.entries():
+    for entry in entries:
         if entry.kind in _KINDS:
             name = str(entry.facts["order"])
+            standing.pop(str(entry.facts.get("in_place_of")), None)
             if entry.facts["act"] == "placed":
                 standing[name] = entry
             else:

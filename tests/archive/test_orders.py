@@ -15,7 +15,7 @@ from archive.errors import FootageIsGone
 from archive.orders import store as orders
 from archive.orders.errors import OrderIsLifted, OrderRefused, TooManyOrders
 from archive.orders.replay import replay_orders
-from archive.orders.rules import FOREVER_US, MOST_IN_FORCE, NewOrder, Ordered, OrderKind
+from archive.orders.rules import FOREVER_US, MOST_IN_FORCE, Ground, NewOrder, Ordered, OrderKind
 from archive.orders.standing import LiveRestrictions, Stretches
 from archive.recorder.standing import micros
 from archive.segments.rules import Segment, Span, State
@@ -627,6 +627,45 @@ def test_what_an_older_database_has_lost_is_placed_again_before_it_is_destroyed(
     house.eraser.sweep()
     assert [row.state for row in house.rows()][:2] == [State.ERASED, State.STORED]
     house.lift(found[hold.id])
+
+
+@pytest.mark.parametrize("kind", OrderKind)
+def test_what_the_journal_says_stands_and_is_lifted_here_is_placed_again_once_with_an_id_of_its_own(
+    house: House, kind: OrderKind
+) -> None:
+    first, _, _ = _recorded(house)
+    order = house.order(kind, _of(first)).order
+    house.lift(order)
+    # As a restore of a copy from before its end writes it.
+    house.journal.append(JournalKind(str(kind)), order.journal_facts("placed"))
+    _expire(house)
+    assert _replay(house) == 1
+    assert _replay(house) == 0
+    with house.db.reading() as session:
+        [again] = house.orders.of_operator(session, house.operator_id, only_in_force=True)
+        every = house.orders.of_operator(session, house.operator_id, only_in_force=False)
+    assert {one.id for one in every} == {order.id, again.id}
+    assert (again.kind, again.from_us, again.until_us) == (kind, order.from_us, order.until_us)
+    assert (again.case, again.ground, again.people) == (order.case, Ground.FROM_THE_JOURNAL, frozenset())
+    assert list(house.journal.entries())[-1].facts["in_place_of"] == str(order.id)
+    assert first.id not in house.eraser.sweep().erased
+    house.lift(again)
+    assert _replay(house) == 0
+    house.clock.forward(timedelta(minutes=2))
+    assert first.id in house.eraser.sweep().erased
+
+
+def test_what_stands_in_place_of_a_lifted_one_is_placed_in_a_still_older_database(house: House) -> None:
+    first, _, _ = _recorded(house)
+    order = house.order(OrderKind.HOLD, _of(first)).order
+    house.lift(order)
+    house.journal.append(JournalKind.HOLD, order.journal_facts("placed"))
+    assert _replay(house) == 1
+    _lose(house)
+    assert _replay(house) == 1
+    with house.db.reading() as session:
+        [again] = house.orders.of_operator(session, house.operator_id, only_in_force=True)
+    assert again.id != order.id
 
 
 def test_without_the_replay_the_same_sweep_destroys_it(house: House) -> None:

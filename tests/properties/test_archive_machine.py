@@ -30,6 +30,7 @@ from archive.blobs.rules import QUARANTINE
 from archive.check import Kind
 from archive.errors import FootageIsGone, NoFootage
 from archive.mandates.errors import NothingToDestroy
+from archive.orders import store as orders
 from archive.orders.errors import OrderRefused
 from archive.orders.rules import Order, OrderKind
 from archive.playback.service import Part
@@ -201,6 +202,7 @@ class ArchiveMachine(RuleBasedStateMachine):
         assert custody.state() is not None
         custody.release("ticket-17")
         self.model.put_back(older, is_whole=erased == older.erased)
+        self._know_what_stands_in_place()
         self.house.revive()
         # What was recorded since is nobody's: it goes to the quarantine, where a person has it destroyed.
         self.house.mend(self.house.check().findings, beside_a_service=False)
@@ -284,6 +286,20 @@ class ArchiveMachine(RuleBasedStateMachine):
                 )
                 self.model.shots.append(before)
 
+    def _know_what_stands_in_place(self) -> None:
+        """What the copy has as lifted stands as another order, over the same stretch."""
+        with self.house.db.reading() as session:
+            in_force = {one.id: one for one in orders.in_force(session)}
+        known = {one.id for one in self.model.orders}
+        others = [one for one_id, one in in_force.items() if one_id not in known]
+        for at, lost in enumerate(self.model.orders):
+            if lost.id not in in_force:
+                instead = next((one for one in others if _is_like(one, lost)), None)
+                assert instead is not None, "P6: what somebody relies on is in force"
+                others.remove(instead)
+                self.model.orders[at] = instead
+        assert not others, "nothing is held by what nobody remembers"
+
     def _erased(self) -> AbstractSet[SegmentId]:
         return {row.id for row in self.house.rows() if row.state not in _LIVING}
 
@@ -300,6 +316,10 @@ class ArchiveMachine(RuleBasedStateMachine):
         for part in parts:
             assert self.house.footage.read(self.house.look(), part.seen, part.index, part.chosen)
         return {one.captured_from_us for part in parts for one in part.entries if one.track is Track.VIDEO}
+
+
+def _is_like(one: Order, other: Order) -> bool:
+    return (one.kind, one.from_us, one.until_us) == (other.kind, other.from_us, other.until_us)
 
 
 def _covers(order: Order, segment: Segment) -> bool:

@@ -121,6 +121,16 @@ def test_what_stood_again_after_a_restore_stands_after_that_of_a_still_older_cop
     _play(Here(), *acts, "sweep")
 
 
+def test_a_hold_that_stood_again_stands_after_a_restore_of_a_copy_that_has_it_as_lifted(
+    database_server: DatabaseServer,
+) -> None:
+    class Here(ArchiveMachine):
+        server = database_server
+
+    lifted_in_between = ("record 3", "hold 5 20", "deliver", "copy", "lift", "copy", "put-back-first", "put-back")
+    _play(Here(), *lifted_in_between, "keep-for 10", "wait 31", "sweep")
+
+
 def test_a_shortening_holds_after_a_restore_of_a_copy_that_has_another_rule_of_the_same_number(
     database_server: DatabaseServer,
 ) -> None:
