@@ -38,7 +38,7 @@ from vms_privacy.journal.rules import JournalKind
 
 MOST_SHOWN: Final = 5000
 RIGHT_FOR: Final = {OrderKind.HOLD: Right.HOLD, OrderKind.RESTRICTION: Right.RESTRICT}
-_LIFT: Final = {OrderKind.HOLD: Act.LIFT_HOLD, OrderKind.RESTRICTION: Act.LIFT_RESTRICTION}
+LIFT_FOR: Final = {OrderKind.HOLD: Act.LIFT_HOLD, OrderKind.RESTRICTION: Act.LIFT_RESTRICTION}
 _JOURNAL: Final = {OrderKind.HOLD: JournalKind.HOLD, OrderKind.RESTRICTION: JournalKind.RESTRICTION}
 
 
@@ -68,7 +68,7 @@ class OrderService:
         self._people = PersonStore()
         self._listeners: list[Callable[[CameraId], None]] = []
         self.listener_failures = 0
-        for act in _LIFT.values():
+        for act in LIFT_FOR.values():
             approvals.carry_out_with(act, self._lift)
 
     def on_change(self, listener: Callable[[CameraId], None]) -> None:
@@ -162,7 +162,7 @@ class OrderService:
             Wanted(
                 operator_id=order.operator_id,
                 camera_id=order.camera_id,
-                act=_LIFT[kind],
+                act=LIFT_FOR[kind],
                 right=str(RIGHT_FOR[kind]),
                 facts=facts,
                 reason=reason.strip(),

@@ -1,8 +1,9 @@
 """Custody of a database that was put back: the journal is replayed over it, and an act releases it.
 
 The order of the replay is that of what must not be undone. Files that were growing are closed; what is destroyed is
-marked before any order is placed again, since an order would keep its row; rules come before rights, and mandates
-before anything is destroyed. Each step may be repeated: a crash anywhere is resumed by replaying the whole journal.
+marked before any order is placed again, since an order would keep its row, and after those of operators that have left
+are lifted again; rules come before rights, and mandates before anything is destroyed. Each step may be repeated: a
+crash anywhere is resumed by replaying the whole journal.
 """
 
 import itertools
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Session
 from archive.blobs.store import BlobStore
 from archive.erasure.service import Eraser
 from archive.mandates.replay import replay_mandates
-from archive.orders.replay import journal_what_stands_again, replay_orders
+from archive.orders.replay import journal_what_stands_again, lift_again, replay_orders
 from archive.recorder.recovery import Recovery
 from archive.retention.replay import Shortenings
 from archive.segments import store as segments
@@ -36,8 +37,9 @@ from vms_privacy.db import Database
 from vms_privacy.ids import Randomness
 from vms_privacy.journal.journal import Journal
 from vms_privacy.journal.rules import JournalEntry, JournalKind
-from vms_privacy.off_boarding.replay import replay_off_boardings
+from vms_privacy.off_boarding.replay import closed_operators, replay_off_boardings
 from vms_privacy.recording_times.replay import replay_recording_times
+from vms_privacy.subject_requests.replay import replay_closings
 
 ACTOR: Final = "worker:custody"
 _ALL_SPOOLED: Final = 1_000_000
@@ -109,6 +111,9 @@ class Custody:
         # First: what is marked keeps its retention as it is, and a receipt is to tell the one that it had in the end.
         with self._db.writing() as session:
             self._rooms.shortenings.replay(session, entries)
+            # Before as well: what is lifted again keeps nothing of it, and stands again by no journal.
+            left = closed_operators(entries)
+            lift_again(session, entries, left, self._audit, self._clock, self._randomness)
         self._mark_again(restore, entries)
         self._progress(Step.MARKED)
         replay_orders(self._db, self._journal, self._audit, self._clock, self._randomness)
@@ -186,6 +191,7 @@ class Custody:
             replay_removals(session, entries, self._audit, self._clock)
             replay_mandates(session, entries, self._audit, self._clock)
             replay_off_boardings(session, entries, self._audit, self._clock, self._randomness)
+            replay_closings(session, entries, closed_operators(entries), self._audit, self._clock)
             store.note_unsettled(session, restore.id, _unsettled_rights(taken), self._randomness)
 
     def _note(self, session: Session, tag: Tag, restore: Restore, reason: str = "", **counts: int) -> None:

@@ -42,6 +42,12 @@ def replay_off_boardings(
     return changed
 
 
+def closed_operators(entries: Iterable[JournalEntry]) -> frozenset[OperatorId]:
+    """Return whose off-boarding the journal says was closed: nobody of theirs can answer or lift anything any more."""
+    told = rules.told_by(_told(entry) for entry in entries if entry.kind is JournalKind.OFF_BOARDING)
+    return frozenset(one.operator_id for one in told if one.act is JournalAct.CLOSED)
+
+
 def _again(
     session: Session, told: Told, entry: JournalEntry, audit: AuditLog, clock: Clock, randomness: Randomness
 ) -> bool:

@@ -171,6 +171,31 @@ def take_back(
     return flaw or replace(request, outcome=Outcome.TAKEN_BACK, answered_at=told_at, closed_at=now, closed_by=by)
 
 
+def close_again(request: Request, outcome: Outcome, closed_at: datetime, by: str) -> Request:
+    """Close what was closed and answered before its operator left, by what the custody journal tells: its outcome.
+
+    What was decided of each item went with a lost database. Where nothing is decided here, it says of it what is so:
+    nothing is there of an operator that has left, and a request without an item named nothing.
+    """
+    at = max(closed_at, request.received_at)
+    items = tuple(
+        one if one.answer is not None else Item(one.number, one.place, Answer.NOTHING_THERE, None, by, at)
+        for one in request.items
+    )
+    refused_whole = request.refused_whole
+    if not items and refused_whole is None:
+        refused_whole = Reason.NOT_NARROWED_DOWN
+    return replace(
+        request,
+        items=items,
+        refused_whole=refused_whole,
+        outcome=outcome,
+        answered_at=at,
+        closed_at=at,
+        closed_by=by,
+    )
+
+
 def outcome_of(request: Request, standings: Mapping[int, Standing]) -> Outcome | Refusal:
     """Say how it ends; a refusal while it cannot end yet."""
     if request.refused_whole is not None:
