@@ -4,7 +4,8 @@ A longer retention that was set behind one is not in the journal, so the shorter
 destroyed once, and nothing is kept for longer than somebody has said.
 """
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -34,12 +35,33 @@ class Shortenings:
         self._randomness = randomness
 
     def replay(self, session: Session, entries: Iterable[JournalEntry]) -> int:
-        """Shorten again what an older database keeps for longer; return how many times. May be repeated."""
-        told = [entry for entry in entries if entry.kind is JournalKind.SHORTENING]
-        return sum(
-            self._of_operator(session, one) if "operator" in one.facts else self._of_camera(session, one)
-            for one in told
-        )
+        """Shorten again what an older database keeps for longer; return how many times. May be repeated.
+
+        What is behind the last one that it has by its id. Others before that were told of and never committed: had they
+        been, each restore in between would have taken them along.
+        """
+        told: dict[str, list[JournalEntry]] = defaultdict(list)
+        for entry in entries:
+            if entry.kind is JournalKind.SHORTENING:
+                told[str(entry.facts.get("operator", entry.facts.get("camera_id")))].append(entry)
+        missing = [entry for of_one in told.values() for entry in self._missing(session, of_one)]
+        # In the journal's order: a default does not reach a camera that has had a policy of its own before.
+        return sum(self._again(session, entry) for entry in sorted(missing, key=lambda one: one.number))
+
+    def _missing(self, session: Session, told: Sequence[JournalEntry]) -> list[JournalEntry]:
+        """Return, of one camera's or one operator's, what the database has not been told yet."""
+        versions: Sequence[RetentionPolicyRow | RetentionTermsRow]
+        if "operator" in told[0].facts:
+            versions = store.terms_history(session, OperatorId(UUID(str(told[0].facts["operator"]))))
+        else:
+            versions = store.history(session, CameraId(UUID(str(told[0].facts["camera_id"]))))
+        ids = {one.id for one in versions}
+        known = [at for at, entry in enumerate(told) if _id(entry) in ids]
+        behind = told[known[-1] + 1 :] if known else told
+        return [entry for entry in behind if _id(entry) is not None or not _has_like(versions, entry)]
+
+    def _again(self, session: Session, entry: JournalEntry) -> bool:
+        return self._of_operator(session, entry) if "operator" in entry.facts else self._of_camera(session, entry)
 
     def _of_camera(self, session: Session, entry: JournalEntry) -> bool:
         camera_id = CameraId(UUID(str(entry.facts["camera_id"])))
@@ -48,11 +70,9 @@ class Shortenings:
         if camera is None:
             return False
         known = store.history(session, camera_id)
-        if _is_known(((one.version, one.keep_seconds) for one in known), version, keep_for):
-            return False
         session.add(
             RetentionPolicyRow(
-                id=self._randomness.uuid(),
+                id=_id(entry) or self._randomness.uuid(),
                 operator_id=camera.operator_id,
                 camera_id=camera_id,
                 version=max(version, known[0].version + 1 if known else version),
@@ -71,11 +91,9 @@ class Shortenings:
         operator_id = OperatorId(UUID(str(entry.facts["operator"])))
         keep_for, version = _told(entry)
         present = store.terms(session, operator_id)
-        if _is_known(store.terms_numbers(session, operator_id), version, keep_for):
-            return False
         session.add(
             RetentionTermsRow(
-                id=self._randomness.uuid(),
+                id=_id(entry) or self._randomness.uuid(),
                 operator_id=operator_id,
                 version=max(version, present.version + 1),
                 profile=present.profile,
@@ -113,12 +131,23 @@ class Shortenings:
         self._audit.note(session, event)
 
 
-def _is_known(versions: Iterable[tuple[int, int]], version: int, keep_for: timedelta) -> bool:
-    """Say whether a database knows of a shortening, given the number and the seconds of each version it has.
+def _id(entry: JournalEntry) -> UUID | None:
+    """Return the id of the version that an entry tells of, by which the next replay knows it; older ones have none."""
+    told = entry.facts.get("terms", entry.facts.get("policy"))
+    return None if told is None else UUID(str(told))
 
-    Not by the number alone: after an earlier restore there may be another rule under it, of what came to nothing.
+
+def _has_like(versions: Sequence[RetentionPolicyRow | RetentionTermsRow], entry: JournalEntry) -> bool:
+    """Say whether a version is the one that an older entry tells of, without its id: rather shortened twice than never.
+
+    The same number and seconds; or it was set by a replay, under that number or a higher one.
     """
-    return any(number >= version and kept <= keep_for.total_seconds() for number, kept in versions)
+    keep_for, version = _told(entry)
+    return any(
+        one.keep_seconds == keep_for.total_seconds()
+        and (one.version == version or (one.version > version and one.set_by == _ACTOR))
+        for one in versions
+    )
 
 
 def _told(entry: JournalEntry) -> tuple[timedelta, int]:

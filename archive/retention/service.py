@@ -203,9 +203,10 @@ class RetentionService:
         policy, now = verdict.policy, self._clock.now()
         self.refuse_if_full(session, [camera_id], policy.keep_for)
         keep_seconds = int(policy.keep_for.total_seconds())
+        policy_id = self._randomness.uuid()
         session.add(
             RetentionPolicyRow(
-                id=self._randomness.uuid(),
+                id=policy_id,
                 operator_id=operator_id,
                 camera_id=camera_id,
                 version=policy.version,
@@ -221,7 +222,12 @@ class RetentionService:
             # Before the answer: a restored older database must not bring the longer retention back.
             self._journal.append(
                 JournalKind.SHORTENING,
-                {"camera_id": str(camera_id), "keep_seconds": keep_seconds, "version": policy.version},
+                {
+                    "camera_id": str(camera_id),
+                    "policy": str(policy_id),
+                    "keep_seconds": keep_seconds,
+                    "version": policy.version,
+                },
             )
         detail: dict[str, str | int | bool | None] = {
             "version": policy.version,

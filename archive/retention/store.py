@@ -64,12 +64,15 @@ def terms_versions(session: Session, operator_id: OperatorId) -> list[Version]:
     return [Version(row.set_at, timedelta(seconds=row.keep_seconds)) for row in rows]
 
 
-def terms_numbers(session: Session, operator_id: OperatorId) -> list[tuple[int, int]]:
-    """Return the number and the seconds of each version of an operator's terms."""
-    found = select(RetentionTermsRow.version, RetentionTermsRow.keep_seconds).where(
-        RetentionTermsRow.operator_id == operator_id
+def terms_history(session: Session, operator_id: OperatorId) -> list[RetentionTermsRow]:
+    """Return every version of an operator's terms, newest first."""
+    return list(
+        session.scalars(
+            select(RetentionTermsRow)
+            .where(RetentionTermsRow.operator_id == operator_id)
+            .order_by(RetentionTermsRow.version.desc())
+        )
     )
-    return [(number, seconds) for number, seconds in session.execute(found)]
 
 
 def all_terms(session: Session) -> dict[OperatorId, Terms]:

@@ -67,9 +67,10 @@ class OperatorTerms:
             self._refuse_strong(session, others, wanted)
         self._retention.refuse_if_full(session, others, wanted.keep_for)
         now, version = self._clock.now(), before.version + 1
+        terms_id = self._randomness.uuid()
         session.add(
             RetentionTermsRow(
-                id=self._randomness.uuid(),
+                id=terms_id,
                 operator_id=operator_id,
                 version=version,
                 profile=wanted.profile,
@@ -96,7 +97,12 @@ class OperatorTerms:
             # Before the answer: a restored older database must not bring the longer default back.
             self._journal.append(
                 JournalKind.SHORTENING,
-                {"operator": str(operator_id), "keep_seconds": _seconds(wanted.keep_for), "version": version},
+                {
+                    "operator": str(operator_id),
+                    "terms": str(terms_id),
+                    "keep_seconds": _seconds(wanted.keep_for),
+                    "version": version,
+                },
             )
         after_commit(session, lambda: self._tell(others))
         return store.terms(session, operator_id)

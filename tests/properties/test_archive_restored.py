@@ -139,3 +139,15 @@ def test_a_shortening_holds_after_a_restore_of_a_copy_that_has_another_rule_of_t
 
     two_lines = ("keep-for 40", "record 3", "deliver", "copy", "keep-for 120", "copy", "put-back-first", "keep-for 10")
     _play(Here(), *two_lines, "put-back", "wait 31", "sweep")
+
+
+def test_a_shortening_holds_after_a_restore_of_a_copy_that_has_more_rules_than_it_counts(
+    database_server: DatabaseServer,
+) -> None:
+    class Here(ArchiveMachine):
+        server = database_server
+
+    longer_line = ("keep-for 10", "keep-for 12", "keep-for 15", "keep-for 120", "copy")
+    shorter_line = ("put-back-first", "keep-for 100", "keep-for 20")
+    acts = ("keep-for 40", "record 3", "deliver", "copy", *longer_line, *shorter_line)
+    _play(Here(), *acts, "put-back", "record 3", "wait 31", "sweep")
