@@ -20,7 +20,9 @@ from vms_privacy.audit.events import Tag
 from vms_privacy.audit.tables import EventRow
 from vms_privacy.consent.rules import RecordingPermit
 from vms_privacy.journal.rules import JournalKind
+from vms_privacy.recording_times import store as times
 from vms_privacy.recording_times.errors import RecordingTimesRefused, RecordingTimesUnreadable
+from vms_privacy.recording_times.replay import replay_recording_times
 from vms_privacy.recording_times.tables import RecordingTimesRow
 from vms_privacy.subject_requests.service import RequestService
 
@@ -301,3 +303,52 @@ def test_what_is_no_plan_changes_nothing_and_says_which_rule_it_breaks(house: Ho
         assert refused.value.facts["rule"] == rule
     with house.db.reading() as session:
         assert session.scalars(select(RecordingTimesRow)).all() == []
+
+
+def _told(house: House, version: int, stretch: str) -> None:
+    about = {"operator": str(house.operator_id), "camera": str(house.camera.camera_id), "version": version}
+    house.journal.append(JournalKind.RECORDING_TIMES, about | {"zone": "UTC", "stretch_1": stretch})
+
+
+def _replayed(house: House) -> list[tuple[int, str]]:
+    """What a database has once the journal was replayed over it, and once more, which changes nothing."""
+    for _ in range(2):
+        with house.db.writing() as session:
+            changed = replay_recording_times(
+                session, house.journal.entries(), house.audit, house.clock, house.randomness
+            )
+    assert changed == 0
+    with house.db.reading() as session:
+        return [(row.version, row.stretches) for row in times.rows(session, house.camera.camera_id)]
+
+
+def test_of_two_that_were_told_of_with_one_number_the_last_holds_after_a_replay(house: House) -> None:
+    _told(house, 1, "mon+tue=00:00-24:00")
+    _told(house, 1, "mon=10:00-11:00")
+    assert _replayed(house) == [(1, "mon=10:00-11:00")]
+
+
+def test_the_last_that_was_told_of_holds_after_a_replay_whatever_numbers_are_there(house: House) -> None:
+    for version, stretch in enumerate(("mon=08:00-18:00", "tue=08:00-18:00", f"{EVERY_DAY}=08:00-18:00"), 1):
+        _told(house, version, stretch)
+    before = _replayed(house)
+    assert [version for version, _ in before] == [1, 2, 3]
+    # An earlier restore of a copy that had one: what was set then counts from there.
+    _told(house, 2, "wed=10:00-11:00")
+    assert _replayed(house) == [*before, (4, "wed=10:00-11:00")]
+
+
+def test_a_replay_over_a_database_that_has_one_sets_every_version_behind_it_and_the_last_one_holds(
+    house: House,
+) -> None:
+    house.record_at("mon=08:00-18:00")
+    _told(house, 2, "tue=08:00-18:00")
+    _told(house, 3, f"{EVERY_DAY}=08:00-18:00")
+    _told(house, 2, "wed=10:00-11:00")
+    every_day = f"{EVERY_DAY}=08:00-18:00"
+    assert _replayed(house) == [
+        (1, "mon=08:00-18:00"),
+        (2, "wed=10:00-11:00"),
+        (3, every_day),
+        (4, "wed=10:00-11:00"),
+    ]
