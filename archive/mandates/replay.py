@@ -1,7 +1,8 @@
 """Mandates that the custody journal tells of and an older database does not: they stand again, for a restore.
 
 What one was about is destroyed already, or half; standing again it destroys what is left, and is done. Its words and
-its two people were in the database that was lost.
+its two people were in the database that was lost. Its request is known if it was named by its id; else the mandate is
+told of by itself, so that no receipt tells of two requests.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -96,7 +97,7 @@ def _mandate(entry: JournalEntry) -> tuple[Mandate, int]:
         camera_id=CameraId(UUID(str(facts["camera"]))),
         span=Span(int(facts["from_us"] or 0), int(facts["until_us"] or 0)),
         cause=Cause(str(facts["cause"])),
-        reference="from-the-journal",
+        reference=str(facts.get("reference") or facts["mandate"]),
         proposed_by=_ACTOR,
         approved_by=_SECOND,
         placed_at=entry.at,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, unique
 from typing import Final
+from uuid import UUID
 
 from archive.format.index import FragmentEntry
 from archive.orders.rules import FOREVER_US, SOUND_AROUND_US
@@ -65,6 +66,14 @@ class Flaw:
 
     rule: str
     why: str
+
+
+def id_or_none(reference: str) -> str | None:
+    """Return a reference that is the id of a request or the like; people's own words go into no evidence (P9)."""
+    try:
+        return reference if str(UUID(reference)) == reference else None
+    except ValueError:
+        return None
 
 
 def flaw_of(from_us: int, until_us: int, reference: str, reason: str, now_us: int) -> Flaw | None:

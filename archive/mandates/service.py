@@ -11,7 +11,7 @@ from archive.keys.rules import WrapIsForeign
 from archive.mandates import store
 from archive.mandates.edges import Edges
 from archive.mandates.errors import MandateRefused, NothingToDestroy, TooManyMandates
-from archive.mandates.rules import Cause, Mandate, NewMandate, flaw_of, young_after_us
+from archive.mandates.rules import Cause, Mandate, NewMandate, flaw_of, id_or_none, young_after_us
 from archive.mandates.store import Left, Whole
 from archive.segments.rules import Span
 from archive.segments.store import Sealed
@@ -211,6 +211,7 @@ class MandateService:
                 "cause": str(mandate.cause),
                 "from_us": span.from_us,
                 "until_us": span.until_us,
+                "reference": id_or_none(mandate.reference),
             },
         )
 

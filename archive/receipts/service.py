@@ -1,6 +1,5 @@
 """Signing receipts, hourly and on demand, and verifying them."""
 
-import uuid
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final
@@ -9,6 +8,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy.orm import Session
 
+from archive.mandates.rules import id_or_none
 from archive.mandates.store import by_ids
 from archive.receipts import key_history, merkle, store
 from archive.receipts.key_history import KeyHistory, history_of
@@ -148,7 +148,7 @@ class ReceiptService:
             leaf_count=len(leaves),
             merkle_root=b64(merkle.Tree([merkle.leaf_hash(leaf) for leaf in leaves]).root),
             beyond_backups_at=iso(now + self._root_life),
-            reference=_id_or_none(line.reference),
+            reference=id_or_none(line.reference),
             mandates=_told(session, mandates),
         ).octets()
         kid, signature = self._keyring.sign(Purpose.RECEIPT_SIGNING, signed_part(head))
@@ -221,14 +221,6 @@ def _told(session: Session, mandates: Collection[MandateId]) -> tuple[ToldMandat
         )
         for one in by_ids(session, mandates)
     )
-
-
-def _id_or_none(reference: str) -> str | None:
-    """Return a reference that is the id of a request or the like; people's own words are in no receipt (P9)."""
-    try:
-        return reference if str(uuid.UUID(reference)) == reference else None
-    except ValueError:
-        return None
 
 
 def _due_at(row: Destroyed, begun_at: datetime) -> datetime:

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from archive.erasure.rules import Step
+from archive.mandates.replay import replay_mandates
 from archive.mandates.rules import Cause
 from archive.receipts import store as receipts
 from archive.receipts import summaries
@@ -18,10 +19,13 @@ from archive.receipts.rules import Valid
 from archive.receipts.service import ReceiptService, verify
 from archive.segments.rules import Segment, Span, State
 from tests.given.footage import House
+from tests.given.tampering import past_the_guards
 from vms_privacy.ids import MandateId, ReceiptId
+from vms_privacy.journal.rules import JournalKind
 
 _MINUTE = timedelta(seconds=60)
 REQUEST = "5b1f0f5e-8d0c-4a87-9f0e-0f3c2a8f7d11"
+ANOTHER = "5b1f0f5e-8d0c-4a87-9f0e-0f3c2a8f7d12"
 
 
 class _Killed(BaseException):
@@ -227,3 +231,60 @@ def test_a_months_summary_counts_what_requests_destroyed_once(house: House) -> N
     assert body is not None
     assert sorted(one["kind"] for one in body["receipts"]) == ["hourly", "request"]
     assert (body["segments"], body["causes"]) == (3, {"expiry": 2, "request": 1})
+
+
+def _lose_mandates(house: House) -> None:
+    """What an older database in the place of the present one has lost, and what it is told again."""
+    with past_the_guards(house.db) as run:
+        run("DELETE FROM mandate")
+    with house.db.writing() as session:
+        assert replay_mandates(session, house.journal.entries(), house.audit, house.clock)
+
+
+@pytest.mark.parametrize("references", [(REQUEST, ANOTHER), ("a letter of last week", "another letter")])
+def test_two_requests_that_stand_again_after_a_restore_have_receipts_of_their_own(
+    house: House, references: tuple[str, str]
+) -> None:
+    first, second, _ = _recorded(house)
+    for row, reference in zip((first, second), references, strict=True):
+        _destroy(house, row, reference=reference)
+    _lose_mandates(house)
+    assert house.eraser.sweep().is_clean
+    found = _read(house, sign_due(house.db, house.receipts).signed)
+    assert sorted(map(_told, found)) == sorted([[str(first.id)], [str(second.id)]])
+    assert [len(one.head["mandates"]) for one in found] == [1, 1]
+    mandates = [one.head["mandates"][0]["mandate_id"] for one in found]
+    assert sorted(one.head["reference"] for one in found) == sorted(references if REQUEST in references else mandates)
+
+
+def test_what_one_request_had_destroyed_by_two_mandates_has_one_receipt_after_a_restore(house: House) -> None:
+    first, second, _ = _recorded(house)
+    _destroy(house, first, second)
+    _lose_mandates(house)
+    assert house.eraser.sweep().is_clean
+    (receipt,) = _read(house, sign_due(house.db, house.receipts).signed)
+    assert receipt.head["reference"] == REQUEST
+    assert sorted(_told(receipt)) == sorted([str(first.id), str(second.id)])
+
+
+def test_the_words_of_people_about_a_mandate_are_not_in_the_journal(house: House) -> None:
+    first, second, _ = _recorded(house)
+    _destroy(house, first, reference="a letter of last week")
+    _destroy(house, second)
+    told = [one.facts["reference"] for one in house.journal.entries() if one.kind is JournalKind.MANDATE]
+    assert told == [None, REQUEST]
+
+
+def test_an_older_entry_without_a_reference_stands_again_by_the_mandates_own_id(house: House) -> None:
+    first, second, _ = _recorded(house)
+    mandates = [str(house.randomness.uuid()) for _ in range(2)]
+    for mandate, row in zip(mandates, (first, second), strict=True):
+        assert row.ends_us is not None
+        facts = {"mandate": mandate, "operator": str(house.operator_id), "camera": str(house.camera.camera_id)}
+        span = {"from_us": row.starts_us - 1_000_000, "until_us": row.ends_us + 1_000_000}
+        house.journal.append(JournalKind.MANDATE, {**facts, "cause": str(Cause.REQUEST), **span})
+    with house.db.writing() as session:
+        assert replay_mandates(session, house.journal.entries(), house.audit, house.clock) == 2
+    assert house.eraser.sweep().is_clean
+    found = _read(house, sign_due(house.db, house.receipts).signed)
+    assert sorted(one.head["reference"] for one in found) == sorted(mandates)

@@ -19,7 +19,7 @@ from tests.given.footage import House
 from vms_privacy.audit.events import Tag
 from vms_privacy.audit.tables import EventRow
 from vms_privacy.consent.rules import RecordingPermit
-from vms_privacy.journal.rules import JournalKind
+from vms_privacy.journal.rules import Fact, JournalKind
 from vms_privacy.recording_times import store as times
 from vms_privacy.recording_times.errors import RecordingTimesRefused, RecordingTimesUnreadable
 from vms_privacy.recording_times.replay import replay_recording_times
@@ -306,7 +306,11 @@ def test_what_is_no_plan_changes_nothing_and_says_which_rule_it_breaks(house: Ho
 
 
 def _told(house: House, version: int, stretch: str) -> None:
-    about = {"operator": str(house.operator_id), "camera": str(house.camera.camera_id), "version": version}
+    about: dict[str, Fact] = {
+        "operator": str(house.operator_id),
+        "camera": str(house.camera.camera_id),
+        "version": version,
+    }
     house.journal.append(JournalKind.RECORDING_TIMES, about | {"zone": "UTC", "stretch_1": stretch})
 
 
