@@ -48,7 +48,7 @@ class ManifestDoesNotCover(Refusal):
 
 
 class ManifestIsForgotten(Refusal):
-    """The operator is closed: its manifest's lines are kept by nobody here, its digest and its first line are."""
+    """The operator has left or stays: its manifest's lines are not kept, its digest and its first line are."""
 
     kind: ClassVar[Kind] = Kind.GONE
     code: ClassVar[str] = "manifest-is-forgotten"

@@ -126,7 +126,7 @@ class OffBoardingService:
         newest = None if present is None else manifests.newest(session, present.id)
         if present is None or newest is None or newest.head is None:
             raise ManifestIsNotReady("no manifest is signed yet: have one made, and wait for it")
-        if present.step >= Step.ACCESS_ENDED:
+        if present.step >= Step.ACCESS_ENDED or present.taken_back_at is not None:
             raise ManifestIsForgotten("its lines are not kept any more")
         return newest
 

@@ -22,6 +22,7 @@ from tests.given.footage import House
 from tests.given.leaving import INSTALLATION, Leaving, sizes
 from vms_privacy.ids import SegmentId
 from vms_privacy.off_boarding import manifest_store as manifests
+from vms_privacy.off_boarding.errors import ManifestIsForgotten
 from vms_privacy.off_boarding.listing import ManifestMaker
 from vms_privacy.off_boarding.manifest import ValidManifest, check
 from vms_privacy.off_boarding.manifest_store import Manifest
@@ -281,6 +282,23 @@ def test_the_lines_of_one_that_nobody_needs_any_more_are_forgotten(house: House,
         leaving.service.take_back(session, leaving.granted)
     assert leaving.maker.round() == ""
     assert _lines_kept(house) == 0
+
+
+def test_a_manifest_is_not_served_without_its_lines_once_the_operator_stays(house: House, leaving: Leaving) -> None:
+    leaving.recorded()
+    leaving.begin()
+    leaving.list_all()
+    with house.db.writing() as session:
+        leaving.service.take_back(session, leaving.granted)
+    # At once: whether its lines are forgotten already is the worker's business.
+    with pytest.raises(ManifestIsForgotten):
+        leaving.list_again()
+    assert leaving.maker.round() == ""
+    with pytest.raises(ManifestIsForgotten):
+        leaving.list_again()
+    # The next one is served as any other.
+    leaving.begin()
+    assert isinstance(_checked(house, leaving.document(leaving.list_all())), ValidManifest)
 
 
 def test_nothing_of_its_lines_is_left_with_the_operator_but_its_head_is(house: House, leaving: Leaving) -> None:
