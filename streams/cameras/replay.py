@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from auth.resources.store import ResourceStore
+from streams.cameras.store import forget_address
 from streams.cameras.tables import CameraRow
 from vms_privacy.audit.events import Event, Tag
 from vms_privacy.audit.log import AuditLog
@@ -29,7 +30,7 @@ def _again(session: Session, camera_id: CameraId, audit: AuditLog, clock: Clock)
         return False
     now = clock.now()
     row.removed_at = now
-    row.sealed_url = None
+    forget_address(row)
     row.version += 1
     owner = ResourceStore().remove(session, camera_id, now)
     event = Event(Tag.CAMERA_REMOVED, now, _ACTOR, operator_id=owner.operator_id, camera_id=camera_id)

@@ -12,7 +12,7 @@ from auth.principal import Principal
 from auth.resources.store import ResourceStore
 from streams.address import Network, RtspAddress, parse_address
 from streams.cameras.rules import Camera, CameraSource, check_place, check_transport, read_fingerprint
-from streams.cameras.store import CameraStore
+from streams.cameras.store import CameraStore, forget_address
 from streams.cameras.tables import CameraRow
 from vms_privacy.audit.events import Event, Tag
 from vms_privacy.audit.log import AuditLog
@@ -143,14 +143,14 @@ class CameraService:
         self._note(session, Tag.CAMERA_CHANGED, self._clock.now(), actor, row, address=changes.url is not None)
 
     def remove(self, session: Session, actor: Principal, camera_id: CameraId) -> None:
-        """Take no more pictures from a camera and forget its address. What it recorded stays until it is destroyed.
+        """Take no more pictures from a camera and forget where it is. What it recorded stays until it is destroyed.
 
         Raises NotFound; JournalUnavailable, JournalIsDamaged.
         """
         row = self._living(session, camera_id)
         now = self._clock.now()
         row.removed_at = now
-        row.sealed_url = None
+        forget_address(row)
         row.version += 1
         self._resources.remove(session, camera_id, now)
         self._note(session, Tag.CAMERA_REMOVED, now, actor, row)

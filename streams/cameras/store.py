@@ -4,6 +4,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from auth.resources.tables import ResourceRow
+from streams.address import DEFAULT_PORTS
 from streams.cameras.rules import Camera
 from streams.cameras.tables import CameraRow
 from vms_privacy.ids import CameraId, OperatorId
@@ -45,6 +46,13 @@ class CameraStore:
         """Return the row of a living camera to read it."""
         query = select(CameraRow).where(CameraRow.id == camera_id, CameraRow.removed_at.is_(None))
         return session.scalars(query).one_or_none()
+
+
+def forget_address(row: CameraRow) -> None:
+    """Take out of the row of a camera that is removed what leads to it. Its port becomes its scheme's own."""
+    row.sealed_url = None
+    row.has_credential = False
+    row.host, row.port, row.pin = "", DEFAULT_PORTS[row.scheme], ""
 
 
 def _cameras() -> Select[CameraRow, ResourceRow]:

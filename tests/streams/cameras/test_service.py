@@ -34,6 +34,7 @@ NETWORKS = (
     ip_network("::1/128"),
 )
 PIN = "AB:" * 31 + "AB"
+_WHERE = ["camera.example.org", 8322, True, "ab" * 32]
 
 
 @dataclass
@@ -188,6 +189,28 @@ def test_removing_forgets_the_address_and_keeps_the_rest(registry: Registry) -> 
         registry.change(camera_id, title="Gone")
     with registry.db.writing() as session, pytest.raises(NotFound):
         registry.cameras.remove(session, registry.owner, camera_id)
+
+
+def test_of_a_removed_camera_nothing_that_leads_to_it_is_left_in_the_database(registry: Registry) -> None:
+    removed, again, kept = (registry.create(name) for name in ("gate", "yard", "door"))
+    for camera_id in (removed, again, kept):
+        registry.change(camera_id, url=URL.replace(".org/", ".org:8322/"), pin=PIN)
+    assert _leading(registry, kept) == _WHERE
+    with registry.db.writing() as session:
+        registry.cameras.remove(session, registry.owner, removed)
+    registry.journal.append(JournalKind.CAMERA_REMOVED, {"operator": str(registry.operator), "camera": str(again)})
+    with registry.db.writing() as session:
+        audit = AuditLog(registry.db, CountedRandomness("replay"))
+        assert replay_removals(session, registry.journal.entries(), audit, HandClock()) == 1
+    for camera_id in (removed, again):
+        assert _leading(registry, camera_id) == ["", 322, False, ""]
+    assert _leading(registry, kept) == _WHERE
+
+
+def _leading(registry: Registry, camera_id: CameraId) -> list[object]:
+    with registry.db.reading() as session:
+        found = registry.cameras.get(session, camera_id)
+    return [found.host, found.port, found.has_credential, found.pin]
 
 
 def test_what_the_journal_says_was_removed_is_removed_again_in_an_older_database(registry: Registry) -> None:
