@@ -7,7 +7,7 @@ system may keep the old block elsewhere), so nothing may rest on it. Every funct
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -45,7 +45,12 @@ def write_durably(path: Path, data: bytes) -> None:
 
     Two writers of the same path at the same moment are the caller's to prevent.
     """
-    _write_through(_unfinished(path), data)
+    write_parts_durably(path, (data,))
+
+
+def write_parts_durably(path: Path, parts: Iterable[bytes]) -> None:
+    """Put a file that is too large for the memory under `path`, whole, replacing what was there; durable on return."""
+    _write_through(_unfinished(path), parts)
     _unfinished(path).replace(path)
     sync_folder(path.parent)
 
@@ -54,12 +59,13 @@ def _unfinished(path: Path) -> Path:
     return path.with_name(path.name + _UNFINISHED)
 
 
-def _write_through(path: Path, data: bytes) -> None:
+def _write_through(path: Path, parts: Iterable[bytes]) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     handle = os.open(path, flags, PRIVATE_FILE)
     try:
         os.fchmod(handle, PRIVATE_FILE)
-        write_all(handle, data)
+        for part in parts:
+            write_all(handle, part)
         os.fsync(handle)
     finally:
         os.close(handle)
@@ -76,7 +82,7 @@ def replace_durably(contents: Sequence[tuple[Path, bytes]]) -> None:
     try:
         with ThreadPoolExecutor(_SIDE_BY_SIDE) as threads:
             # A disk that many wait for at once empties its cache once for all of them.
-            list(threads.map(lambda one: _write_through(_unfinished(one[0]), one[1]), contents))
+            list(threads.map(lambda one: _write_through(_unfinished(one[0]), (one[1],)), contents))
             for path, _ in contents:
                 before += _handle_of(path)
                 _unfinished(path).replace(path)

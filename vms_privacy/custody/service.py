@@ -20,6 +20,7 @@ from archive.mandates.replay import replay_mandates
 from archive.orders.replay import journal_what_stands_again, lift_again, replay_orders
 from archive.recorder.recovery import Recovery
 from archive.retention.replay import Shortenings
+from archive.segments import ahead
 from archive.segments import store as segments
 from auth.grants.replay import Revocations, TakenAway
 from auth.tokens.replay import replay_withdrawn_tokens
@@ -34,6 +35,7 @@ from vms_privacy.custody.errors import NotInCustody
 from vms_privacy.custody.rules import Open, Step, Unsettled
 from vms_privacy.custody.store import Restore
 from vms_privacy.db import Database
+from vms_privacy.durable_files import write_parts_durably
 from vms_privacy.ids import Randomness
 from vms_privacy.journal.journal import Journal
 from vms_privacy.journal.rules import JournalEntry, JournalKind
@@ -44,6 +46,7 @@ from vms_privacy.subject_requests.replay import replay_closings
 ACTOR: Final = "worker:custody"
 _ALL_SPOOLED: Final = 1_000_000
 _NAMES_AT_ONCE: Final = 500
+_STEP: Final = 4 * 1024 * 1024
 
 Progress = Callable[[Step], None]
 
@@ -105,6 +108,7 @@ class Custody:
         with self._db.reading() as session:
             restore = _present(session)
         entries = list(self._journal.entries())
+        self._bring_back()
         self._rooms.recovery.recover()
         self._note_places()
         self._progress(Step.RECOVERED)
@@ -146,6 +150,17 @@ class Custody:
             store.release(session, self._clock.now(), reason)
             self._note(session, Tag.CUSTODY_RELEASED, restore, reason)
             self._journal.append(JournalKind.DATABASE_RESTORED, {"restore": str(restore.id), "act": "released"})
+
+    def _bring_back(self) -> None:
+        """Take what grew when the copy was made, and was delivered since, to the spool: there it is closed again."""
+        with self._db.reading() as session:
+            names = [one.segment.blob_name for one in segments.growing(session)]
+            names += [one.blob_name for one in ahead.every(session)]
+        for name in names:
+            size, path = self._rooms.blobs.size(name), self._rooms.spool / name
+            if size and not (path.exists() and path.stat().st_size == size):
+                parts = (self._rooms.blobs.read(name, at, _STEP) for at in range(0, size, _STEP))
+                write_parts_durably(path, parts)
 
     def _note_places(self) -> None:
         """Note of files that were in the spool when the copy was made, and were delivered since, where they are."""

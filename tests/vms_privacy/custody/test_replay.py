@@ -10,7 +10,7 @@ from archive.mandates import store as mandates
 from archive.orders import store as orders
 from archive.orders.rules import OrderKind
 from archive.retention import store as retention
-from archive.segments.rules import Segment, Span, State
+from archive.segments.rules import Place, Segment, Span, State
 from auth.grants.rules import Grant
 from auth.grants.store import GrantStore
 from auth.identities.store import PersonStore
@@ -210,3 +210,28 @@ def test_what_is_not_in_custody_is_neither_replayed_nor_released(before: Before,
         with pytest.raises(NotInCustody):
             custody_of(house).release("ticket-17")
         assert {one.state for one in house.rows()} == {State.STORED}
+
+
+def test_what_grew_when_the_copy_was_made_and_was_delivered_since_is_closed_again_and_plays(
+    databases: Databases, tmp_path: Path
+) -> None:
+    db = Database(databases.with_tables(tmp_path, "lost"))
+    house = House(db, HandClock(), tmp_path)
+    house.opt_in()
+    house.record(6, close=False)
+    url = databases.copy_of(db, tmp_path, "copy")
+    house.close()
+    shown = [part.sealed.segment.id for part in house.footage.find(house.look(), _EVER)]
+    assert house.delivery.deliver().is_clean
+    now = house.clock.now()
+    house.kill()
+    db.close()
+    with gone_on_with(url, tmp_path, now) as again:
+        restoring_of(again).take_in(again.db, tmp_path / "anchor")
+        custody_of(again).release("ticket-17")
+        again.revive()
+        assert again.delivery.deliver().is_clean
+        (row,) = again.rows()
+        assert (row.state, row.place) == (State.STORED, Place.STORE)
+        assert again.check().is_clean
+        assert [part.sealed.segment.id for part in again.footage.find(again.look(), _EVER)] == shown == [row.id]
