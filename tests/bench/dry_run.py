@@ -19,6 +19,7 @@ from archive.recorder.standing import micros
 from archive.segments import days
 from archive.segments.tables import SegmentRow
 from tests.bench.outcome import Effort, Line, told, within
+from tests.given.access import Access
 from tests.given.clock import HandClock
 from tests.given.databases import import_every_table, make_tables
 from tests.given.footage import House
@@ -77,7 +78,8 @@ def _fill(house: House, kind: str, rows: int) -> list[CameraId]:
     """Add rows for many cameras, a minute each, and their sums."""
     with house.db.reading() as session:
         model = session.scalars(select(SegmentRow)).one()
-    cameras = [CameraId(house.randomness.uuid()) for _ in range(CAMERAS)]
+    access = Access(house.db, house.randomness)
+    cameras = [access.camera(house.operator_id, f"bench-{number}").camera_id for number in range(CAMERAS)]
     is_sqlite = kind == "sqlite"
     names = [column.name for column in SegmentRow.__table__.columns]
     begins = f"{micros(house.clock.now())} + (n / {CAMERAS}) * {_MINUTE_US}"
