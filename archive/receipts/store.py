@@ -56,19 +56,6 @@ class Destroyed:
 
 
 _UNTOLD: Final = (SegmentRow.receipt_id.is_(None), SegmentRow.state == State.ERASED)
-_SIBLING: Final = aliased(MandateRow)
-_UNDER_WAY: Final = aliased(ErasureRow)
-_IS_UNDER_WAY: Final = (
-    select(_UNDER_WAY.id)
-    .join(_SIBLING, _SIBLING.id == _UNDER_WAY.mandate_id)
-    .where(
-        _UNDER_WAY.done_at.is_(None),
-        _SIBLING.operator_id == MandateRow.operator_id,
-        _SIBLING.cause == MandateRow.cause,
-        _SIBLING.reference == MandateRow.reference,
-    )
-    .exists()
-)
 _LINES: Final = (
     select(SegmentRow.operator_id, MandateRow.cause, MandateRow.reference)
     .outerjoin(ErasureRow, ErasureRow.id == SegmentRow.erasure_id)
@@ -83,7 +70,8 @@ def waiting(session: Session, before: datetime) -> list[Line]:
 
     Whether they are done is not asked: then the time of a receipt would tell of a hold (P6).
     """
-    is_over = and_(MandateRow.id.is_not(None), ~_IS_UNDER_WAY)
+    under_way = _under_way(MandateRow.operator_id, MandateRow.cause, MandateRow.reference)
+    is_over = and_(MandateRow.id.is_not(None), ~under_way.exists())
     return _lines(session, _LINES.where(or_(SegmentRow.bytes_gone_at < before, is_over)))
 
 
@@ -94,16 +82,7 @@ def untold_lines(session: Session, operator_id: OperatorId, limit: int) -> list[
 
 def is_under_way(session: Session, line: Line) -> bool:
     """Say whether an erasure by a line's mandates is not done."""
-    wanted = (
-        select(ErasureRow.id)
-        .join(MandateRow, MandateRow.id == ErasureRow.mandate_id)
-        .where(
-            ErasureRow.done_at.is_(None),
-            MandateRow.operator_id == line.operator_id,
-            MandateRow.cause == line.cause,
-            MandateRow.reference == line.reference,
-        )
-    )
+    wanted = _under_way(line.operator_id, line.cause, line.reference)
     return session.scalars(wanted.limit(1)).one_or_none() is not None
 
 
@@ -193,6 +172,21 @@ def by_id(session: Session, operator_id: OperatorId, receipt_id: ReceiptId) -> R
     return session.scalars(
         select(ReceiptRow).where(ReceiptRow.operator_id == operator_id, ReceiptRow.id == receipt_id)
     ).one_or_none()
+
+
+def _under_way(operator_id: Any, cause: Any, reference: Any) -> Select[uuid.UUID]:
+    """Return the erasures that are not done of mandates of one operator, cause and reference: columns, or values."""
+    mandate, erasure = aliased(MandateRow), aliased(ErasureRow)
+    return (
+        select(erasure.id)
+        .join(mandate, mandate.id == erasure.mandate_id)
+        .where(
+            erasure.done_at.is_(None),
+            mandate.operator_id == operator_id,
+            mandate.cause == cause,
+            mandate.reference == reference,
+        )
+    )
 
 
 def _lines(session: Session, wanted: Select[uuid.UUID, str, str]) -> list[Line]:

@@ -14,6 +14,13 @@ from vms_privacy.journal.journal import Journal
 from vms_privacy.journal.rules import Fact, Head, JournalEntry, JournalKind
 
 
+def _on(database_server: DatabaseServer) -> ArchiveMachine:
+    class Here(ArchiveMachine):
+        server = database_server
+
+    return Here()
+
+
 def _play(machine: ArchiveMachine, *acts: str) -> None:
     """Do some acts, each such as `wait 31`, and look at every invariant after each; then bring all to its end."""
     try:
@@ -103,9 +110,6 @@ def test_a_replay_that_leaves_something_out_breaks_a_promise_and_a_whole_one_non
 def test_what_stood_again_after_a_restore_stands_after_that_of_a_still_older_copy(
     database_server: DatabaseServer,
 ) -> None:
-    class Here(ArchiveMachine):
-        server = database_server
-
     acts = (
         "record 3",
         "copy",
@@ -118,36 +122,27 @@ def test_what_stood_again_after_a_restore_stands_after_that_of_a_still_older_cop
         "keep-for 10",
         "wait 31",
     )
-    _play(Here(), *acts, "sweep")
+    _play(_on(database_server), *acts, "sweep")
 
 
 def test_a_hold_that_stood_again_stands_after_a_restore_of_a_copy_that_has_it_as_lifted(
     database_server: DatabaseServer,
 ) -> None:
-    class Here(ArchiveMachine):
-        server = database_server
-
     lifted_in_between = ("record 3", "hold 5 20", "deliver", "copy", "lift", "copy", "put-back-first", "put-back")
-    _play(Here(), *lifted_in_between, "keep-for 10", "wait 31", "sweep")
+    _play(_on(database_server), *lifted_in_between, "keep-for 10", "wait 31", "sweep")
 
 
 def test_a_shortening_holds_after_a_restore_of_a_copy_that_has_another_rule_of_the_same_number(
     database_server: DatabaseServer,
 ) -> None:
-    class Here(ArchiveMachine):
-        server = database_server
-
     two_lines = ("keep-for 40", "record 3", "deliver", "copy", "keep-for 120", "copy", "put-back-first", "keep-for 10")
-    _play(Here(), *two_lines, "put-back", "wait 31", "sweep")
+    _play(_on(database_server), *two_lines, "put-back", "wait 31", "sweep")
 
 
 def test_a_shortening_holds_after_a_restore_of_a_copy_that_has_more_rules_than_it_counts(
     database_server: DatabaseServer,
 ) -> None:
-    class Here(ArchiveMachine):
-        server = database_server
-
     longer_line = ("keep-for 10", "keep-for 12", "keep-for 15", "keep-for 120", "copy")
     shorter_line = ("put-back-first", "keep-for 100", "keep-for 20")
     acts = ("keep-for 40", "record 3", "deliver", "copy", *longer_line, *shorter_line)
-    _play(Here(), *acts, "put-back", "record 3", "wait 31", "sweep")
+    _play(_on(database_server), *acts, "put-back", "record 3", "wait 31", "sweep")
