@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any, BinaryIO, Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
@@ -147,19 +147,18 @@ class S3Bucket:
         except _Answered as answered:
             raise StoreUnavailable(f"looking for versions failed: {answered.code}") from None
 
-    def versions_after(self, marker: str) -> list[tuple[str, str]]:
-        """Return (name, version) of what comes after a marker, in the order of names, as far as one answer goes.
+    def versions_between(self, marker: str, last: str) -> list[tuple[str, str]]:
+        """Return (name, version) of what comes after a marker and not after `last`, in the order in which it is listed.
 
-        1000 at most; fewer mean that nothing comes after them.
+        1000 at most; fewer mean that there is no more.
         """
         try:
             with _told("looking for versions"):
                 found = self._client.list_objects(
                     self._place.bucket, start_after=marker, recursive=True, include_version=True
                 )
-                return [
-                    (one.object_name or "", one.version_id or _NO_VERSION) for one in islice(found, MOST_LISTED_AT_ONCE)
-                ]
+                named = ((one.object_name or "", one.version_id or _NO_VERSION) for one in found)
+                return list(islice(takewhile(lambda one: one[0] <= last, named), MOST_LISTED_AT_ONCE))
         except _Answered as answered:
             raise StoreUnavailable(f"looking for versions failed: {answered.code}") from None
 

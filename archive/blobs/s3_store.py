@@ -7,10 +7,10 @@ StoreIsUnfit. Erasing is version-wise and confirmed: the store is asked again wh
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TypeVar
 
 from archive.blobs.minio_store import MOST_ERASED_AT_ONCE, MOST_LISTED_AT_ONCE, KeptVersion, S3Bucket
 from archive.blobs.rules import (
@@ -33,10 +33,12 @@ from vms_privacy.errors import Refusal
 
 _ASKING_AT_ONCE: Final = 8
 _ERASING_AT_ONCE: Final = 2
+_LISTING_AT_ONCE: Final = 4
 _CLOSE: Final = 64
 """One answer about a thousand objects takes a store about as long as so many about one object each, at most."""
 _QUARANTINE: Final = f"{QUARANTINE}/"
 _Versions = list[str] | Refusal
+_One = TypeVar("_One")
 
 
 class S3Store:
@@ -53,7 +55,6 @@ class S3Store:
         self._lock = threading.Lock()
         self._was_fit = False
         self._looks_first = True
-        self._lists_all = True
         # As in FolderStore: an erasure takes the ticket of an upload under way, and the upload never becomes a blob.
         self._tickets: dict[str, object] = {}
 
@@ -220,11 +221,11 @@ class S3Store:
         with self._lock:
             for name in names:
                 self._tickets.pop(name, None)
-        before = self._versions_of(names)
+        before, listed = self._versions_of(names)
         doomed = [(name, version) for name, kept in before.items() if isinstance(kept, list) for version in kept]
         doubts = self._remove(doomed)
         # What the store said is no proof, and a silence is no failure: it is asked what it still keeps.
-        after = self._still_kept(list(dict.fromkeys(name for name, _ in doomed)))
+        after = self._still_kept({name for name, _ in doomed}, listed)
         absent: bool | Refusal = False
         if any(kept == [] for kept in before.values()):
             absent = self._said(self._refuse_if_lost) or False
@@ -249,49 +250,55 @@ class S3Store:
             except Refusal as refusal:
                 return dict.fromkeys((name for name, _ in some), refusal)
 
-        shares = [doomed[at : at + MOST_ERASED_AT_ONCE] for at in range(0, len(doomed), MOST_ERASED_AT_ONCE)]
-        if len(shares) == 1:
-            return erase(shares[0])
         doubts: dict[str, Refusal | str] = {}
         with ThreadPoolExecutor(_ERASING_AT_ONCE) as pool:
-            for told in pool.map(erase, shares):
+            for told in pool.map(erase, _shares(doomed, _ERASING_AT_ONCE, MOST_ERASED_AT_ONCE)):
                 doubts |= told
         return doubts
 
-    def _versions_of(self, names: Sequence[str]) -> dict[str, _Versions]:
-        """Ask for the versions of names; of each that a list does not show it is asked by itself.
+    def _versions_of(self, names: Sequence[str]) -> tuple[dict[str, _Versions], Set[str]]:
+        """Ask for the versions of names; return them, and the names that lists have shown.
 
-        A list that left one out is the last that this store is believed.
+        Of each that a list does not show it is asked by itself; where that finds one, no list is believed.
         """
-        found, rest = self._listed(names)
-        absent = [name for name, kept in found.items() if not kept]
-        alone = self._versions_one_by_one(absent)
-        if any(isinstance(kept, list) and kept for kept in alone.values()):
-            self._lists_all = False
-        return found | alone | self._versions_one_by_one(rest)
+        listed = self._listed(names)
+        shown = {name: kept for name, kept in listed.items() if kept}
+        alone = self._versions_one_by_one([name for name in names if name not in shown])
+        left_out = any(name in listed and isinstance(kept, list) and kept for name, kept in alone.items())
+        return shown | alone, frozenset() if left_out else shown.keys()
 
-    def _still_kept(self, names: Sequence[str]) -> dict[str, _Versions]:
-        """Ask what is left of names that were all there before: lists that have shown each of them are believed."""
-        found, rest = self._listed(names)
-        return found | self._versions_one_by_one(rest)
+    def _still_kept(self, names: Set[str], shown: Set[str]) -> dict[str, _Versions]:
+        """Ask what is left of names that were all there before; of those alone that lists have shown, lists again."""
+        found = self._listed(names & shown)
+        return found | self._versions_one_by_one(sorted(names - found.keys()))
 
-    def _listed(self, names: Sequence[str]) -> tuple[dict[str, _Versions], list[str]]:
-        """Look for names in lists, where they lie close together in the bucket; return also those not looked for."""
+    def _listed(self, names: Collection[str]) -> dict[str, _Versions]:
+        """Look for names in lists, where they lie close together in the bucket; those not looked for are left out."""
+        if len(names) < _CLOSE:
+            return {}
+        shares = _shares(sorted(names), _LISTING_AT_ONCE, len(names))
         found: dict[str, _Versions] = {}
-        rest = sorted(names)
-        while self._lists_all and len(rest) >= _CLOSE:
+        with ThreadPoolExecutor(_LISTING_AT_ONCE) as pool:
+            for told in pool.map(self._listed_in_turn, shares):
+                found |= told
+        return found
+
+    def _listed_in_turn(self, names: Sequence[str]) -> dict[str, _Versions]:
+        found: dict[str, _Versions] = {}
+        rest = names
+        while len(rest) >= _CLOSE:
             told = self._told_from(rest)
             if len(told) < _CLOSE:
                 break
             found |= told
             rest = rest[len(told) :]
-        return found, rest
+        return found
 
     def _told_from(self, names: Sequence[str]) -> dict[str, _Versions]:
-        """Ask once for all that lies in the bucket from the first of these names on; return those it tells all of."""
+        """Ask once for all that lies between the first of these names and the last; return those it tells all of."""
         try:
             # Shorter than the name and so before it; what lies in between is in the answer and does no harm.
-            listed = self._s3.versions_after(names[0][:-1])
+            listed = self._s3.versions_between(names[0][:-1], names[-1])
         except Refusal:
             return {}
         if any(one[0] > after[0] for one, after in itertools.pairwise(listed)):
@@ -351,6 +358,13 @@ class S3Store:
         except Refusal as refusal:
             return refusal
         return None
+
+
+def _shares(of: Sequence[_One], count: int, most: int) -> list[Sequence[_One]]:
+    """Cut something into so many even shares, fewer where they would be small, and more where one holds `most`."""
+    shares = max(1, min(count, len(of) // _CLOSE))
+    length = max(1, min(-(-len(of) // shares), most))
+    return [of[at : at + length] for at in range(0, len(of), length)]
 
 
 def _kept(doubt: Refusal | str | None) -> Refusal:

@@ -232,23 +232,23 @@ class _Asked(S3Bucket):
         _Asked.singly += 1
         return super().versions(name)
 
-    def versions_after(self, marker: str) -> list[tuple[str, str]]:
+    def versions_between(self, marker: str, last: str) -> list[tuple[str, str]]:
         _Asked.together += 1
-        return super().versions_after(marker)
+        return super().versions_between(marker, last)
 
 
 class _CutsShort(S3Bucket):
     """Lists less than there is, as if that were all."""
 
-    def versions_after(self, marker: str) -> list[tuple[str, str]]:
-        return super().versions_after(marker)[:100]
+    def versions_between(self, marker: str, last: str) -> list[tuple[str, str]]:
+        return super().versions_between(marker, last)[:100]
 
 
 class _InNoOrder(S3Bucket):
     """Lists what there is, the last first, and not the one that comes first."""
 
-    def versions_after(self, marker: str) -> list[tuple[str, str]]:
-        return super().versions_after(marker)[:0:-1]
+    def versions_between(self, marker: str, last: str) -> list[tuple[str, str]]:
+        return super().versions_between(marker, last)[:0:-1]
 
 
 def _many(rgw: Rgw, kind: type[S3Bucket], names: Iterator[str], *, keeps_versions: bool) -> tuple[S3Store, list[str]]:
@@ -275,7 +275,8 @@ def test_many_that_lie_close_together_are_erased_with_few_questions_and_their_ne
     assert {name for name, was_there in report.gone.items() if was_there} == set(doomed)
     assert {name for name, was_there in report.gone.items() if not was_there} == set(absent)
     assert sorted(store.names()) == sorted(neighbours)
-    assert (_Asked.together, _Asked.singly) == (2, len(absent)), "once before, once after, and for what was not shown"
+    assert _Asked.singly == len(absent), "singly for what was not shown alone"
+    assert 2 <= _Asked.together <= 8, "a few lists before, and a few after"
 
 
 @pytest.mark.parametrize("kind", [_InNoOrder, _CutsShort])
